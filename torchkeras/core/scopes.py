@@ -1,0 +1,131 @@
+"""Every context variable and every process-wide setting of torchkeras.
+
+May import torch only. Nothing else in the package keeps global state: a reader who wonders what a call depends on besides
+its arguments finds all of it here.
+"""
+
+import contextlib
+import re
+import threading
+from collections import defaultdict
+
+import torch
+
+
+class _ThreadState(threading.local):
+    """Per-thread values, each with the default that a new thread starts from."""
+
+    training = None  # the training argument of the innermost call that was given one
+    learning_phase = None  # Keras 2's global default, ranks below an outer call's value
+    probe = None  # the running shape probe (core/shape_probe.py)
+    casting = None  # the mixed-precision layer whose weights are read cast
+    losses = None  # collector of the outermost call: list of (layer, value)
+    names = ()  # open name scopes, outermost first
+    policy = None  # dtype policy set for a block
+    device = None  # device set by `device(...)`
+    custom_objects = ()  # dicts of the open custom_object_scope blocks, innermost last
+    unsafe = None  # explicit safe_mode of the running deserialization
+
+
+state = _ThreadState()
+
+
+class Settings:
+    """Process-wide settings with Keras's defaults."""
+
+    floatx = "float32"
+    epsilon = 1e-7
+    image_data_format = "channels_last"
+    policy = None  # global dtype policy; None means floatx
+    max_epochs = None
+    max_steps_per_epoch = None
+    run_eagerly = False
+    traceback_filtering = True
+    interactive_logging = True
+
+
+settings = Settings()
+name_counters = defaultdict(int)
+custom_objects = {}  # Keras's get_custom_objects(): global, user-filled
+
+
+@contextlib.contextmanager
+def override(**values):
+    """Sets thread-state values for a block and puts the old ones back.
+
+    Example: `with override(training=True): model(x)`.
+    """
+    old = {key: getattr(state, key) for key in values}
+    for key, value in values.items():
+        setattr(state, key, value)
+    try:
+        yield
+    finally:
+        for key, value in old.items():
+            setattr(state, key, value)
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+
+def snake_case(name):
+    """`MaxPooling2D` -> `max_pooling2d`, as Keras names layers."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unique_name(prefix):
+    """`dense`, `dense_1`, `dense_2`… until `clear_session` starts again."""
+    count = name_counters[prefix]
+    name_counters[prefix] += 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def current_path():
+    """The open name scopes joined by slashes; an empty string at top level."""
+    return "/".join(state.names)
+
+
+@contextlib.contextmanager
+def name_scope(name):
+    """Prefixes the paths of variables made inside, as `keras.name_scope`. Names may hold no slash."""
+    if not isinstance(name, str) or not name or "/" in name:
+        raise ValueError(f"name_scope needs a non-empty string without '/', got {name!r}.")
+    old = state.names
+    state.names = (*old, name)
+    try:
+        yield name
+    finally:
+        state.names = old
+
+
+def clear_session(free_memory=True):
+    """Starts automatic names again (`dense`, `input_layer`…). `free_memory` also returns cached GPU memory."""
+    name_counters.clear()
+    if free_memory and torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+# -- devices ----------------------------------------------------------------------------------------------------------
+
+
+def default_device():
+    """Where new weights go: `device(...)` block, then torch's own default device, then CUDA if present, then CPU."""
+    if state.device is not None:
+        return state.device
+    chosen = torch.get_default_device()
+    if chosen.type != "cpu":
+        return chosen
+    return torch.device("cuda") if torch.cuda.is_available() else chosen
+
+
+@contextlib.contextmanager
+def device(name):
+    """New weights and converted arrays go to this device inside the block. Accepts `"cpu"`, `"gpu:0"`, `torch.device`."""
+    if isinstance(name, str):
+        name = re.sub(r"^gpu", "cuda", name.lower())
+    elif not isinstance(name, torch.device):
+        raise ValueError(f"device needs a string such as 'cpu' or 'gpu:0', or a torch.device; got {name!r}.")
+    with override(device=torch.device(name)):
+        yield

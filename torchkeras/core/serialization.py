@@ -1,0 +1,222 @@
+"""Objects to configs and back, exactly as Keras writes them.
+
+May import core. Knows file formats no more than layers: it turns objects into JSON-ready dicts. Nothing named by a config is
+ever imported or called; a name is looked up among published and user-registered objects of the kinds that the slot allows.
+"""
+
+import types
+
+import numpy as np
+import torch
+
+from torchkeras.core import dtypes, registry, scopes
+from torchkeras.errors import UnsafeFileError
+
+_PLAIN = (str, bool, int, float, type(None), bytes)
+MAX_DEPTH = 100
+
+
+def serialize_keras_object(obj):
+    """A JSON-ready description of `obj`: `{"module", "class_name", "config", "registered_name"}` for objects.
+
+    Raises `ValueError` for what Keras cannot describe either.
+    """
+    if isinstance(obj, _PLAIN):
+        return obj
+    if isinstance(obj, (list, tuple)) and not hasattr(obj, "_fields"):
+        items = [serialize_keras_object(item) for item in obj]
+        return {"class_name": "__tuple__", "items": items} if isinstance(obj, tuple) else items
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(value) for key, value in obj.items()}
+    simple = _serialize_value(obj)
+    if simple is not None:
+        return simple
+    if isinstance(obj, types.FunctionType) or (not hasattr(obj, "get_config") and callable(obj)):
+        return _serialize_function(obj)
+    if not hasattr(obj, "get_config"):
+        raise ValueError(f"Cannot serialize {obj!r}: it is no plain value and has no get_config() method.")
+    return _serialize_instance(obj)
+
+
+def _serialize_value(obj):
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if isinstance(obj, torch.Tensor):
+        value = obj.detach().cpu()
+        dtype = dtypes.NAMES[obj.dtype]
+        return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": dtype}}
+    if isinstance(obj, torch.dtype):
+        return dtypes.NAMES[obj]
+    if isinstance(obj, slice):
+        parts = [obj.start, obj.stop, obj.step]
+        return {"class_name": "__slice__", "config": dict(zip(("start", "stop", "step"), parts, strict=True))}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    return None
+
+
+def _serialize_function(function):
+    name = getattr(function, "__name__", None)
+    if name == "<lambda>":
+        raise ValueError("A lambda cannot be saved: give it a name with `def` and register it for loading.")
+    if name is None:
+        raise ValueError(f"Cannot serialize {function!r}: it has neither a name nor a get_config() method.")
+    entry = registry.entry_of(function)
+    if isinstance(function, type):
+        module = entry.module if entry else function.__module__
+        return {"module": module, "class_name": name, "config": None, "registered_name": None}
+    registered = registry.get_registered_name(function)
+    if entry is not None:
+        return {"module": entry.module, "class_name": "function", "config": entry.name, "registered_name": entry.name}
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": registered}
+
+
+def _serialize_instance(obj):
+    cls = type(obj)
+    entry = registry.entry_of(cls)
+    describe = getattr(obj, "_published_as", None)  # operation nodes: one class, many Keras names
+    if describe is not None:
+        module, name, registered = describe
+    elif entry is not None and cls not in registry._package_names:
+        module, name = entry.module, entry.name
+        registered = name if module.startswith("keras.src") else None
+    else:
+        module, name, registered = cls.__module__, cls.__name__, registry.get_registered_name(cls)
+    config = {key: _config_value(value) for key, value in obj.get_config().items()}
+    result = {"module": module, "class_name": name, "config": config, "registered_name": registered}
+    build_config = getattr(obj, "get_build_config", None)
+    if build_config is not None:
+        build_config = build_config()
+        if build_config is not None:
+            result["build_config"] = build_config
+    compile_config = getattr(obj, "get_compile_config", None)
+    if compile_config is not None and getattr(obj, "compiled", False):
+        result["compile_config"] = serialize_keras_object(compile_config())
+    return result
+
+
+def _config_value(value):
+    """Values of a get_config() result: already plain in most cases; tuples are kept as they are."""
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, tuple) and all(isinstance(item, (*_PLAIN, tuple)) for item in value):
+        return value
+    if isinstance(value, list):
+        return [_config_value(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _config_value(item) for key, item in value.items()}
+    return serialize_keras_object(value)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def deserialize_keras_object(config, custom_objects=None, safe_mode=True, kinds=None, printable_name="object", **kwargs):
+    """Rebuilds what `serialize_keras_object` described.
+
+    Args:
+        config: the description; plain values come back unchanged.
+        custom_objects: dict of names to user classes and functions.
+        safe_mode: refuses serialized lambdas (`UnsafeFileError`).
+        kinds: kinds of published objects that this slot takes; None takes every kind but functions with side effects.
+        printable_name: what to call the slot in errors.
+
+    Raises `TypeError` for a malformed description and `ValueError` for an unknown class name.
+    """
+    module_objects = kwargs.pop("module_objects", None)
+    if custom_objects:
+        with registry.CustomObjectScope(custom_objects):
+            return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
+    return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
+
+
+def _read(config, safe_mode, kinds, what, module_objects, depth):
+    if depth > MAX_DEPTH:
+        raise ValueError(f"The config of {what} is nested more than {MAX_DEPTH} deep.")
+    if isinstance(config, (list, tuple)):
+        return type(config)(_read(item, safe_mode, kinds, what, module_objects, depth + 1) for item in config)
+    if isinstance(config, str):
+        found = registry.find_custom(config)
+        if found is None and module_objects:
+            found = module_objects.get(config)
+        return config if found is None else found
+    if not isinstance(config, dict):
+        return config
+    if "class_name" not in config or "config" not in config and config.get("class_name") != "__tuple__":
+        return {k: _read(v, safe_mode, kinds, what, module_objects, depth + 1) for k, v in config.items()}
+    return _read_object(config, safe_mode, kinds, what, depth)
+
+
+def _read_object(config, safe_mode, kinds, what, depth):
+    name, inner = config["class_name"], config.get("config")
+    if not isinstance(name, str):
+        raise TypeError(f"class_name of {what} must be a string, got {name!r}.")
+    if name.startswith("__"):
+        return _read_value(name, config, safe_mode, kinds, what, depth)
+    if name == "function":
+        return _read_function(config, kinds, what)
+    cls = resolve_class(config, kinds, what)
+    if inner is None:
+        return cls
+    if not isinstance(inner, dict):
+        raise TypeError(f"The config of {what} {name!r} must be a dict, got {type(inner).__name__}.")
+    if not hasattr(cls, "from_config"):
+        raise TypeError(f"{what} {name!r} cannot be rebuilt: {cls!r} has no from_config().")
+    with scopes.override(unsafe=not safe_mode):
+        obj = cls.from_config(inner)
+    if config.get("build_config") and hasattr(obj, "build_from_config"):
+        obj.build_from_config(config["build_config"])
+    if config.get("compile_config") and hasattr(obj, "compile_from_config"):
+        obj.compile_from_config(config["compile_config"])
+    return obj
+
+
+def resolve_class(config, kinds, what="object"):
+    """The class that a description names, user objects first. Raises `ValueError` if there is none of the slot's kind."""
+    name, registered = config["class_name"], config.get("registered_name")
+    custom = registry.find_custom(registered, name, f"Custom>{name}")
+    if custom is not None:
+        return custom
+    short = name.split(">")[-1]
+    cls = registry.find(short, kinds)
+    module = config.get("module")
+    if cls is not None and (module is None or module.split(".")[0] in ("keras", "tf_keras", "torchkeras", "builtins")):
+        return cls
+    raise ValueError(
+        f"Unknown {what}: {name!r} (module {module!r}). If it is yours, pass custom_objects={{{short!r}: {short}}} or "
+        f"decorate it with @keras.saving.register_keras_serializable()."
+    )
+
+
+def _read_function(config, kinds, what):
+    inner = config["config"]
+    name = inner.get("name") if isinstance(inner, dict) else inner
+    found = registry.find_custom(config.get("registered_name"), name)
+    if found is None:
+        found = registry.find(name, kinds or ("activation", "loss", "metric", "initializer", "regularizer"))
+    if found is None or isinstance(found, type):
+        raise ValueError(
+            f"Unknown function {name!r} for {what}: pass custom_objects={{{name!r}: {name}}} or register it with "
+            "@keras.saving.register_keras_serializable()."
+        )
+    return found
+
+
+def _read_value(name, config, safe_mode, kinds, what, depth):
+    inner = config.get("config")
+    if name == "__tuple__":
+        items = config["items"] if "items" in config else inner["value"]
+        return tuple(_read(item, safe_mode, kinds, what, None, depth + 1) for item in items)
+    if name == "__numpy__":
+        return np.array(inner["value"], dtype=dtypes.standardize_dtype(inner["dtype"]))
+    if name == "__tensor__":
+        return torch.tensor(inner["value"], dtype=dtypes.torch_dtype(inner["dtype"]))
+    if name == "__slice__":
+        return slice(inner["start"], inner["stop"], inner["step"])
+    if name == "__ellipsis__":
+        return Ellipsis
+    if name == "__lambda__":
+        raise UnsafeFileError(f"The config of {what} holds the code of a lambda, which is never run from a config.")
+    raise ValueError(f"Unknown value {name!r} in the config of {what}.")

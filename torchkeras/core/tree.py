@@ -1,0 +1,128 @@
+"""Nested structures: lists, tuples, named tuples and dicts (keys sorted, as Keras flattens them).
+
+Imports nothing of the package. `torch.utils._pytree` keeps insertion order of dicts and is private, hence these few lines.
+"""
+
+
+def is_nested(structure):
+    """Whether a value is a list, tuple or dict."""
+    return isinstance(structure, (list, tuple, dict))
+
+
+def _items(structure):
+    """Children in flattening order."""
+    if isinstance(structure, dict):
+        return [structure[key] for key in sorted_keys(structure)]
+    return list(structure)
+
+
+def sorted_keys(mapping):
+    """Keys of a dict in flattening order: sorted where they can be compared, else as inserted."""
+    try:
+        return sorted(mapping)
+    except TypeError:
+        return list(mapping)
+
+
+def _rebuild(like, children):
+    """A structure of `like`'s type from children in flattening order; dicts keep their insertion order."""
+    if isinstance(like, dict):
+        values = dict(zip(sorted_keys(like), children, strict=True))
+        ordered = {key: values[key] for key in like}
+        return ordered if type(like) is dict else _dict_like(like, ordered)
+    if isinstance(like, tuple):
+        if hasattr(like, "_fields"):
+            return type(like)(*children)
+        return tuple(children)
+    return list(children)
+
+
+def _dict_like(like, values):
+    try:
+        return type(like)(values)
+    except TypeError:  # a dict subclass with a constructor of its own, such as defaultdict
+        return values
+
+
+def flatten(structure):
+    """Leaves in order. A value that is no structure is its own only leaf.
+
+    >>> flatten({"b": 2, "a": [0, 1]})
+    [0, 1, 2]
+    """
+    if not is_nested(structure):
+        return [structure]
+    leaves = []
+    for child in _items(structure):
+        leaves.extend(flatten(child))
+    return leaves
+
+
+def map_structure(function, structure, *others):
+    """Applies `function` leaf by leaf; further structures must have the same form.
+
+    >>> map_structure(lambda a, b: a + b, {"x": 1}, {"x": 10})
+    {'x': 11}
+    """
+    if not is_nested(structure):
+        return function(structure, *others)
+    for other in others:
+        assert_same_structure(structure, other, deep=False)
+    columns = zip(*(_items(s) for s in (structure, *others)), strict=True)
+    return _rebuild(structure, [map_structure(function, *column) for column in columns])
+
+
+def map_up_to(shallow, function, structure):
+    """Like `map_structure`, but stops where `shallow` has a leaf: the rest is passed whole."""
+    if not is_nested(shallow):
+        return function(structure)
+    assert_same_structure(shallow, structure, deep=False)
+    pairs = zip(_items(shallow), _items(structure), strict=True)
+    return _rebuild(shallow, [map_up_to(a, function, b) for a, b in pairs])
+
+
+def pack_sequence_as(structure, flat):
+    """The inverse of `flatten`: the leaves in the form of `structure`."""
+    flat = list(flat)
+    size = len(flatten(structure))
+    if size != len(flat):
+        raise ValueError(f"The structure has {size} leaves, the flat sequence {len(flat)}.")
+    leaves = iter(flat)
+    return _fill(structure, leaves)
+
+
+def _fill(structure, leaves):
+    if not is_nested(structure):
+        return next(leaves)
+    return _rebuild(structure, [_fill(child, leaves) for child in _items(structure)])
+
+
+def assert_same_structure(a, b, deep=True):
+    """Raises `ValueError` where two structures differ in kind, length or keys."""
+    if not (is_nested(a) or is_nested(b)):
+        return
+    same = isinstance(a, dict) == isinstance(b, dict) and is_nested(a) == is_nested(b)
+    same = same and (set(a) == set(b) if isinstance(a, dict) else len(a) == len(b))
+    if not same:
+        raise ValueError(f"The structures differ: {_outline(a)} against {_outline(b)}.")
+    if deep:
+        for left, right in zip(_items(a), _items(b), strict=True):
+            assert_same_structure(left, right)
+
+
+def _outline(structure):
+    if isinstance(structure, dict):
+        return f"dict with keys {sorted_keys(structure)}"
+    if is_nested(structure):
+        return f"{type(structure).__name__} of {len(structure)}"
+    return type(structure).__name__
+
+
+def traverse(function, structure):
+    """Visits leaves; `function` returns a replacement, or None to keep the leaf."""
+
+    def visit(leaf):
+        result = function(leaf)
+        return leaf if result is None else result
+
+    return map_structure(visit, structure)

@@ -1,0 +1,33 @@
+"""Exception types of torchkeras.
+
+Every type derives from the built-in that Keras raises in the same place, so `except ValueError` written for Keras works.
+Imports nothing of the package; every room may import it.
+"""
+
+
+class UnknownArgumentError(TypeError, ValueError):
+    """A keyword that the callable does not have. Keras 2 raises TypeError here and Keras 3 ValueError: this is both."""
+
+
+class NotBuiltError(ValueError):
+    """The weights or the graph are needed, but no input shape has been seen yet."""
+
+
+class ShapeInferenceError(RuntimeError):
+    """The output shape cannot be found by running on shapes alone: define `compute_output_shape`."""
+
+
+class UnsupportedInputError(ValueError, TypeError):
+    """Data of a kind that cannot become a tensor (object arrays, sets, generators where arrays belong)."""
+
+
+class UnsafeFileError(ValueError):
+    """A file asks for something that a file may not do."""
+
+
+class ResourceLimitError(ValueError):
+    """A file asks for more memory or work than its size can justify."""
+
+
+class CorruptFileError(ValueError):
+    """A file is cut short or damaged."""
