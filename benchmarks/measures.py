@@ -1,0 +1,149 @@
+"""What is measured, what is wanted, and how contenders are asked in turn.
+
+Each measure gives rows (``Row``): medians per contender and the ratios of paired rounds. Rounds are interleaved
+(A, B, C, A, B, C, ...), so a slow moment of the machine falls on all contenders and cancels in a round's ratio.
+Imports ``worker`` only; must not import torch.
+"""
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from statistics import median, quantiles
+
+from .worker import HAND, ContenderError, Worker
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One line (``import``: two) of the table.
+
+    ``kind`` is what a worker is asked to do with ``workload``, ``steps`` how often in one timed run; ``wanted`` is the
+    largest ratio accepted (``None``: shown for comparison); ``over`` names the contender in the denominator.
+    """
+
+    name: str
+    title: str
+    kind: str
+    workload: str = ""
+    steps: int = 1
+    wanted: float | None = None
+    over: str = HAND
+
+
+MEASURES = (
+    Measure("xor", "fit: XOR, Dense 4-1, batch 4", "fit", "xor", 500, 1.3),
+    Measure("mlp", "fit: MLP 784-300-100-10, batch 32", "fit", "mlp", 200, 0.8),
+    Measure("cnn", "fit: CNN on 28x28, batch 64", "fit", "cnn", 25, 1.05),
+    Measure("lstm", "fit: LSTM 64 on (40, 32), batch 64", "fit", "lstm", 30, 1.05),
+    Measure("attention", "fit: 2 attention blocks, batch 32", "fit", "attention", 25, 1.05),
+    Measure("call", "model(x): ten Dense(16)", "call", "chain", 500, 1.5),
+    Measure("call_no_grad", "model(x): the same, no_grad", "call_no_grad", "chain", 500),
+    Measure("predict", "predict: one batch of 4", "predict", "small", 100, 0.1, "keras"),
+    Measure("import", "import", "import", wanted=1.2),
+    Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),
+)
+
+
+@dataclass
+class Row:
+    """A line of the table: a median per contender, and the ratio of each round."""
+
+    title: str
+    unit: str
+    wanted: float | None
+    values: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, list[float]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, contender):
+        """The median of the paired ratios; ``None`` where there is nothing to compare."""
+        return median(self.ratios[contender]) if contender in self.ratios else None
+
+    def spread(self, contender):
+        """The first and third quartile of the paired ratios; ``None`` for fewer than two rounds."""
+        ratios = self.ratios.get(contender, [])
+        return quantiles(ratios, n=4, method="inclusive")[::2] if len(ratios) > 1 else None
+
+
+def paired_row(title, unit, wanted, samples, over, errors=None):
+    """A row from ``samples`` (a list per contender, one number per round), each divided by that of ``over``."""
+    row = Row(title, unit, wanted, {name: median(numbers) for name, numbers in samples.items()}, {}, errors or {})
+    for name, numbers in samples.items():
+        if over in samples and name != over:
+            row.ratios[name] = [ours / theirs for ours, theirs in zip(numbers, samples[over], strict=True)]
+    return row
+
+
+def shortened(measure):
+    """The measure with a twentieth of its steps, for a quick look."""
+    return replace(measure, steps=max(measure.steps // 20, 2) if measure.kind != "memory" else 500)
+
+
+@contextmanager
+def _kept(errors, name):
+    """Keep a contender's failure as its result, so that the other contenders' numbers still come."""
+    try:
+        yield
+    except ContenderError as error:
+        errors[name] = str(error)
+
+
+class Bench:
+    """Runs measures over ``contenders`` (``"hand"``, the module measured, others), each in a process kept throughout."""
+
+    def __init__(self, contenders, device, rounds):
+        self.contenders, self.device, self.rounds = contenders, device, rounds
+        self._open = ExitStack()
+        self.workers = {name: self._open.enter_context(Worker(name, device)) for name in contenders}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._open.close()
+
+    def facts(self):
+        """torch's version, its threads and the device, as the hand-written contender sees them."""
+        return self.workers[HAND].ask("facts")
+
+    def rows(self, measure):
+        """The measured rows of one measure."""
+        if measure.kind == "import":
+            return self._import_rows(measure)
+        return [self._memory_row(measure) if measure.kind == "memory" else self._timed_row(measure)]
+
+    def _timed_row(self, measure):
+        errors, samples = {}, {}
+        for name, worker in self.workers.items():
+            with _kept(errors, name):
+                worker.ask("prepare", measure.kind, measure.workload, measure.steps)
+                samples[name] = []
+        for _ in range(self.rounds):
+            for name in list(samples):
+                with _kept(errors, name):
+                    samples[name].append(self.workers[name].ask("run"))
+                if name in errors:
+                    del samples[name]
+        return paired_row(measure.title, "ms", measure.wanted, samples, measure.over, errors)
+
+    def _import_rows(self, measure):
+        errors, samples = {}, {name: [] for name in self.contenders}
+        for timed in range(1 + (self.rounds + 1) // 2):  # half the rounds: an import takes seconds
+            for name in list(samples):
+                with _kept(errors, name), Worker(name, self.device) as fresh:
+                    cost = fresh.ask("import")
+                    samples[name] += [cost] if timed else []  # the first round fills the file cache
+                if name in errors:
+                    del samples[name]
+        columns = [{name: [cost[part] for cost in costs] for name, costs in samples.items()} for part in (0, 1)]
+        return [
+            paired_row(f"{measure.title}: time", "ms", measure.wanted, columns[0], measure.over, errors),
+            paired_row(f"{measure.title}: peak memory", "MiB", measure.wanted, columns[1], measure.over),
+        ]
+
+    def _memory_row(self, measure):
+        row = Row(measure.title.format(measure.steps, measure.steps // 10), "MiB", measure.wanted)
+        ours = self.contenders[1]
+        with _kept(row.errors, ours), Worker(ours, self.device) as fresh:
+            early, late = fresh.ask("memory", measure.workload, measure.steps)
+            row.values[ours], row.ratios[ours] = late, [late / early]
+        return row

@@ -1,0 +1,125 @@
+"""From a workload to a function to time: ``fit``, ``call`` and ``predict``, by hand and in Keras; memory and import.
+
+Every maker returns a function of no arguments that does ``steps`` steps. Neither side shuffles: a hand-written loop
+that slices in order is the harder one to match. Runs inside a worker only; must not know who else takes part. torch is
+imported inside functions because the import measures need a process without it.
+"""
+
+import importlib
+import time
+
+
+def by_hand(kind, workload, steps, device):
+    """The hand-written side of ``kind``: ``"fit"``, ``"call"``, ``"call_no_grad"`` or ``"predict"``."""
+    import torch
+
+    model = workload.by_hand().to(device)
+    x, y = (each.to(device) for each in workload.torch_data(_rows(kind, workload, steps)))
+    if kind == "fit":
+        loss, optimizer = workload.torch_loss(), torch.optim.Adam(model.parameters())
+        return lambda: _train(model, loss, optimizer, x, y, workload.batch)
+    if kind == "predict":
+        rows = x.cpu().numpy()
+        return lambda: _repeat(lambda: _predict(model, rows, device), steps)
+    return _calls(kind, model.eval(), x, steps)
+
+
+def in_keras(kind, workload, steps, device, keras):
+    """The Keras side of ``kind``, with ``keras`` the module that answers to that name."""
+    model = workload.in_keras(keras)
+    rows = _rows(kind, workload, steps)
+    x, y = workload.data(rows)
+    if device != "cpu":
+        import torch
+
+        model.to(device)
+        x, y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+    if kind == "fit":
+        return lambda: model.fit(x, y, batch_size=workload.batch, epochs=1, shuffle=False, verbose=0)
+    if kind == "predict":
+        return lambda: _repeat(lambda: model.predict(x, verbose=0), steps)
+    import torch
+
+    return _calls(kind, model, torch.as_tensor(x), steps)
+
+
+def timed(run, steps, device):
+    """Milliseconds per step of one ``run``, the device's queue drained at both ends."""
+    _drain(device)
+    start = time.perf_counter()
+    run()
+    _drain(device)
+    return (time.perf_counter() - start) * 1000 / steps
+
+
+def import_cost(module):
+    """``(ms, MiB)``: the wall time of ``import module`` in this fresh process, and its peak resident memory."""
+    start = time.perf_counter()
+    importlib.import_module(module)
+    return (time.perf_counter() - start) * 1000, _status("VmHWM")
+
+
+def memory_growth(workload, steps, keras):
+    """``(MiB, MiB)``: resident memory after a tenth of ``steps`` training steps, and after all of them."""
+    model = workload.in_keras(keras)
+    x, y = workload.data(steps // 50 * workload.batch)
+    fit = {"batch_size": workload.batch, "verbose": 0}
+    model.fit(x, y, epochs=5, **fit)
+    early = _status("VmRSS")
+    model.fit(x, y, epochs=45, **fit)
+    return early, _status("VmRSS")
+
+
+def _train(model, loss_function, optimizer, x, y, batch):
+    """One epoch as a good torch user writes it: no value is read from the device before the end."""
+    import torch
+
+    model.train()
+    total = torch.zeros((), device=x.device)
+    for start in range(0, len(x), batch):
+        optimizer.zero_grad()
+        loss = loss_function(model(x[start : start + batch]), y[start : start + batch])
+        loss.backward()
+        optimizer.step()
+        total += loss.detach()
+    return total.item() * batch / len(x)
+
+
+def _predict(model, rows, device):
+    import torch
+
+    with torch.no_grad():
+        return model(torch.from_numpy(rows).to(device)).softmax(-1).cpu().numpy()
+
+
+def _calls(kind, model, x, steps):
+    """``model(x)`` again and again, as a user writes it or inside ``torch.no_grad()``."""
+    import torch
+
+    def run():
+        with torch.set_grad_enabled(kind == "call"):
+            _repeat(lambda: model(x), steps)
+
+    return run
+
+
+def _repeat(function, times):
+    for _ in range(times):
+        function()
+
+
+def _rows(kind, workload, steps):
+    return workload.batch * (steps if kind == "fit" else 1)
+
+
+def _drain(device):
+    if device != "cpu":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def _status(field):
+    """A size in MiB from Linux's account of this process."""
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
