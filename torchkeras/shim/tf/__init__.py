@@ -1,7 +1,7 @@
 """The module that `import tensorflow as tf` gets: the few TensorFlow names that Keras scripts use, on torch tensors.
 
 Lives here: dtypes, `constant`, `convert_to_tensor`, `cast`; config.py and random.py hold the namespaces of those names.
-May import: torch, numpy. Must not know: the rooms of torchkeras. A name that is not here raises an error that says so.
+May import: torch, numpy, core. Must not know: layers, models. A name that is not here raises an error that says so.
 """
 
 from __future__ import annotations
