@@ -42,6 +42,8 @@ class Settings:
     run_eagerly = False
     traceback_filtering = True
     interactive_logging = True
+    random_seed = None  # what set_random_seed was given
+    seed_generator = None  # the generator behind `seed=None`, made when first needed
 
 
 settings = Settings()
@@ -103,6 +105,7 @@ def name_scope(name):
 def clear_session(free_memory=True):
     """Starts automatic names again (`dense`, `input_layer`…). `free_memory` also returns cached GPU memory."""
     name_counters.clear()
+    settings.random_seed = settings.seed_generator = None
     if free_memory and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
