@@ -1,0 +1,706 @@
+"""Layer: torch.nn.Module with Keras's life cycle — configure, build once from input shapes, call.
+
+May import core. Knows no concrete layer, model or trainer.
+
+Torch enters through `forward` (so hooks, export and compile work), Keras through `__call__`, which is `nn.Module.__call__`; both end in
+`call`. A built layer called on one tensor takes `_call_tensor`: no binding, no flattening, no scopes. Everything else (first call,
+symbolic tensors, several or nested arguments, numpy) takes `_call_any`.
+"""
+
+import contextlib
+import functools
+import warnings
+
+import numpy as np
+import torch
+
+from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, scopes, serialization, shape_probe, tree
+from torchkeras.core.layer_state import LayerState
+from torchkeras.core.scopes import state
+from torchkeras.core.symbolic import KerasTensor, Operation, Shape, any_symbolic, is_shape
+from torchkeras.core.tracking import register, track
+from torchkeras.core.variable import Variable
+
+_INPUT_KEYS = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
+_BASE_KEYS = ("name", "trainable", "dtype", "autocast", "activity_regularizer", "weights", "dynamic", "implementation")
+
+
+def _wrap_build(build):
+    """Around every class's `build`: name scope, `built`, remembered shapes, Keras 2's `weights=`."""
+
+    @functools.wraps(build)
+    def wrapped(self, *args, **kwargs):
+        d = self.__dict__
+        if d.get("_building"):  # super().build(...) inside a build
+            return build(self, *args, **kwargs)
+        self._require_init()
+        args = tuple(calls.normalize_shapes(value) for value in args)
+        kwargs = {key: calls.normalize_shapes(value) for key, value in kwargs.items()}
+        d["_building"] = True
+        try:
+            with shape_probe.pause(), self._scope():
+                d["_path"] = scopes.current_path()
+                result = build(self, *args, **kwargs)
+        finally:
+            d["_building"] = False
+        self._finish_build(args, kwargs)
+        return result
+
+    wrapped._wrapped_build = True
+    return wrapped
+
+
+class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
+    """The base of all layers.
+
+    Args:
+        activity_regularizer: penalty on the outputs, added to `losses` (divided by the batch size).
+        trainable: whether the weights learn.
+        dtype: dtype name, torch dtype or policy; by default the global policy.
+        autocast: whether float inputs are cast to the compute dtype.
+        name: unique name; by default the class name in snake case, numbered.
+        input_shape, input_dim, batch_input_shape, batch_size: declare the input of a first layer (Keras 2).
+
+    Write a layer with `__init__` for its configuration, `build(input_shape)` for its weights and `call(inputs)`; it is an
+    `nn.Module` and works inside any torch model once it is built.
+
+    Example:
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        ...     def call(self, inputs):
+        ...         return inputs * self.scale
+        >>> Scale()(torch.ones(2, 3)).shape
+        torch.Size([2, 3])
+    """
+
+    _extra_arguments = "kwargs"
+    input_spec = None
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        self.__dict__["_init_call"] = (args, kwargs)
+        return self
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__ and not getattr(cls.build, "_wrapped_build", False):
+            cls.build = _wrap_build(cls.build)
+        if "call" in cls.__dict__:
+            cls._call_info = calls.CallInfo(cls.call)
+        cls._makes_mask = cls.compute_mask is not Layer.compute_mask
+
+    def __init__(self, *args, **kwargs):
+        torch.nn.Module.__init__(self)
+        d = self.__dict__
+        d.update(
+            training=False,
+            built=False,
+            supports_masking=False,
+            _ready=False,
+            _building=False,
+            _in_first_call=False,
+            _scope_open=False,
+            _trainable=True,
+            _collector=None,
+            _loss_functions=[],
+            _seed_generators=[],
+            _metrics=[],
+            _held={},
+            _inbound_nodes=[],
+            _outbound_nodes=[],
+            _build_shapes=None,
+            _initial_weights=None,
+            _activity_regularizer=None,
+        )
+        own = {key: kwargs.pop(key) for key in _BASE_KEYS if key in kwargs and key not in self._fields}
+        values, rest = fields.bind(type(self), self._fields, args, kwargs)
+        self._configure_base(own, rest)
+        for name, value in values.items():
+            setattr(self, name, value)
+        self._configure()
+
+    def _configure(self):
+        """Hook for classes with fields: what follows from the fields (sublayers, specs)."""
+
+    def _configure_base(self, own, rest):
+        d = self.__dict__
+        name = own.get("name")
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"A layer's name must be a string without '/', got {name!r}.")
+        d["_name"] = name or scopes.unique_name(scopes.snake_case(type(self).__name__))
+        d["_path"] = d["_name"]
+        d["_dtype_policy"] = dtype_policy.get(own.get("dtype"))
+        d["autocast"] = bool(own.get("autocast", True))
+        d["_declared_input"] = _declared_input(rest)
+        if own.get("activity_regularizer") is not None:
+            d["_activity_regularizer"] = registry.resolve("regularizer", own["activity_regularizer"])
+        d["_initial_weights"] = own.get("weights")
+        fields.refuse_unknown(f"{type(self).__name__} (layer {d['_name']!r})", rest, list(self._fields))
+        trainable = own.get("trainable", True)
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise fields.UnknownArgumentError(f"`trainable` must be a boolean, got {trainable!r}.")
+        d["_trainable"] = bool(trainable)
+
+    # -- attributes ---------------------------------------------------------------------------------------------------
+
+    def _require_init(self):
+        if "_ready" not in self.__dict__:
+            raise RuntimeError(
+                f"In layer {type(self).__name__}: call `super().__init__()` at the start of __init__(), before anything else."
+            )
+
+    def __setattr__(self, name, value):
+        d = self.__dict__
+        if "_ready" not in d and isinstance(value, (torch.nn.Module, torch.nn.Parameter)):
+            self._require_init()
+        kind = type(value)
+        if name in d.get("_held", ()):  # a tracked list or dict is replaced
+            register(self, name, None, d["_held"])
+        if kind in (list, dict, tuple) and name != "input_spec":
+            value = track(value, self, name)
+        elif isinstance(value, torch.nn.Parameter):
+            provisional = value.__dict__.pop("_provisional", None)
+            if provisional is not None and d["_parameters"].get(provisional) is value:
+                self._rename_parameter(provisional, name)
+                return
+        elif isinstance(value, torch.nn.Module):
+            if d["_in_first_call"] and name not in d["_modules"]:
+                raise ValueError(
+                    f"Layer {self.name!r} makes a sublayer ({name!r}) inside call(), so each call would make another one: make "
+                    "it in __init__() or build()."
+                )
+            d["_ready"] = False
+        elif getattr(kind, "_is_seed_generator", False):
+            d["_seed_generators"].append(value)
+        elif getattr(kind, "_is_metric", False):
+            d["_metrics"].append(value)
+        torch.nn.Module.__setattr__(self, name, value)
+
+    def __getattr__(self, name):
+        d = self.__dict__
+        parameters = d.get("_parameters")
+        if parameters is not None:
+            value = parameters.get(name)
+            if value is not None:
+                return value if state.casting is not self else _cast_weight(value, d["_dtype_policy"])
+            value = d["_modules"].get(name)
+            if value is not None:
+                return value
+            if name in d["_buffers"]:
+                return d["_buffers"][name]
+        elif not name.startswith("__"):
+            self._require_init()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _rename_parameter(self, old, new):
+        """The attribute's name becomes the key in `state_dict`, at the same place in the order."""
+        parameters = self.__dict__["_parameters"]
+        renamed = {new if key == old else key: value for key, value in parameters.items() if key == old or key != new}
+        parameters.clear()
+        parameters.update(renamed)
+        self.__dict__.pop(new, None)
+
+    def _child_changed(self, key, tracked):
+        """A tracked list or dict of this layer changed."""
+        held = self.__dict__.get("_held")
+        if held is not None:
+            register(self, key, tracked, held)
+
+    @property
+    def name(self):
+        return self.__dict__["_name"]
+
+    @name.setter
+    def name(self, value):
+        self.__dict__["_name"] = value
+
+    path = property(lambda self: self.__dict__["_path"])
+    _metrics = property(lambda self: self.__dict__["_metrics"])
+    _seed_generators = property(lambda self: self.__dict__["_seed_generators"])
+    activity_regularizer = property(lambda self: self.__dict__["_activity_regularizer"])
+
+    @activity_regularizer.setter
+    def activity_regularizer(self, value):
+        self.__dict__["_activity_regularizer"] = registry.resolve("regularizer", value)
+
+    # -- dtypes -------------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype_policy(self):
+        return self.__dict__["_dtype_policy"]
+
+    @dtype_policy.setter
+    def dtype_policy(self, value):
+        self.__dict__["_dtype_policy"] = dtype_policy.get(value)
+
+    compute_dtype = property(lambda self: self.dtype_policy.compute_dtype)
+    variable_dtype = property(lambda self: self.dtype_policy.variable_dtype)
+    dtype = property(lambda self: self.dtype_policy.variable_dtype)
+    input_dtype = compute_dtype
+
+    def _apply(self, fn, recurse=True):
+        """torch's `.to(...)`, `.half()`, `.cuda()`: a new float type becomes the layer's policy."""
+        super()._apply(fn, recurse)
+        policy = self.dtype_policy
+        if policy.casts:
+            seen = fn(torch.empty(0, dtype=dtype_policy.torch_dtype(policy.variable_dtype))).dtype
+            name = dtype_policy.standardize_dtype(seen)
+            if name != policy.variable_dtype:
+                self.dtype_policy = name
+        return self
+
+    # -- build --------------------------------------------------------------------------------------------------------
+
+    def build(self, input_shape):
+        """Makes the weights for inputs of this shape. Override it; a layer without weights need not."""
+        self.built = True
+
+    def _finish_build(self, args, kwargs):
+        d = self.__dict__
+        d["built"] = True
+        shapes = dict(kwargs)
+        if args:
+            shapes = {**dict(zip(calls._parameters(type(self).build)[0] or ["input_shape"], args, strict=False)), **shapes}
+        d["_build_shapes"] = shapes
+        if not d["_modules"]:
+            d["_ready"] = True
+        if d["_initial_weights"] is not None:
+            values, d["_initial_weights"] = d["_initial_weights"], None
+            self.set_weights(values)
+
+    @contextlib.contextmanager
+    def _scope(self):
+        """The name scope of this layer, opened once however often it is asked for."""
+        d = self.__dict__
+        if d["_scope_open"] and state.names and state.names[-1] == d["_name"]:
+            yield
+            return
+        before = d["_scope_open"]
+        d["_scope_open"] = True
+        try:
+            with scopes.name_scope(d["_name"].replace("/", "_")):
+                yield
+        finally:
+            d["_scope_open"] = before
+
+    def _build_from(self, arguments):
+        """Builds from the tensor arguments of a call."""
+        tensors = calls.tensor_arguments(arguments)
+        shapes = {name: calls.shape_tree(value, state.probe) for name, value in tensors.items()}
+        args, kwargs = calls.shape_arguments(type(self).build, shapes)
+        self.build(*args, **kwargs)
+        if not self.built:
+            self._finish_build(args, kwargs)
+
+    def get_build_config(self):
+        """What `build_from_config` needs to make the weights again without data; None before building."""
+        shapes = self.__dict__["_build_shapes"]
+        if not shapes or any(shape is None for shape in shapes.values()):
+            return None
+        plain = {key: _plain_shape(shape) for key, shape in shapes.items()}
+        return {"input_shape": next(iter(plain.values()))} if len(plain) == 1 else {"shapes_dict": plain}
+
+    def build_from_config(self, config):
+        """Builds with the shapes that `get_build_config` gave."""
+        if not config:
+            return
+        if "shapes_dict" in config:
+            self.build(**config["shapes_dict"])
+        elif "input_shape" in config:
+            self.build(config["input_shape"])
+
+    # -- call ---------------------------------------------------------------------------------------------------------
+
+    def call(self, *args, **kwargs):
+        """The computation. Override it."""
+        raise NotImplementedError(f"Layer {type(self).__name__} does not implement a `call()` method.")
+
+    _call_info = calls.CallInfo(call)
+    _makes_mask = False
+
+    def forward(self, *args, **kwargs):
+        if self.__dict__.get("_ready") and len(args) == 1 and type(args[0]) is torch.Tensor:
+            if not kwargs:
+                return self._call_tensor(args[0], None)
+            if len(kwargs) == 1 and "training" in kwargs:
+                return self._call_tensor(args[0], kwargs["training"])
+        return self._call_any(args, kwargs)
+
+    def _call_tensor(self, x, training):
+        d = self.__dict__
+        policy, info = d["_dtype_policy"], self._call_info
+        mask = getattr(x, "_keras_mask", None)
+        if x.dtype is not policy.torch_compute and policy.casts and x.is_floating_point() and d["autocast"]:
+            x = x.to(policy.torch_compute)
+        spec = self.input_spec
+        if spec is not None and (type(spec) is not input_spec.InputSpec or not spec.accepts(x)):
+            input_spec.check(spec, x, d["_name"])
+        if training is None:
+            training = state.training
+        kwargs = {}
+        if info.training:
+            resolved = self._resolve_training(training)
+            if resolved is not None:
+                kwargs["training"] = resolved
+        if mask is not None and info.mask:
+            kwargs["mask"] = mask
+        if d["_modules"] or policy.mixed:
+            outputs = self._call_in_scope(training, (x,), kwargs)
+        else:
+            outputs = self.call(x, **kwargs)
+        if mask is not None or self._makes_mask:
+            self._pass_mask(x, outputs, mask)
+        if d["_activity_regularizer"] is not None:
+            self._penalize_activity(outputs)
+        return outputs
+
+    def _resolve_training(self, training):
+        """Argument or outer call (already in `training`), Keras 2's learning phase, the module's own flag, else None."""
+        if training is not None:
+            return training
+        if self.training:
+            return True
+        return state.learning_phase
+
+    def _call_in_scope(self, training, args, kwargs):
+        """Calls with what sublayers must see: the training value, the loss collector, cast weights, torch's train flag."""
+        d = self.__dict__
+        before = state.training, state.losses, state.casting
+        if training is not None:
+            state.training = training
+        if state.losses is None:
+            state.losses = []
+        d["_collector"] = state.losses
+        if d["_dtype_policy"].mixed:
+            state.casting = self
+        foreign = self._set_foreign_mode(training) if training is not None else ()
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            state.training, state.losses, state.casting = before
+            for module in foreign:
+                module.train(not training)
+
+    def _set_foreign_mode(self, training):
+        """Puts plain torch modules among the children into the call's mode; returns those to put back."""
+        changed = []
+        for child in self._child_modules():
+            if not isinstance(child, LayerState) and child.training != bool(training):
+                child.train(bool(training))
+                changed.append(child)
+        return changed
+
+    def _call_any(self, args, kwargs):
+        self._require_init()
+        info, d = self._call_info, self.__dict__
+        args, kwargs = self._convert(args, kwargs)
+        training = kwargs.get("training")
+        if "training" in kwargs and not (info.training or info.any_keyword):
+            kwargs.pop("training")
+        if not d["_ready"] or any_symbolic(args, kwargs):
+            return self._call_first(info, args, kwargs, training)
+        return self._call_built(info, args, kwargs, training)
+
+    def _call_first(self, info, args, kwargs, training):
+        """The slow path: builds if need be, opens the name scope, records symbolic calls."""
+        arguments = self._bind(info, args, kwargs)
+        symbolic = any_symbolic(args, kwargs)
+        with self._scope():
+            if not self.built:
+                self._build_from(arguments)
+            if symbolic:
+                first = next(iter(arguments.values()), None)
+                input_spec.check(self.input_spec, first, self.name)
+                outputs = self.symbolic_call(*args, **kwargs)
+            else:
+                self.__dict__["_in_first_call"] = True
+                try:
+                    outputs = self._call_built(info, args, kwargs, training)
+                finally:
+                    self.__dict__["_in_first_call"] = False
+        self.__dict__["_ready"] = True
+        return outputs
+
+    def _bind(self, info, args, kwargs):
+        try:
+            return info.bind(args, kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}.call() of layer {self.name!r}: {error}.") from None
+
+    def _call_built(self, info, args, kwargs, training):
+        d = self.__dict__
+        if training is None:
+            training = state.training
+        if info.training and kwargs.get("training") is None and "training" not in info.names[: len(args)]:
+            resolved = self._resolve_training(training)
+            if resolved is not None:
+                kwargs["training"] = resolved
+            else:
+                kwargs.pop("training", None)
+        mask = self._fill_masks(info, args, kwargs)
+        first = args[0] if args else kwargs.get(info.names[0]) if info.names else None
+        if self.input_spec is not None:
+            input_spec.check(self.input_spec, first, d["_name"])
+        if d["_modules"] or d["_dtype_policy"].mixed:
+            outputs = self._call_in_scope(training, args, kwargs)
+        else:
+            outputs = self.call(*args, **kwargs)
+        if self._makes_mask or _any_mask(mask):
+            self._pass_mask(first, outputs, mask)
+        if d["_activity_regularizer"] is not None:
+            self._penalize_activity(outputs)
+        return outputs
+
+    # -- inputs at the door -------------------------------------------------------------------------------------------
+
+    def _convert(self, args, kwargs):
+        """Numpy to tensors on the layer's device, floats to the compute dtype; symbolic tensors as they are."""
+        policy, names = self.dtype_policy, self._call_info.names
+        convert = functools.partial(self._convert_leaf, policy)
+        new_args = []
+        for position, value in enumerate(args):
+            name = names[position] if position < len(names) else None
+            new_args.append(self._convert_argument(value, convert, position, name))
+        return tuple(new_args), {key: self._convert_argument(v, convert, None, key) for key, v in kwargs.items()}
+
+    def _convert_argument(self, value, convert, position, name):
+        if value is None or isinstance(value, (bool, str)):
+            return value
+        if name is not None and name.endswith("mask"):
+            return tree.map_structure(lambda v: torch.as_tensor(v) if isinstance(v, np.ndarray) else v, value)
+        if not tree.is_nested(value):
+            return convert(value)
+        if position == 0 and _is_number_list(value):
+            return convert(np.asarray(value))
+        return tree.map_structure(convert, value)
+
+    def _convert_leaf(self, policy, value):
+        if isinstance(value, np.ndarray) or isinstance(value, np.generic):
+            if value.dtype == object:
+                raise ValueError(f"Layer {self.name!r} got an array of Python objects: make it a rectangular array of numbers.")
+            if value.dtype.kind in "US":
+                return value
+            value = torch.as_tensor(value, device=self._device())
+        if isinstance(value, torch.Tensor):
+            if policy.casts and self.autocast and value.is_floating_point() and value.dtype is not policy.torch_compute:
+                mask = getattr(value, "_keras_mask", None)
+                value = value.to(policy.torch_compute)
+                if mask is not None:
+                    value._keras_mask = mask
+            return value
+        return value
+
+    def _device(self):
+        for parameter in self.parameters():
+            return parameter.device
+        return scopes.default_device()
+
+    # -- masks --------------------------------------------------------------------------------------------------------
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask of the outputs; by default the one that came in (when `supports_masking`)."""
+        return previous_mask
+
+    def _fill_masks(self, info, args, kwargs):
+        """Hands the masks that tensors carry to `call`; returns those of the first argument."""
+        values = dict(zip(info.names, args, strict=False))
+        values.update(kwargs)
+        first = next(iter(values.values()), None)
+        mask = _mask_of(first)
+        for name, keyword in info.masks.items():
+            if name in values and values.get(keyword) is None:
+                found = _mask_of(values[name])
+                if _any_mask(found):
+                    kwargs[keyword] = found
+        if info.mask and _any_mask(mask) and values.get("mask") is None and "mask" not in info.names[: len(args)]:
+            kwargs["mask"] = mask
+        given = kwargs.get("mask", values.get("mask"))
+        return given if given is not None else mask
+
+    def _pass_mask(self, inputs, outputs, mask):
+        if not self.supports_masking and not self._makes_mask:
+            if outputs is not inputs and not getattr(self, "_warned_of_mask", False):
+                self.__dict__["_warned_of_mask"] = True
+                warnings.warn(
+                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached to it. However, "
+                    "this layer does not support masking and will therefore destroy the mask information.",
+                    stacklevel=3,
+                )
+            return
+        masks = self.compute_mask(inputs, mask)
+        if masks is None:
+            return
+        leaves = tree.flatten(outputs)
+        for tensor, each in zip(leaves, tree.flatten(masks), strict=False):
+            if each is not None and isinstance(tensor, torch.Tensor):
+                tensor._keras_mask = each
+
+    def _penalize_activity(self, outputs):
+        for tensor in tree.flatten(outputs):
+            if isinstance(tensor, torch.Tensor):
+                self.add_loss(self.activity_regularizer(tensor) / max(tensor.shape[0] if tensor.dim() else 1, 1))
+
+    # -- shapes -------------------------------------------------------------------------------------------------------
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Outputs as KerasTensors: from `compute_output_shape` where it is overridden, else by a probe."""
+        if type(self).compute_output_shape is Layer.compute_output_shape:
+            with scopes.override(names=()):
+                return shape_probe.infer(self._probe_call, args, kwargs)
+        tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
+        shapes = {name: calls.shape_tree(value) for name, value in tensors.items()}
+        positional, named = calls.shape_arguments(type(self).compute_output_shape, shapes)
+        return _specs_of(self.compute_output_shape(*positional, **named), self.compute_dtype)
+
+    def _probe_call(self, *args, **kwargs):
+        args, kwargs = self._convert(args, kwargs)
+        return self._call_built(self._call_info, args, kwargs, kwargs.get("training"))
+
+    def compute_output_shape(self, *args, **kwargs):
+        """Output shape(s) for input shape(s), None for unknown sizes. Override it to spare the probe."""
+        shapes = [calls.normalize_shapes(value) for value in (*args, *kwargs.values())]
+        specs = [_specs_of(shape, self.compute_dtype) for shape in shapes]
+        if not self.built:
+            self.build(*shapes[:1])
+        outputs = shape_probe.infer(self._probe_call, tuple(specs), {})
+        return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
+
+    # -- configuration ------------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        """Constructor arguments as Keras writes them.
+
+        For a class that has neither fields nor a `get_config` of its own, the plain arguments it was made with.
+        """
+        base = {"trainable": self.trainable, "dtype": serialization.serialize_keras_object(self.dtype_policy)}
+        if self._fields:
+            config = {"name": self.name, **base, **fields.saved(self, self._fields)}
+        elif type(self).get_config is Layer.get_config and type(self).__init__ is not Layer.__init__:
+            config = {**self._plain_arguments(), **base}
+        else:
+            config = {"name": self.name, **base}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialization.serialize_keras_object(self.activity_regularizer)
+        return config
+
+    def _plain_arguments(self):
+        bound = dict(fields.inspect.signature(type(self)).bind(*self._init_call[0], **self._init_call[1]).arguments)
+        bound.update(bound.pop("kwargs", {}))
+        signature = fields.inspect.signature(type(self)).parameters
+        defaults = {k: p.default for k, p in signature.items() if p.default is not p.empty}
+        values = {**defaults, **bound}
+        values.pop("name", None)
+        bad = [key for key, value in values.items() if not _is_plain(value)]
+        if bad:
+            raise NotImplementedError(
+                f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are ({', '.join(bad)}): define "
+                "get_config() and from_config() on it."
+            )
+        return values
+
+    @classmethod
+    def from_config(cls, config):
+        """A layer from what `get_config` gave (Keras 2's spellings too)."""
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = dtype_policy.get(config["dtype"])
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
+
+    def __repr__(self):
+        if "_name" not in self.__dict__:
+            return f"<{type(self).__name__} (not initialized)>"
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def __getstate__(self):
+        """For copies and pickles: the graph around a layer is not part of it."""
+        contents = dict(self.__dict__)
+        contents.update(_inbound_nodes=[], _outbound_nodes=[], _collector=None)
+        return contents
+
+    # -- Keras 2's views of the last call -----------------------------------------------------------------------------
+
+    @property
+    def input(self):
+        node = self._single_node("input")
+        args, kwargs = node.arguments.args, node.arguments.kwargs
+        tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
+        return next(iter(tensors.values())) if tensors else node.output_structure
+
+    @property
+    def output(self):
+        return self._single_node("output").output_structure
+
+    def _require_built_for(self, what):
+        if not self.built:
+            raise ValueError(f"{what} needs the weights of {self.name!r}: call build(input_shape) or call it on data first.")
+
+
+def _cast_weight(value, policy):
+    """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`."""
+    if not value.is_floating_point() or not getattr(value, "autocast", True):
+        return value
+    cast = value.to(policy.torch_compute)
+    if isinstance(value, Variable) and not value.__dict__.get("_made_trainable", True):
+        cast.assign, cast.assign_add, cast.assign_sub = value.assign, value.assign_add, value.assign_sub
+    return cast
+
+
+def _mask_of(value):
+    if isinstance(value, torch.Tensor):
+        return getattr(value, "_keras_mask", None)
+    if tree.is_nested(value):
+        return tree.map_structure(_mask_of, value)
+    return None
+
+
+def _any_mask(mask):
+    return mask is not None and (isinstance(mask, torch.Tensor) or any(m is not None for m in tree.flatten(mask)))
+
+
+def _is_plain(value):
+    if isinstance(value, (str, int, float, bool, type(None), np.generic)):
+        return True
+    return tree.is_nested(value) and all(_is_plain(leaf) for leaf in tree.flatten(value))
+
+
+def _is_number_list(value):
+    leaves = tree.flatten(value) if isinstance(value, (list, tuple)) else []
+    return bool(leaves) and all(isinstance(leaf, (int, float, np.number)) for leaf in leaves)
+
+
+def _specs_of(shapes, dtype):
+    if isinstance(shapes, KerasTensor):
+        return shapes
+    if is_shape(shapes):
+        return KerasTensor(Shape(shapes), dtype=dtype)
+    if isinstance(shapes, dict):
+        return {key: _specs_of(shape, dtype) for key, shape in shapes.items()}
+    if isinstance(shapes, (list, tuple)):
+        return type(shapes)(_specs_of(shape, dtype) for shape in shapes)
+    raise ValueError(f"compute_output_shape() must give a shape tuple or a structure of them, got {shapes!r}.")
+
+
+def _plain_shape(shape):
+    if is_shape(shape):
+        return tuple(shape)
+    if isinstance(shape, dict):
+        return {key: _plain_shape(value) for key, value in shape.items()}
+    return [_plain_shape(value) for value in shape] if isinstance(shape, (list, tuple)) else shape
+
+
+def _declared_input(rest):
+    """The batch shape that `input_shape=`, `input_dim=`… declare, or None. Takes them out of `rest`."""
+    given = {key: rest.pop(key) for key in _INPUT_KEYS if key in rest}
+    if given.get("batch_input_shape") is not None:
+        return Shape(given["batch_input_shape"])
+    shape = given.get("input_shape")
+    if shape is None and (given.keys() & {"input_dim", "input_length"}):
+        shape = tuple(given[key] for key in ("input_length", "input_dim") if key in given)
+    if shape is None:
+        return None
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    return Shape((given.get("batch_size"), *shape))

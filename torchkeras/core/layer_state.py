@@ -1,0 +1,382 @@
+"""The weights and losses of a layer: what it owns, in Keras's order, and reading and writing them.
+
+May import core. A mixin of `core.layer.Layer`; knows nothing of how layers are called.
+"""
+
+import numpy as np
+import torch
+
+from torchkeras.core import registry, scopes, tree
+from torchkeras.core.dtypes import FLOATS, standardize_dtype
+from torchkeras.core.scopes import state
+from torchkeras.core.shape_probe import pause
+from torchkeras.core.variable import Variable
+
+
+class TrainableEpoch:
+    """Counts changes of `trainable` anywhere, so that a trainer need not compare when nothing changed."""
+
+    count = 0
+
+
+class LayerState:
+    """Weights, `trainable`, losses and metrics of a layer."""
+
+    # -- making weights -----------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        *args,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        overwrite_with_gradient=False,
+        name=None,
+        memory_order=None,
+        **ignored,
+    ):
+        """Makes a weight and registers it as a torch parameter.
+
+        Args:
+            shape: tuple of integers; `()` for a scalar.
+            initializer: name, config, callable or array; Glorot uniform for floats, zeros otherwise.
+            dtype: defaults to the layer's variable dtype.
+            trainable: whether the optimizer updates it.
+            autocast: whether it is read in the compute dtype under mixed precision.
+            regularizer, constraint: name, config or callable.
+            memory_order: logical axes slowest first, where torch's kernels want another layout than the shape says.
+            ignored: `synchronization`, `use_resource`, `partitioner`… of Keras 2.
+
+        Keras 2's positional order `(name, shape, dtype, initializer)` is understood when a string or None comes first.
+
+        Example: `self.scale = self.add_weight(shape=(units,), initializer="ones", name="scale")`.
+        """
+        shape, initializer, dtype, name = _weight_arguments(args, shape, initializer, dtype, name)
+        unknown = set(ignored) - {"synchronization", "use_resource", "partitioner", "getter", "collections", "experimental_autocast"}
+        if unknown:
+            raise TypeError(f"add_weight got unknown arguments {sorted(unknown)}.")
+        self._require_init()
+        dtype = standardize_dtype(dtype if dtype is not None else self.variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtype in FLOATS else "zeros"
+        with pause(), self._scope(), _Locked(self):
+            variable = Variable(
+                registry.resolve("initializer", initializer),
+                shape=_weight_shape(shape, self.name),
+                dtype=dtype,
+                trainable=trainable,
+                autocast=autocast,
+                aggregation=aggregation,
+                name=name,
+                memory_order=memory_order,
+            )
+        variable.__dict__["_made_trainable"] = bool(trainable)
+        variable.regularizer = registry.resolve("regularizer", regularizer)
+        variable.constraint = registry.resolve("constraint", constraint)
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        if trainable and not self.trainable:
+            variable.trainable = False
+        self._register_provisionally(variable)
+        return variable
+
+    add_variable = add_weight
+
+    def _register_provisionally(self, variable):
+        """Registered under its own name until an attribute takes it."""
+        key, count = variable.name, 0
+        parameters = self.__dict__["_parameters"]
+        while key in parameters:
+            count += 1
+            key = f"{variable.name}_{count}"
+        parameters[key] = variable
+        variable.__dict__["_provisional"] = key
+        self.__dict__["_ready"] = False
+
+    # -- what there is ------------------------------------------------------------------------------------------------
+
+    def _child_modules(self):
+        """Direct child modules, those in lists and dicts too, in the order in which they were attached."""
+        return [module for module in self._modules.values() if module is not None]
+
+    @property
+    def _layers(self):
+        """Direct sublayers in the order in which they were attached."""
+        return [child for child in self._child_modules() if isinstance(child, LayerState)]
+
+    def _flatten_layers(self, recursive=True, include_self=True):
+        """This layer and everything below it, parents first, each once."""
+        seen, found = set(), []
+
+        def visit(layer):
+            if id(layer) in seen:
+                return
+            seen.add(id(layer))
+            if layer is not self or include_self:
+                found.append(layer)
+            if recursive or layer is self:
+                for child in layer._layers:
+                    visit(child)
+
+        visit(self)
+        return found
+
+    def _own_variables(self):
+        """Weights of this layer alone: those made trainable first, as Keras lists them."""
+        own = [variable for variable in self._parameters.values() if variable is not None]
+        return sorted(own, key=lambda v: not v.__dict__.get("_made_trainable", v.requires_grad))
+
+    @property
+    def variables(self):
+        """All weights plus the states of random generators, own ones first, then sublayer by sublayer."""
+        return _unique(self._collect(with_seeds=True))
+
+    @property
+    def weights(self):
+        """All weights, own ones first, then sublayer by sublayer."""
+        return _unique(self._collect(with_seeds=False))
+
+    def _collect(self, with_seeds):
+        found = list(self._own_variables())
+        if with_seeds:
+            found.extend(generator.state for generator in self._seed_generators)
+        for child in self._child_modules():
+            if isinstance(child, LayerState):
+                found.extend(child._collect(with_seeds))
+            else:
+                found.extend(child.parameters())
+        return found
+
+    @property
+    def trainable_variables(self):
+        """Variables that the optimizer updates; empty for a frozen layer."""
+        return [v for v in self.variables if _is_trainable(v)] if self.trainable else []
+
+    @property
+    def trainable_weights(self):
+        """Weights that the optimizer updates; empty for a frozen layer."""
+        return [v for v in self.weights if _is_trainable(v)] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self):
+        """Variables that no gradient reaches."""
+        return [v for v in self.variables if not _is_trainable(v)] if self.trainable else self.variables
+
+    @property
+    def non_trainable_weights(self):
+        """Weights that no gradient reaches."""
+        return [v for v in self.weights if not _is_trainable(v)] if self.trainable else self.weights
+
+    @property
+    def trainable(self):
+        """Whether this layer learns. Setting it reaches all sublayers and turns gradients off and on."""
+        return self.__dict__["_trainable"]
+
+    @trainable.setter
+    def trainable(self, value):
+        if not isinstance(value, (bool, np.bool_, int)):
+            raise ValueError(f"`trainable` must be a boolean, got {value!r}.")
+        value = bool(value)
+        TrainableEpoch.count += 1
+        self.__dict__["_trainable"] = value
+        for variable in self._own_variables():
+            if variable.__dict__.get("_made_trainable", variable.is_floating_point()):
+                if isinstance(variable, Variable):
+                    variable.trainable = value
+                else:
+                    variable.requires_grad_(value)
+        for child in self._child_modules():
+            if isinstance(child, LayerState):
+                child.trainable = value
+            else:
+                child.requires_grad_(value)
+
+    def count_params(self):
+        """Number of scalars in all weights. Raises `ValueError` before the weights exist."""
+        if not self.built:
+            raise ValueError(
+                f"You tried to call count_params() on layer {self.name!r}, which is not built yet: call build(input_shape) or "
+                "call the layer on data."
+            )
+        return sum(weight.numel() for weight in self.weights)
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def get_weights(self):
+        """Numpy copies of all weights, in the order of `weights`."""
+        return [Variable.numpy(weight) for weight in self.weights]
+
+    def set_weights(self, weights):
+        """Sets all weights from arrays in the order of `weights`; nothing changes unless all fit.
+
+        Raises `ValueError` for a wrong count or shape.
+        """
+        layers, values = self.weights, list(weights)
+        if len(layers) != len(values):
+            raise ValueError(
+                f"set_weights(weights) on layer {self.name!r} was given {len(values)} array(s), but the layer has "
+                f"{len(layers)} weight(s)."
+            )
+        tensors = [value if isinstance(value, torch.Tensor) else torch.from_numpy(_array(value)) for value in values]
+        for weight, value in zip(layers, tensors, strict=True):
+            if weight.shape != value.shape:
+                raise ValueError(
+                    f"Layer {self.name!r}: weight {getattr(weight, 'path', '')!r} has shape {tuple(weight.shape)}, the given "
+                    f"array has shape {tuple(value.shape)}."
+                )
+        with torch.no_grad():
+            for weight, value in zip(layers, tensors, strict=True):
+                weight.copy_(value)
+
+    # -- losses and metrics -------------------------------------------------------------------------------------------
+
+    def add_loss(self, loss):
+        """Adds a scalar (or a list of them) to what training minimizes; a function without arguments is evaluated lazily.
+
+        Inside `call` it counts for that call; a function counts always.
+        """
+        for each in tree.flatten(loss):
+            if each is None:
+                continue
+            if callable(each) and not isinstance(each, torch.Tensor):
+                self.__dict__["_loss_functions"].append(each)
+                continue
+            if state.losses is None:
+                self.__dict__["_collector"] = [(self, each)]
+            else:
+                self.__dict__["_collector"] = state.losses
+                state.losses.append((self, each))
+
+    @property
+    def losses(self):
+        """Scalars added in the last call here and below, then the regularization of every trainable weight."""
+        below = self._flatten_layers()
+        members = {id(layer) for layer in below}
+        found = [value for layer, value in self.__dict__["_collector"] or () if id(layer) in members]
+        for layer in below:
+            found.extend(function() for function in layer.__dict__["_loss_functions"])
+        return found + self._regularization_losses()
+
+    def _regularization_losses(self):
+        weights = [v for v in self.trainable_weights if getattr(v, "regularizer", None) is not None]
+        return [weight.regularizer(weight) for weight in weights]
+
+    def _clear_losses(self):
+        for layer in self._flatten_layers():
+            layer.__dict__["_collector"] = None
+
+    @property
+    def metrics(self):
+        """Metrics held as attributes, here and below."""
+        found = []
+        for layer in self._flatten_layers():
+            found.extend(metric for metric in layer._metrics if metric not in found)
+        return found
+
+    @property
+    def metrics_variables(self):
+        """State of `metrics`."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    # -- the state as an argument -------------------------------------------------------------------------------------
+
+    def stateless_call(self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs):
+        """Calls the layer with the given values for its variables and returns what would have changed.
+
+        Args:
+            trainable_variables, non_trainable_variables: values in the order of the properties of these names.
+            return_losses: also return the losses.
+
+        Returns `(outputs, non_trainable_values)` or `(outputs, non_trainable_values, losses)`. The torch equivalent is
+        `torch.func.functional_call`, on which it is built.
+        """
+        self._require_built_for("stateless_call")
+        values = {}
+        for own, given, kind in (
+            (self.trainable_variables, trainable_variables, "trainable_variables"),
+            (self.non_trainable_variables, non_trainable_variables, "non_trainable_variables"),
+        ):
+            given = list(given)
+            if len(own) != len(given):
+                raise ValueError(f"{kind} must hold {len(own)} values for {self.name!r}, got {len(given)}.")
+            values.update({id(variable): value for variable, value in zip(own, given, strict=True)})
+        moving = [v for v in self.non_trainable_variables if any(v is p for p in self.parameters())]
+        for variable in moving:  # the call may assign to these
+            fresh = Variable(values[id(variable)], trainable=False, name=variable.name)
+            values[id(variable)] = fresh
+        named = {
+            name: values[id(parameter)]
+            for name, parameter in self.named_parameters(remove_duplicate=False)
+            if id(parameter) in values
+        }
+        named = {name: torch.as_tensor(value) if not isinstance(value, torch.Tensor) else value for name, value in named.items()}
+        outputs = torch.func.functional_call(self, named, args, kwargs)
+        after = [values[id(v)].detach() if isinstance(values[id(v)], Variable) else values[id(v)] for v in self.non_trainable_variables]
+        if return_losses:
+            return outputs, after, self.losses
+        return outputs, after
+
+
+class _Locked:
+    """Lets `add_weight` set its own attributes while the layer refuses new state inside `call`."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __enter__(self):
+        if self.layer.__dict__["_in_first_call"]:
+            raise ValueError(
+                f"Layer {self.layer.name!r} makes a weight inside call(), so each call would make another one: make it in "
+                "__init__() or build()."
+            )
+
+    def __exit__(self, *error):
+        return None
+
+
+def _array(value):
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise ValueError(f"A weight must be a rectangular array of numbers, got {type(value).__name__} with ragged rows.")
+    return array
+
+
+def _is_trainable(variable):
+    return variable.trainable if isinstance(variable, Variable) else variable.requires_grad
+
+
+def _unique(items):
+    seen = set()
+    return [item for item in items if not (id(item) in seen or seen.add(id(item)))]
+
+
+def _weight_shape(shape, owner):
+    shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    if any(size is None or not hasattr(size, "__index__") for size in shape):
+        raise ValueError(
+            f"Layer {owner!r} asks for a weight of shape {shape}: every size must be known. Give the layer an input with a "
+            "known size on that axis."
+        )
+    return tuple(int(size) for size in shape)
+
+
+def _weight_arguments(args, shape, initializer, dtype, name):
+    if not args:
+        return shape, initializer, dtype, name
+    keras2 = args[0] is None or isinstance(args[0], str)
+    order = ("name", "shape", "dtype", "initializer") if keras2 else ("shape", "initializer", "dtype", "trainable")
+    if len(args) > (4 if keras2 else 3):
+        raise TypeError(f"add_weight takes at most 3 positional arguments (shape, initializer, dtype), got {len(args)}.")
+    given = dict(zip(order, args, strict=False))
+    return (
+        given.get("shape", shape),
+        given.get("initializer", initializer),
+        given.get("dtype", dtype),
+        given.get("name", name),
+    )
+
+
