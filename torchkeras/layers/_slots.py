@@ -1,0 +1,81 @@
+"""The kinds of fields that layers share: activations, initializers, regularizers, constraints, sizes.
+
+May import core and the families below layers. One line per kind of slot, so that every layer declares its fields in one word each.
+"""
+
+from torchkeras import activations, constraints, initializers, regularizers
+from torchkeras.core import scopes
+from torchkeras.core.fields import field
+from torchkeras.core.serialization import serialize_keras_object
+
+
+def activation(default=None):
+    """A slot for an activation: name, function, layer or None (linear)."""
+    return field(default, convert=activations.get, save=activations.serialize)
+
+
+def initializer(default):
+    """A slot for an initializer."""
+    return field(default, convert=initializers.get, save=serialize_keras_object)
+
+
+def regularizer():
+    """A slot for a weight penalty, empty by default."""
+    return field(None, convert=regularizers.get, save=serialize_keras_object)
+
+
+def activity_regularizer():
+    """The place of `activity_regularizer` in Keras's argument order; the base layer writes it into the config when set."""
+    return field(None, in_config=False)
+
+
+def lora(name):
+    """The place of LoRA's arguments in Keras's order; only None for now."""
+
+    def convert(value):
+        if value is not None:
+            raise NotImplementedError(f"`{name}` is not supported yet: leave it None and train the layer's own weights.")
+        return None
+
+    return field(None, convert=convert, in_config=False)
+
+
+def constraint():
+    """A slot for a weight constraint, empty by default."""
+    return field(None, convert=constraints.get, save=serialize_keras_object)
+
+
+def sizes(name, rank, default=None, allow_zero=False, **options):
+    """A slot for one integer or `rank` of them: `3` -> `(3, 3)`."""
+    options.setdefault("convert", tuple_of(name, rank, allow_zero))
+    return field(default, **options) if default is not None else field(**options)
+
+
+def tuple_of(name, rank, allow_zero=False, optional=False):
+    """A converter to a tuple of `rank` integers, each at least 1 (or 0)."""
+
+    def convert(value):
+        if value is None and optional:
+            return None
+        items = (value,) * rank if isinstance(value, int) else tuple(value) if hasattr(value, "__iter__") else None
+        least = 0 if allow_zero else 1
+        if items is None or len(items) != rank or any(not hasattr(i, "__index__") or int(i) < least for i in items):
+            raise ValueError(f"`{name}` must be an integer >= {least} or {rank} of them, got {value!r}.")
+        return tuple(int(i) for i in items)
+
+    return convert
+
+
+def data_format():
+    """A slot for "channels_last"/"channels_first"; None takes the global setting."""
+    return field(None, convert=standardize_data_format)
+
+
+def standardize_data_format(value):
+    """Keras's word for the place of the channels axis."""
+    if value is None:
+        return scopes.settings.image_data_format
+    lowered = str(value).lower()
+    if lowered not in ("channels_first", "channels_last"):
+        raise ValueError(f"`data_format` must be 'channels_last', 'channels_first' or None, got {value!r}.")
+    return lowered

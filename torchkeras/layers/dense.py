@@ -1,0 +1,86 @@
+"""Dense: a fully connected layer.
+
+May import core and the families below layers.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from torchkeras.core.fields import field, positive_int
+from torchkeras.core.input_spec import InputSpec
+from torchkeras.core.layer import Layer
+from torchkeras.core.registry import published
+from torchkeras.layers import _slots
+
+
+@published("layer", "keras.layers")
+class Dense(Layer):
+    """`activation(inputs @ kernel + bias)` on the last axis.
+
+    Args:
+        units: size of the last axis of the output.
+        activation: name, function or None for none.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
+            weights `kernel` `(inputs, units)` and `bias` `(units,)`.
+
+    Input `(..., inputs)` of rank 2 or more, output `(..., units)`.
+
+    Example:
+        >>> Dense(8, activation="relu")(torch.ones(2, 3)).shape
+        torch.Size([2, 8])
+
+    In torch: `nn.Linear(inputs, units)`, whose weight is `kernel.t()` (the same memory here).
+    """
+
+    units = field(convert=positive_int("units"))
+    activation = _slots.activation()
+    use_bias = field(True, convert=bool)
+    kernel_initializer = _slots.initializer("glorot_uniform")
+    bias_initializer = _slots.initializer("zeros")
+    kernel_regularizer = _slots.regularizer()
+    bias_regularizer = _slots.regularizer()
+    activity_regularizer = _slots.activity_regularizer()
+    kernel_constraint = _slots.constraint()
+    bias_constraint = _slots.constraint()
+    lora_rank = _slots.lora("lora_rank")
+    lora_alpha = _slots.lora("lora_alpha")
+    quantization_config = field(None)
+
+    def _configure(self):
+        self.supports_masking = True
+        self.input_spec = InputSpec(min_ndim=2)
+
+    def build(self, input_shape):
+        size = input_shape[-1]
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(size, self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            memory_order=(1, 0),
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
+
+    def call(self, inputs):
+        kernel, bias = self.kernel, self.bias
+        if not inputs.is_floating_point():
+            inputs = inputs.to(kernel.dtype)
+        if bias is not None and inputs.dim() == 2:
+            outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
+        else:
+            outputs = F.linear(inputs, kernel.t(), bias)
+        return self.activation(outputs)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
