@@ -88,7 +88,7 @@ def _kept(errors, name):
 
 
 class Bench:
-    """Runs measures over ``contenders`` (``"hand"``, the module measured, others), each in a process kept throughout."""
+    """Runs measures over ``contenders`` (``"hand"``, the module measured, others), each in a process of its own."""
 
     def __init__(self, contenders, device, rounds):
         self.contenders, self.device, self.rounds = contenders, device, rounds
