@@ -1,0 +1,247 @@
+"""How operations are made: conversion and promotion of operands, and makers for families of simple functions.
+
+May import core. Private to ops; the layers above use the functions, not the makers.
+
+Every operation works on tensors, arrays, numbers and Variables, is recorded on KerasTensors, and traces under torch.compile. A
+plain tensor of the right dtype passes straight to torch.
+"""
+
+import sys
+
+import numpy as np
+import torch
+
+from torchkeras.core import scopes
+from torchkeras.core.dtypes import NAMES, dtype_of, result_type, torch_dtype
+from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.errors import UnsupportedInputError
+
+NUMBERS = (bool, int, float, complex)
+
+
+def as_tensor(value, dtype=None, device=None):
+    """A tensor of anything that has numbers; tensors come back as they are (cast if `dtype` is given).
+
+    Python integers become int32 (int64 beyond its range) and floats `floatx()`; arrays keep their dtype. Arrays go to `device`,
+    by default to the default device; tensors stay where they are.
+
+    Raises `UnsupportedInputError` (a `ValueError`) for strings and object arrays.
+    """
+    if isinstance(value, torch.Tensor):
+        return value if dtype is None else value.to(torch_dtype(dtype))
+    device = device or scopes.default_device()
+    if isinstance(value, NUMBERS) and not isinstance(value, np.generic):
+        return torch.as_tensor(value, dtype=torch_dtype(dtype or _number_type(value)), device=device)
+    if isinstance(value, KerasTensor):
+        raise UnsupportedInputError(f"{value!r} is symbolic and has no value here: use an operation of keras.ops on it.")
+    if isinstance(value, (list, tuple)):
+        tensors = [item for item in _leaves(value) if isinstance(item, torch.Tensor)]
+        if tensors:
+            device = tensors[0].device
+            return torch.stack([as_tensor(item, dtype, device) for item in value])
+        if dtype is None:
+            dtype = result_type(*(getattr(item, "dtype", type(item)) for item in _leaves(value)))
+    return _from_array(value, dtype, device)
+
+
+def _from_array(value, dtype, device):
+    array = np.asarray(value)
+    if array.dtype == object or array.dtype.kind in "SUmM":
+        raise UnsupportedInputError(
+            f"Cannot make a tensor of {type(value).__name__} with dtype {array.dtype}: give numbers in a rectangular array."
+        )
+    if array.dtype == np.uint32:
+        array = array.astype(np.int64)  # torch has no arithmetic for uint32
+    elif array.dtype.name == "bfloat16":
+        array, dtype = array.astype(np.float32), dtype or "bfloat16"
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.as_tensor(array, dtype=None if dtype is None else torch_dtype(dtype), device=device)
+
+
+def _number_type(value):
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int32" if -(2**31) <= value < 2**31 else "int64"
+    return None if isinstance(value, float) else "complex64"
+
+
+def _leaves(value):
+    for item in value:
+        if isinstance(item, (list, tuple)):
+            yield from _leaves(item)
+        else:
+            yield item
+
+
+def is_number(value):
+    """Whether a value is a Python number, whose dtype is weak."""
+    return isinstance(value, NUMBERS) and not isinstance(value, np.generic)
+
+
+def promoted(*values, ints=None, numbers=False):
+    """The operands as tensors of one dtype by Keras's promotion.
+
+    Args:
+        ints: "floatx" where the result is a float for integers too; "int32" where bools count as integers.
+        numbers: leave Python numbers as they are where torch gives the same dtype for them.
+    """
+    values = [value if isinstance(value, torch.Tensor) or is_number(value) else _near(value, values) for value in values]
+    names = [dtype_of(value) for value in values]
+    name = result_type(*names, float) if ints == "floatx" else result_type(*names)
+    if ints == "int32" and name == "bool":
+        name = "int32"
+    dtype = torch_dtype(name)
+    device = next((value.device for value in values if isinstance(value, torch.Tensor)), None)
+    keep = numbers and device is not None and not dtype.is_complex
+    return [
+        value.to(dtype)
+        if isinstance(value, torch.Tensor)
+        else value
+        if keep
+        else torch.as_tensor(value, dtype=dtype, device=device or scopes.default_device())
+        for value in values
+    ]
+
+
+def _near(value, others):
+    device = next((other.device for other in others if isinstance(other, torch.Tensor)), None)
+    return as_tensor(value, device=device)
+
+
+def as_float(x):
+    """`x` as a tensor; integers and bools become `floatx()`."""
+    x = as_tensor(x)
+    if x.is_floating_point() or x.is_complex():
+        return x
+    return x.to(torch_dtype(result_type(NAMES[x.dtype], float)))
+
+
+def broadcast_shape(*shapes):
+    """The static shape that shapes broadcast to; None where it is unknown. Raises `ValueError` where they do not fit."""
+    rank = max(map(len, shapes))
+    result = []
+    for axis in range(-rank, 0):
+        sizes = {shape[axis] for shape in shapes if len(shape) >= -axis} - {1}
+        known = sizes - {None}
+        if len(known) > 1:
+            raise ValueError(f"Shapes {', '.join(str(tuple(shape)) for shape in shapes)} cannot be broadcast together.")
+        result.append(known.pop() if known else None if sizes else 1)
+    return Shape(result)
+
+
+def shape_of(value):
+    """The static shape of a tensor, KerasTensor, array or number."""
+    shape = getattr(value, "shape", None)
+    return np.shape(value) if shape is None else tuple(shape)
+
+
+def publish(compute, keras_class, doc, module, tensors, output_spec=None, name=None, depth=2):
+    """Gives a function made by a maker its name, text and home, and makes it an operation."""
+    compute.__name__ = compute.__qualname__ = name or scopes.snake_case(keras_class)
+    compute.__doc__, compute.__module__ = doc, sys._getframe(depth).f_globals["__name__"]
+    return operation(keras_class, module, tensors, output_spec)(compute)
+
+
+def unary(keras_class, function, doc, ints=None, module="numpy", name=None, dtype=None, depth=2):
+    """An operation on each number.
+
+    Args:
+        keras_class: Keras's class name; the function's name is its snake case unless `name` is given.
+        function: a torch function of one tensor.
+        ints: "floatx" where integers become floats first.
+        dtype: dtype of the result where it is not the input's.
+    """
+
+    def compute(x):
+        if type(x) is not torch.Tensor:
+            x = as_tensor(x)
+        if ints == "floatx" and not x.is_floating_point():
+            x = as_float(x)
+        return function(x)
+
+    def output_spec(x):
+        result = dtype or (result_type(x.dtype, float) if ints == "floatx" else x.dtype)
+        return KerasTensor(x.shape, result)
+
+    return publish(compute, keras_class, doc, module, ("x",), output_spec, name, depth)
+
+
+def binary(keras_class, function, doc, ints=None, dtype=None, numbers=False, name=None, module="numpy"):
+    """An operation on two broadcast operands.
+
+    Args:
+        function: a torch function (or operator) of two tensors.
+        ints: as for `promoted`.
+        dtype: dtype of the result where it is not the promoted one.
+        numbers: whether `function` takes Python numbers on both sides.
+    """
+
+    def compute(x1, x2):
+        if type(x1) is torch.Tensor and type(x2) is torch.Tensor and x1.dtype == x2.dtype and (
+            ints is None or x1.is_floating_point()
+        ):
+            return function(x1, x2)
+        return function(*promoted(x1, x2, ints=ints, numbers=numbers))
+
+    def output_spec(x1, x2):
+        names = [dtype_of(x1), dtype_of(x2)]
+        result = result_type(*names, float) if ints == "floatx" else result_type(*names)
+        if ints == "int32" and result == "bool":
+            result = "int32"
+        return KerasTensor(broadcast_shape(shape_of(x1), shape_of(x2)), dtype or result)
+
+    return publish(compute, keras_class, doc, module, ("x1", "x2"), output_spec, name)
+
+
+def axes_of(axis, rank):
+    """`axis` as a tuple of non-negative axes; None stands for all."""
+    if axis is None:
+        return tuple(range(rank))
+    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    return tuple(canonical_axis(one, rank) for one in axes)
+
+
+def canonical_axis(axis, rank):
+    """A non-negative axis. Raises `ValueError` where the tensor has no such axis."""
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis={axis} is out of bounds for a tensor with {rank} axes.")
+    return axis % rank
+
+
+def static_spec(shape, dtype):
+    """A KerasTensor for output rules."""
+    return KerasTensor(Shape(shape), dtype)
+
+
+def reduced_shape(shape, axis, keepdims):
+    """The static shape after a reduction."""
+    axes = axes_of(axis, len(shape))
+    if keepdims:
+        return Shape(1 if i in axes else size for i, size in enumerate(shape))
+    return Shape(size for i, size in enumerate(shape) if i not in axes)
+
+
+def reduction(keras_class, function, doc, dtype=None, name=None):
+    """A reduction over axes: `(x, axis=None, keepdims=False)`.
+
+    Args:
+        function: called with a tensor, a tuple of axes (never empty) and keepdims.
+        dtype: function from the input's dtype name to the result's; by default the same.
+    """
+
+    def compute(x, axis=None, keepdims=False):
+        x = as_tensor(x)
+        axes = axes_of(axis, x.dim())
+        if dtype is not None:
+            x = x.to(torch_dtype(dtype(NAMES[x.dtype])))
+        return function(x, axes, keepdims) if axes else function(x.unsqueeze(0), (0,), False)
+
+    def output_spec(x, axis=None, keepdims=False):
+        result = x.dtype if dtype is None else dtype(x.dtype)
+        return KerasTensor(reduced_shape(x.shape, axis, keepdims), result)
+
+    return publish(compute, keras_class, doc, "numpy", ("x",), output_spec, name)
+
+
