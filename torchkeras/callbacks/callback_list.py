@@ -1,6 +1,6 @@
 """CallbackList: one object that the training loops call for all callbacks.
 
-Imports the callbacks that `fit` adds by itself. Knows nothing of the loops; it is told the model and the parameters.
+Imports core and the callbacks that `fit` adds by itself. Knows nothing of the loops; it is told the model and the parameters.
 
 Per batch it does only what some callback asks for: which callbacks override a batch hook is worked out once, and the
 logs, which live on the device, are read only when a callback wants them.
@@ -10,6 +10,7 @@ from torchkeras.callbacks.callback import Callback
 from torchkeras.callbacks.history import History
 from torchkeras.callbacks.logs import called, python_logs
 from torchkeras.callbacks.progbar_logger import ProgbarLogger
+from torchkeras.core import tree
 
 _BATCH_HOOKS = tuple(f"{phase}_batch_{when}" for phase in ("train", "test", "predict") for when in ("begin", "end"))
 
@@ -40,7 +41,9 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
         super().__init__()
-        self.callbacks = list(_flatten(callbacks))
+        self.callbacks = [] if callbacks is None else tree.flatten(callbacks)
+        for callback in self.callbacks:
+            _check(callback)
         self._history = self._first(History)
         self._progbar = self._first(ProgbarLogger)
         if add_history and self._history is None:
@@ -183,19 +186,6 @@ def _reads_lazily(callback, name):
             if name in vars(cls):
                 return vars(cls).get("reads_logs_lazily", False)
     return False
-
-
-def _flatten(callbacks):
-    if callbacks is None:
-        return
-    if isinstance(callbacks, dict):
-        callbacks = callbacks.values()
-    elif not isinstance(callbacks, (list, tuple, set)):
-        _check(callbacks)
-        yield callbacks
-        return
-    for callback in callbacks:
-        yield from _flatten(callback)
 
 
 def _check(callback):
