@@ -1,6 +1,6 @@
 """CallbackList: one object that the training loops call for all callbacks.
 
-Imports core and the callbacks that `fit` adds by itself. Knows nothing of the loops; it is told the model and the parameters.
+Imports core and the callbacks that `fit` adds by itself. Knows nothing of the loops; it is told model and parameters.
 
 Per batch it does only what some callback asks for: which callbacks override a batch hook is worked out once, and the
 logs, which live on the device, are read only when a callback wants them.
