@@ -1,0 +1,101 @@
+"""Embedding: a table of vectors, looked up by integers.
+
+May import core and the families below layers.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from torchkeras.core.fields import field, positive_int
+from torchkeras.core.layer import Layer
+from torchkeras.core.registry import published
+from torchkeras.layers import _slots
+
+
+@published("layer", "keras.layers")
+class Embedding(Layer):
+    """Turns integers from 0 to `input_dim - 1` into vectors of `output_dim` learned numbers.
+
+    Args:
+        input_dim: number of rows of the table.
+        output_dim: size of a vector.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the weight `embeddings` `(input_dim, output_dim)`.
+        mask_zero: whether 0 is padding: later layers that know masks skip those steps.
+        weights: first values of the table, an array or a list of one; the layer is then built at once.
+
+    Input: integers of any shape (other numbers are cut to int32); output `(*input_shape, output_dim)`. `input_length=n` (Keras 2)
+    declares the input of a first layer as `(n,)`.
+
+    Raises `IndexError` for an index outside the table (on CUDA torch reports it when the device is next waited for).
+
+    Example:
+        >>> Embedding(10, 4)(torch.tensor([[1, 2, 3]])).shape
+        torch.Size([1, 3, 4])
+
+    In torch: `nn.Embedding(input_dim, output_dim)`; `embeddings` is its `weight`.
+    """
+
+    input_dim = field(convert=positive_int("input_dim"))
+    output_dim = field(convert=positive_int("output_dim"))
+    embeddings_initializer = _slots.initializer("uniform")
+    embeddings_regularizer = _slots.regularizer()
+    embeddings_constraint = _slots.constraint()
+    mask_zero = field(False)
+    weights = field(None, in_config=False)
+    lora_rank = _slots.lora("lora_rank")
+    lora_alpha = _slots.lora("lora_alpha")
+    quantization_config = field(None)
+
+    def _configure_base(self, own, rest):
+        rest.pop("sparse", None)  # Keras 2's hint to make sparse gradients; dense ones are the same numbers
+        super()._configure_base(own, rest)
+
+    def _configure(self):
+        self.supports_masking = bool(self.mask_zero)
+        self.autocast = False  # indices in floats must not be rounded to 16 bits
+        if self.__dict__["_initial_weights"] is not None:
+            self.build(None)
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+            autocast=False,  # the few rows that are looked up are cast, not the table
+        )
+
+    def call(self, inputs):
+        if inputs.dtype is not torch.int32 and inputs.dtype is not torch.int64:
+            inputs = inputs.to(torch.int32)
+        try:
+            outputs = F.embedding(inputs, self.embeddings)
+        except IndexError:
+            raise IndexError(
+                f"Embedding {self.name!r} has rows 0 to {self.input_dim - 1}, the inputs hold {int(inputs.min())} to "
+                f"{int(inputs.max())}: make `input_dim` greater than the largest index, and no index negative."
+            ) from None
+        policy = self.dtype_policy
+        return outputs.to(policy.torch_compute) if policy.mixed else outputs
+
+    def compute_mask(self, inputs, mask=None):
+        return inputs != 0 if self.mask_zero else None
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.output_dim)
+
+    def get_config(self):
+        return {"activity_regularizer": None, **super().get_config()}
+
+
+def _take_weights(layer, value):
+    """`weights=` of the constructor: kept until the table exists, which `build` then fills."""
+    if value is not None:
+        layer.__dict__["_initial_weights"] = list(value) if isinstance(value, (list, tuple)) and len(value) == 1 else [value]
+
+
+# The constructor's argument and the property of every layer share this name.
+Embedding.weights = Layer.weights.setter(_take_weights)
