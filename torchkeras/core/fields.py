@@ -52,8 +52,8 @@ def collect(cls):
     appended.
     """
     inherited = {}
-    for parent in reversed(cls.__mro__[1:]):
-        inherited.update(parent.__dict__.get("_own_fields", {}))
+    for parent in reversed(cls.__bases__):
+        inherited.update(getattr(parent, "_fields", {}))
     own = {name: value for name, value in list(cls.__dict__.items()) if isinstance(value, Field)}
     for name in own:
         delattr(cls, name)
