@@ -19,12 +19,13 @@ class Embedding(Layer):
     Args:
         input_dim: number of rows of the table.
         output_dim: size of a vector.
-        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the weight `embeddings` `(input_dim, output_dim)`.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the weight `embeddings`
+            `(input_dim, output_dim)`.
         mask_zero: whether 0 is padding: later layers that know masks skip those steps.
         weights: first values of the table, an array or a list of one; the layer is then built at once.
 
-    Input: integers of any shape (other numbers are cut to int32); output `(*input_shape, output_dim)`. `input_length=n` (Keras 2)
-    declares the input of a first layer as `(n,)`.
+    Input: integers of any shape (other numbers are cut to int32); output `(*input_shape, output_dim)`.
+    `input_length=n` (Keras 2) declares the input of a first layer as `(n,)`.
 
     Raises `IndexError` for an index outside the table (on CUDA torch reports it when the device is next waited for).
 
@@ -94,7 +95,8 @@ class Embedding(Layer):
 def _take_weights(layer, value):
     """`weights=` of the constructor: kept until the table exists, which `build` then fills."""
     if value is not None:
-        layer.__dict__["_initial_weights"] = list(value) if isinstance(value, (list, tuple)) and len(value) == 1 else [value]
+        alone = not isinstance(value, (list, tuple)) or len(value) != 1
+        layer.__dict__["_initial_weights"] = [value] if alone else list(value)
 
 
 # The constructor's argument and the property of every layer share this name.
