@@ -1,0 +1,214 @@
+"""Loss, and the wrapper that makes one of a function.
+
+May import core and this folder's tensors and reduction. Knows no particular loss and no model.
+
+A call on plain tensors without mask and weights takes the first lines of `__call__` and, for losses whose mean torch
+has as one kernel, that kernel; everything else (arrays, structures, masks, weights, other reductions) goes the
+general way.
+"""
+
+import types
+from functools import partial
+
+import torch
+
+from torchkeras.core import dtype_policy, scopes, tree
+from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.fields import Configured, field
+from torchkeras.core.registry import published
+from torchkeras.core.scopes import settings
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.losses.reduction import MEANS, reduce_weighted_values, standardize_reduction
+from torchkeras.losses.tensors import convert_structure, mask_of, same_rank
+
+Tensor = torch.Tensor
+
+
+def compute_dtype(dtype):
+    """The Keras name of the dtype that a dtype, policy or None (`floatx()`) computes in."""
+    return dtype_policy.get(dtype or settings.floatx).compute_dtype
+
+
+reduction_field = partial(field, "sum_over_batch_size", convert=standardize_reduction)
+dtype_field = partial(field, None, convert=compute_dtype, in_config=False)
+
+
+@published("loss", "keras.losses")
+class Loss(Configured):
+    """Base of losses: define `call(y_true, y_pred)` giving one value per sample or step.
+
+    Args:
+        name: name; by default the class's, numbered.
+        reduction: `"sum_over_batch_size"` (same as `"mean"`), `"sum"`, `"mean_with_sample_weight"`, `"none"` or None;
+            see `reduce_weighted_values`.
+        dtype: dtype or policy that targets and predictions are cast to; `floatx()` by default.
+
+    Calling it takes `(y_true, y_pred, sample_weight=None)`: tensors, arrays or equal structures of them. A mask on
+    `y_pred` (`_keras_mask`) takes steps out of the mean.
+
+    Example:
+        >>> class Cubed(Loss):
+        ...     def call(self, y_true, y_pred):
+        ...         return ((y_pred - y_true).abs() ** 3).mean(-1)
+        >>> Cubed()(torch.zeros(1, 2), torch.ones(1, 2))
+        tensor(1.)
+    """
+
+    name = field(None)
+    reduction = reduction_field()
+    dtype = dtype_field()
+
+    _keeps_labels = False  # True: integer targets reach `call` as integers
+
+    def _take_fields(self, args, kwargs):
+        rest = super()._take_fields(args, kwargs)
+        self.name = self.name or scopes.unique_name(scopes.snake_case(type(self).__name__))
+        self._torch_dtype = torch_dtype(self.dtype)
+        return rest
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        dtype = self._torch_dtype
+        mask = mask_of(y_pred)
+        if isinstance(y_pred, Tensor) and isinstance(y_true, Tensor):
+            if y_pred.dtype != dtype:
+                y_pred = y_pred.to(dtype)
+            if y_true.dtype != dtype and (not self._keeps_labels or y_true.is_floating_point()):
+                y_true = y_true.to(dtype)
+            if y_true.device != y_pred.device:
+                y_true = y_true.to(y_pred.device)
+            if mask is None and sample_weight is None and self.reduction in MEANS:
+                value = self._fused_mean(y_true, y_pred)
+                if value is not None:
+                    return value
+        else:
+            y_pred = convert_structure(y_pred, dtype)
+            leaf = next(iter(tree.flatten(y_pred)), None)
+            y_true = convert_structure(y_true, dtype, getattr(leaf, "device", None))
+        values = self.call(y_true, y_pred)
+        own_mask = mask_of(values)
+        if own_mask is not None:
+            mask = own_mask if mask is None else mask & own_mask
+        return reduce_weighted_values(values, sample_weight, mask, self.reduction, dtype)
+
+    def _fused_mean(self, y_true, y_pred):
+        """The mean of all values by one kernel, or None where there is none for these inputs."""
+        return None
+
+    def call(self, y_true, y_pred):
+        raise NotImplementedError(f"{type(self).__name__} must define call(self, y_true, y_pred).")
+
+    def get_config(self):
+        """The constructor's arguments; name and reduction for a subclass with a constructor of its own."""
+        config = super().get_config()
+        return {"name": config.pop("name"), "reduction": config.pop("reduction"), **config}
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+@published("loss", "keras.losses")
+class LossFunctionWrapper(Loss):
+    """A loss from a function `fn(y_true, y_pred, **kwargs)` that gives one value per sample or step.
+
+    Where the ranks of target and prediction differ by one and the longer shape ends in 1, they are brought to one rank.
+    `y_true` and `y_pred` may be structures: the function then gets them whole.
+
+    Example:
+        >>> LossFunctionWrapper(lambda t, p: (t - p).abs().amax(-1))(torch.zeros(1, 2), torch.tensor([[1.0, 2.0]]))
+        tensor(2.)
+    """
+
+    def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **kwargs):
+        rest = self._take_fields((), {"name": name, "reduction": reduction, "dtype": dtype})
+        assert not rest
+        self._wrap(fn, kwargs)
+
+    def _wrap(self, fn, kwargs):
+        self.fn = fn
+        self._fn_kwargs = kwargs
+        self._fused = _fused.get(fn) if isinstance(fn, types.FunctionType) else None
+        self._keeps_labels = getattr(fn, "keeps_labels", False)
+
+    def call(self, y_true, y_pred):
+        if isinstance(y_pred, Tensor) and isinstance(y_true, Tensor):
+            if y_true.ndim != y_pred.ndim:
+                y_true, y_pred = same_rank(y_true, y_pred)
+        elif tree.is_nested(y_true):
+            pairs = tree.map_structure(same_rank, y_true, y_pred)
+            y_true, y_pred = (tree.map_up_to(y_true, lambda pair, i=i: pair[i], pairs) for i in (0, 1))
+        else:
+            y_true, y_pred = same_rank(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self._fn_kwargs)
+
+    def _fused_mean(self, y_true, y_pred):
+        if self._fused is None or not self._calls_function:
+            return None
+        if y_true.ndim != y_pred.ndim:
+            y_true, y_pred = same_rank(y_true, y_pred)
+        return self._fused(y_true, y_pred, **self._fn_kwargs)
+
+    _calls_function = True  # False in subclasses that override `call`
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls._calls_function = cls.call is LossFunctionWrapper.call
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "reduction": self.reduction,
+            "fn": serialize_keras_object(self.fn),
+            **serialize_keras_object(self._fn_kwargs),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        if "fn" in config:
+            config = deserialize_keras_object(config, kinds=("loss", "metric"), printable_name="loss function")
+        return cls(**config)
+
+    def __repr__(self):
+        return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
+
+
+_fused = {}  # loss function -> function of the same arguments giving the mean of all its values, or None
+
+
+def fused_mean(fn):
+    """Decorator: registers a one-kernel mean of `fn`'s values. It returns None for inputs that it does not serve."""
+
+    def register(function):
+        _fused[fn] = function
+        return function
+
+    return register
+
+
+class FunctionLoss(LossFunctionWrapper):
+    """Base of the published losses: a function and the fields that are its arguments, declared on the class."""
+
+    function = None
+
+    def __init__(self, *args, **kwargs):
+        Configured.__init__(self, *args, **kwargs)
+        names = [name for name in self._fields if name not in ("name", "reduction", "dtype")]
+        self._wrap(type(self).function, {name: getattr(self, name) for name in names})
+
+    def get_config(self):
+        """The fields as Keras writes them. Those that Keras leaves out and so loses are written where they matter."""
+        return {**Loss.get_config(self), **unwritten(self)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def unwritten(obj):
+    """Values that differ from the default in fields that Keras does not write (it reads them all the same)."""
+    left_out = (each for each in obj._fields.values() if not each.in_config and each.name != "dtype")
+    return {each.name: getattr(obj, each.name) for each in left_out if getattr(obj, each.name) != each.default}
+
+
+def standard_fields(name):
+    """The fields that every published loss ends with: reduction, name, dtype."""
+    return reduction_field(), field(name), dtype_field()

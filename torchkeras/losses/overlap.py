@@ -1,0 +1,52 @@
+"""Losses on overlapping regions: Dice, Tversky.
+
+May import core and this folder. Knows no model.
+"""
+
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.core.scopes import settings
+from torchkeras.losses.loss import FunctionLoss, dtype_field, reduction_field
+from torchkeras.losses.tensors import matched
+
+
+@published("loss", "keras.losses")
+def dice(y_true, y_pred, axis=None):
+    """`1 - 2·|A∩B| / (|A| + |B|)` over `axis` (all axes by default)."""
+    y_true, y_pred = matched(y_true, y_pred)
+    total = y_true.sum(dim=axis) + y_pred.sum(dim=axis) + settings.epsilon
+    return 1.0 - 2.0 * (y_true * y_pred).sum(dim=axis) / total
+
+
+@published("loss", "keras.losses")
+def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+    """Dice with the two kinds of error weighed apart: `alpha` for targets missed, `beta` for false predictions."""
+    y_true, y_pred = matched(y_true, y_pred)
+    common = (y_true * y_pred).sum(dim=axis)
+    missed = ((1.0 - y_pred) * y_true).sum(dim=axis)
+    false = (y_pred * (1.0 - y_true)).sum(dim=axis)
+    return 1.0 - common / (common + missed * alpha + false * beta + settings.epsilon)
+
+
+@published("loss", "keras.losses")
+class Dice(FunctionLoss):
+    """Dice loss of masks, over `axis` (all axes by default: one number per batch)."""
+
+    function = staticmethod(dice)
+    reduction = reduction_field()
+    name = field("dice")
+    axis = field(None)
+    dtype = dtype_field()
+
+
+@published("loss", "keras.losses")
+class Tversky(FunctionLoss):
+    """Tversky loss of masks; see `tversky`."""
+
+    function = staticmethod(tversky)
+    alpha = field(0.5)
+    beta = field(0.5)
+    reduction = reduction_field()
+    name = field("tversky")
+    axis = field(None)
+    dtype = dtype_field()

@@ -1,0 +1,177 @@
+"""Losses on real-valued targets: squared, absolute, relative, logarithmic, Huber, log-cosh, cosine.
+
+May import core and this folder. Knows no model.
+
+Each function takes `(y_true, y_pred)` of shape `(B, …, D)` and gives one value per row, shape `(B, …)`: the last axis
+is averaged. `y_true` is cast to `y_pred`'s dtype; where ranks differ by one and the longer shape ends in 1 they are
+brought to one rank, so `(B,)` against `(B, 1)` never broadcasts to `(B, B)`.
+"""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.core.scopes import settings
+from torchkeras.losses.loss import FunctionLoss, fused_mean, standard_fields
+from torchkeras.losses.tensors import matched_rank
+
+
+def row_mean(values):
+    """Mean over the last axis; integers are averaged in `floatx()`."""
+    if not values.dtype.is_floating_point:
+        values = values.to(torch_dtype(settings.floatx))
+    return values.mean(dim=-1)
+
+
+def _fusable(y_true, y_pred):
+    return y_true.shape == y_pred.shape and y_pred.numel() > 0
+
+
+@published("loss", "keras.losses", aliases=("mse", "MSE"))
+def mean_squared_error(y_true, y_pred):
+    """Mean of `(y_true - y_pred)²` per row. Torch: `F.mse_loss(y_pred, y_true, reduction="none").mean(-1)`."""
+    y_true, y_pred = matched_rank(y_true, y_pred)
+    return row_mean(torch.square(y_true - y_pred))
+
+
+@fused_mean(mean_squared_error)
+def _mean_squared_error(y_true, y_pred):
+    return F.mse_loss(y_pred, y_true) if _fusable(y_true, y_pred) else None
+
+
+@published("loss", "keras.losses", aliases=("mae", "MAE"))
+def mean_absolute_error(y_true, y_pred):
+    """Mean of `|y_true - y_pred|` per row. Torch: `F.l1_loss(y_pred, y_true, reduction="none").mean(-1)`."""
+    y_true, y_pred = matched_rank(y_true, y_pred)
+    return row_mean(torch.abs(y_true - y_pred))
+
+
+@fused_mean(mean_absolute_error)
+def _mean_absolute_error(y_true, y_pred):
+    return F.l1_loss(y_pred, y_true) if _fusable(y_true, y_pred) else None
+
+
+@published("loss", "keras.losses", aliases=("mape", "MAPE"))
+def mean_absolute_percentage_error(y_true, y_pred):
+    """Mean of `100 · |y_true - y_pred| / max(|y_true|, epsilon)` per row."""
+    y_true, y_pred = matched_rank(y_true, y_pred)
+    relative = (y_true - y_pred) / torch.clamp(torch.abs(y_true), min=settings.epsilon)
+    return 100.0 * row_mean(torch.abs(relative))
+
+
+@published("loss", "keras.losses", aliases=("msle", "MSLE"))
+def mean_squared_logarithmic_error(y_true, y_pred):
+    """Mean of `(log(1 + y_true) - log(1 + y_pred))²` per row; negative values count as epsilon."""
+    y_true, y_pred = matched_rank(y_true, y_pred)
+    if y_pred.dtype in (torch.float16, torch.bfloat16):  # epsilon is lost in 16 bits: Keras computes and answers in 32
+        y_true, y_pred = y_true.float(), y_pred.float()
+    logs = [torch.log(torch.clamp(y, min=settings.epsilon) + 1.0) for y in (y_pred, y_true)]
+    return row_mean(torch.square(logs[0] - logs[1]))
+
+
+@published("loss", "keras.losses")
+def huber(y_true, y_pred, delta=1.0):
+    """Per row the mean of `e²/2` where `|e| ≤ delta`, else of `delta·|e| - delta²/2`. Torch: `F.huber_loss`."""
+    y_true, y_pred = matched_rank(y_true, y_pred)
+    error = torch.abs(y_pred - y_true)
+    return row_mean(torch.where(error <= delta, 0.5 * error * error, delta * error - 0.5 * delta * delta))
+
+
+@fused_mean(huber)
+def _huber(y_true, y_pred, delta=1.0):
+    served = _fusable(y_true, y_pred) and isinstance(delta, (int, float)) and delta > 0
+    return F.huber_loss(y_pred, y_true, delta=delta) if served else None
+
+
+@published("loss", "keras.losses")
+def log_cosh(y_true, y_pred):
+    """Mean of `log(cosh(y_pred - y_true))` per row, computed as `e + softplus(-2e) - log 2`, which cannot overflow."""
+    y_true, y_pred = matched_rank(y_true, y_pred)
+    error = y_pred - y_true
+    if not error.dtype.is_floating_point:
+        error = error.to(torch_dtype(settings.floatx))
+    return row_mean(error + F.softplus(-2.0 * error) - math.log(2.0))
+
+
+def unit_length(x, axis=-1):
+    """`x` scaled to length 1 along an axis; a length below epsilon counts as epsilon."""
+    if len(x.shape) == 0:
+        x = x.unsqueeze(0)
+    if not x.dtype.is_floating_point:
+        x = x.to(torch_dtype(settings.floatx))
+    inverse = torch.rsqrt(torch.square(x).sum(dim=axis, keepdim=True))
+    return x * torch.clamp(inverse, max=min(1.0 / settings.epsilon, torch.finfo(x.dtype).max))
+
+
+@published("loss", "keras.losses")
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """Minus the cosine of the angle between rows, without `axis`: -1 for equal directions, 1 for opposite ones."""
+    y_true, y_pred = matched_rank(y_true, y_pred)
+    return -(unit_length(y_true, axis) * unit_length(y_pred, axis)).sum(dim=axis)
+
+
+@published("loss", "keras.losses")
+class MeanSquaredError(FunctionLoss):
+    """Mean of squared differences. Torch: `nn.MSELoss`.
+
+    Example:
+        >>> MeanSquaredError()(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]]))
+        tensor(5.)
+    """
+
+    function = staticmethod(mean_squared_error)
+    reduction, name, dtype = standard_fields("mean_squared_error")
+
+
+@published("loss", "keras.losses")
+class MeanAbsoluteError(FunctionLoss):
+    """Mean of absolute differences. Torch: `nn.L1Loss`."""
+
+    function = staticmethod(mean_absolute_error)
+    reduction, name, dtype = standard_fields("mean_absolute_error")
+
+
+@published("loss", "keras.losses")
+class MeanAbsolutePercentageError(FunctionLoss):
+    """Mean of absolute differences in percent of the target."""
+
+    function = staticmethod(mean_absolute_percentage_error)
+    reduction, name, dtype = standard_fields("mean_absolute_percentage_error")
+
+
+@published("loss", "keras.losses")
+class MeanSquaredLogarithmicError(FunctionLoss):
+    """Mean of squared differences of `log(1 + y)`."""
+
+    function = staticmethod(mean_squared_logarithmic_error)
+    reduction, name, dtype = standard_fields("mean_squared_logarithmic_error")
+
+
+@published("loss", "keras.losses")
+class Huber(FunctionLoss):
+    """Squared near zero, linear beyond `delta`. Torch: `nn.HuberLoss`."""
+
+    function = staticmethod(huber)
+    delta = field(1.0, in_config=False)
+    reduction, name, dtype = standard_fields("huber_loss")
+
+
+@published("loss", "keras.losses")
+class LogCosh(FunctionLoss):
+    """Mean of the logarithm of the hyperbolic cosine of differences."""
+
+    function = staticmethod(log_cosh)
+    reduction, name, dtype = standard_fields("log_cosh")
+
+
+@published("loss", "keras.losses")
+class CosineSimilarity(FunctionLoss):
+    """Minus the cosine between target and prediction along `axis`."""
+
+    function = staticmethod(cosine_similarity)
+    axis = field(-1, in_config=False)
+    reduction, name, dtype = standard_fields("cosine_similarity")

@@ -1,0 +1,99 @@
+"""Targets, predictions and weights on their way into a loss or metric: to tensors, to one dtype, to one rank.
+
+May import core. Knows no loss.
+"""
+
+import numpy as np
+import torch
+
+from torchkeras.core import scopes, tree
+from torchkeras.core.dtypes import dtype_of, result_type, torch_dtype
+
+Tensor = torch.Tensor
+
+
+def is_tensor(value):
+    """Whether a value takes part in torch's functions itself: tensors, and symbolic stand-ins for them."""
+    return isinstance(value, Tensor) or hasattr(type(value), "__torch_function__")
+
+
+def as_tensor(value, dtype=None, device=None):
+    """A tensor of an array, number, (nested) list of numbers or list of tensors.
+
+    Args:
+        value: what to convert. A tensor comes back as it is where dtype and device already fit.
+        dtype: torch dtype; None keeps an array's own and gives Python numbers Keras's (float32, int32).
+        device: where the result lies; None leaves a tensor where it is and puts the rest on the default device.
+    """
+    if not is_tensor(value):
+        if isinstance(value, (list, tuple)) and any(is_tensor(leaf) for leaf in tree.flatten(value)):
+            value = torch.stack([as_tensor(item, dtype, device) for item in value])
+        else:
+            return _from_array(value, dtype, device or scopes.default_device())
+    if dtype is not None and value.dtype != dtype:
+        value = value.to(dtype)
+    if device is not None and value.device != device:
+        value = value.to(device)
+    return value
+
+
+def _from_array(value, dtype, device):
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise ValueError(
+            f"Cannot make a tensor of {type(value).__name__} {value!r:.80}: expected numbers, an array or a tensor. "
+            "Rows of unequal length must be padded first."
+        )
+    if dtype is None:
+        if isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__"):
+            dtype = torch_dtype(dtype_of(array))
+        else:
+            weak = {"f": "float", "i": "int"}.get(array.dtype.kind)
+            dtype = torch_dtype(result_type(weak) if weak else dtype_of(array))
+    return torch.as_tensor(array, dtype=dtype, device=device)
+
+
+def convert_structure(structure, dtype, device=None):
+    """`as_tensor` for every leaf of a structure; a list that holds only numbers is one array, not a structure."""
+    if not tree.is_nested(structure) or _is_array_like(structure):
+        return as_tensor(structure, dtype, device)
+    return tree.map_structure(lambda leaf: as_tensor(leaf, dtype, device), structure)
+
+
+def _is_array_like(structure):
+    if isinstance(structure, dict) or not isinstance(structure, (list, tuple)):
+        return False
+    return all(_is_array_like(item) if tree.is_nested(item) else np.isscalar(item) for item in structure)
+
+
+def matched(y_true, y_pred):
+    """Both as tensors of `y_pred`'s dtype."""
+    if not isinstance(y_pred, Tensor):
+        y_pred = as_tensor(y_pred)
+    if not isinstance(y_true, Tensor) or y_true.dtype != y_pred.dtype:
+        y_true = as_tensor(y_true, y_pred.dtype, getattr(y_pred, "device", None))
+    return y_true, y_pred
+
+
+def matched_rank(y_true, y_pred):
+    """Both as tensors of `y_pred`'s dtype and of one rank: what elementwise losses start from."""
+    y_true, y_pred = matched(y_true, y_pred)
+    return (y_true, y_pred) if y_true.shape == y_pred.shape else same_rank(y_true, y_pred)
+
+
+def same_rank(a, b):
+    """Where two ranks differ by one and the longer shape ends in 1, drops that axis or adds one to the other.
+
+    `(B, 1)` against `(B,)` become `(B, 1)` both; `(B, T, 1)` against `(B, T)` become `(B, T)` both. Other pairs pass.
+    """
+    ranks = len(a.shape), len(b.shape)
+    if ranks[0] == ranks[1] + 1 and a.shape[-1] == 1:
+        return (a, b.unsqueeze(-1)) if ranks[1] == 1 else (a.squeeze(-1), b)
+    if ranks[1] == ranks[0] + 1 and b.shape[-1] == 1:
+        return (a.unsqueeze(-1), b) if ranks[0] == 1 else (a, b.squeeze(-1))
+    return a, b
+
+
+def mask_of(value):
+    """The mask that rides on a tensor, or None."""
+    return getattr(value, "_keras_mask", None)

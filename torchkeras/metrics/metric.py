@@ -1,0 +1,246 @@
+"""Metric: state that batches are added to, and a result.
+
+May import core, initializers and losses' tensors. Knows no particular metric and no model.
+
+State lives in non-trainable Variables on the device of the values: the first update from another device moves it.
+Updates never read a value back to the host.
+"""
+
+import contextlib
+from functools import partial
+
+import torch
+
+from torchkeras import initializers
+from torchkeras.core import scopes, tree
+from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.fields import Configured, field
+from torchkeras.core.registry import published
+from torchkeras.core.variable import Variable
+from torchkeras.losses.loss import compute_dtype
+from torchkeras.losses.tensors import as_tensor
+
+dtype_field = partial(field, None, convert=compute_dtype)
+
+
+def published_metric(*aliases):
+    """Decorator: publishes a metric class under its name, the name in snake case, and further names."""
+
+    def publish(cls):
+        names = (scopes.snake_case(cls.__name__), *aliases)
+        return published("metric", "keras.metrics", aliases=names)(cls)
+
+    return publish
+
+
+@published_metric()
+class Metric(Configured):
+    """Base of metrics: make state with `add_weight`, define `update_state` and `result`.
+
+    Args:
+        dtype: dtype or policy of the computation; `floatx()` by default.
+        name: name in logs; by default the class's, numbered.
+
+    Calling it updates the state and gives the result. Attributes that are Variables or Metrics, also in lists and
+    dicts, count as state.
+
+    Example:
+        >>> class Largest(Metric):
+        ...     def __init__(self, name="largest"):
+        ...         super().__init__(name=name)
+        ...         self.value = self.add_weight(name="value", initializer="zeros")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.value.assign(torch.maximum(self.value, y_pred.max()))
+        ...     def result(self):
+        ...         return self.value
+        >>> Largest()(None, torch.tensor([1.0, 3.0])).item()
+        3.0
+    """
+
+    dtype = dtype_field()
+    name = field(None)
+
+    def _take_fields(self, args, kwargs):
+        rest = super()._take_fields(args, kwargs)
+        self.name = self.name or scopes.unique_name(scopes.snake_case(type(self).__name__))
+        self._torch_dtype = torch_dtype(self.dtype)
+        self._variables = []
+        self._prepare()
+        return rest
+
+    def _prepare(self):
+        """Makes the state of a published metric."""
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
+        """Makes a state variable.
+
+        Args:
+            shape: its shape.
+            initializer: name, config, object or function `(shape, dtype)`; None for zeros.
+            dtype: its dtype; `floatx()` by default.
+            aggregation: kept for Keras; how replicas would combine it.
+            name: its name; the path is `metric name/name`.
+        """
+        if "_variables" not in self.__dict__:
+            raise RuntimeError(f"Call super().__init__() first in {type(self).__name__}.__init__().")
+        initializer = initializers.get("zeros" if initializer is None else initializer)
+        with scopes.name_scope(self.name.replace("/", ">")):
+            variable = Variable(
+                initializer,
+                shape,
+                dtype,
+                trainable=False,
+                aggregation=aggregation,
+                synchronization="on_read",
+                name=name,
+            )
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(self, *args, **kwargs):
+        """Makes a state variable: `add_weight(shape=(), initializer=None, dtype=None, name=None)`.
+
+        The older order, name first, is understood: `add_weight("total", initializer="zeros")`.
+        """
+        order = ("shape", "initializer", "dtype", "name")
+        if args and isinstance(args[0], str):
+            order = ("name", "shape", "aggregation", "synchronization", "initializer", "dtype")
+        given = dict(zip(order, args))
+        repeated = sorted(given.keys() & kwargs.keys())
+        if len(args) > len(order) or repeated:
+            raise TypeError(
+                f"add_weight takes {', '.join(order)}; got {len(args)} by position and {sorted(kwargs)} by name."
+            )
+        given |= kwargs
+        given.pop("synchronization", None)
+        if given.get("aggregation") is None:
+            given.pop("aggregation", None)
+        shape, initializer = given.pop("shape", None), given.pop("initializer", None)
+        return self.add_variable(() if shape is None else shape, initializer, **given)
+
+    @property
+    def variables(self):
+        """State variables: own ones as they were made, then those of metrics held in attributes."""
+        if "_variables" not in self.__dict__:
+            raise RuntimeError(f"Call super().__init__() first in {type(self).__name__}.__init__().")
+        self._settle()
+        own, nested = list(self._variables), []
+        for key, value in self.__dict__.items():
+            if key != "_variables":
+                for leaf in tree.flatten(value):
+                    if isinstance(leaf, Variable):
+                        own.append(leaf)
+                    elif isinstance(leaf, Metric):
+                        nested.extend(leaf.variables)
+        return list({id(variable): variable for variable in own + nested}.values())
+
+    @property
+    def weights(self):
+        """The older name of `variables`."""
+        return self.variables
+
+    def _settle(self):
+        """Brings what an update left on the host into the variables."""
+
+    def _follow(self, device):
+        """Moves the state to a device. False on the meta device: values without numbers leave the state alone."""
+        if device.type == "meta":
+            return False
+        for variable in self._variables:
+            variable.data = variable.data.to(device)
+        return True
+
+    def update_state(self, *args, **kwargs):
+        raise NotImplementedError(f"{type(self).__name__} must define update_state(self, y_true, y_pred, …).")
+
+    def result(self):
+        raise NotImplementedError(f"{type(self).__name__} must define result(self).")
+
+    def reset_state(self):
+        """Puts every state variable to zero. An overridden `reset_states` does it instead."""
+        if type(self).reset_states is not Metric.reset_states:
+            self.reset_states()
+        else:
+            self._zero()
+
+    def reset_states(self):
+        """The older name of `reset_state`."""
+        if type(self).reset_states is Metric.reset_states:
+            self.reset_state()
+        else:
+            self._zero()  # called by super() from an override: back to reset_state would never end
+
+    def _zero(self):
+        with torch.no_grad():
+            for variable in self.variables:
+                variable.zero_()
+
+    def merge_state(self, metrics):
+        """Adds the state of other metrics of the same kind to this one's.
+
+        Raises `ValueError` where the states have different lengths.
+        """
+        mine = self.variables
+        for other in metrics:
+            theirs = other.variables
+            if len(theirs) != len(mine):
+                raise ValueError(
+                    f"{other!r} has {len(theirs)} state variables, {self!r} has {len(mine)}: "
+                    "only metrics of one kind merge."
+                )
+            for variable, value in zip(mine, theirs, strict=True):
+                variable.assign_add(value)
+
+    def __call__(self, *args, **kwargs):
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    # -- state given and returned -------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _holding(self, values):
+        """The state is `values` inside the block, and what it was after it."""
+        variables = self.variables
+        if len(values) != len(variables):
+            raise ValueError(
+                f"`metric_variables` must hold one tensor for each of the {len(variables)} variables of "
+                f"{type(self).__name__}, got {len(values)}."
+            )
+        kept = [variable.data for variable in variables]
+        for variable, value in zip(variables, values, strict=True):
+            variable.data = as_tensor(value, variable.dtype, variable.device).detach().clone()
+        try:
+            yield variables
+        finally:
+            self._settle()
+            for variable, value in zip(variables, kept, strict=True):
+                variable.data = value
+
+    def stateless_update_state(self, metric_variables, *args, **kwargs):
+        """The state that an update would make of `metric_variables`; the metric itself stays as it is."""
+        with self._holding(metric_variables):
+            self.update_state(*args, **kwargs)
+            return [variable.detach().clone() for variable in self.variables]
+
+    def stateless_result(self, metric_variables):
+        """The result that the state `metric_variables` gives."""
+        with self._holding(metric_variables):
+            result = self.result()
+            return tree.map_structure(lambda leaf: leaf.clone() if isinstance(leaf, Variable) else leaf, result)
+
+    def stateless_reset_state(self):
+        """The state that a reset makes."""
+        with self._holding(self.variables):
+            self.reset_state()
+            return [variable.detach().clone() for variable in self.variables]
+
+    # -- configuration ------------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        config = super().get_config()
+        return {"name": config.pop("name"), "dtype": config.pop("dtype"), **config}
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"

@@ -1,0 +1,100 @@
+"""Metrics on real-valued targets.
+
+May import core, losses and this folder. Knows no model.
+"""
+
+import torch
+
+from torchkeras.core.fields import field
+from torchkeras.losses import regression
+from torchkeras.losses.tensors import as_tensor, matched_rank
+from torchkeras.metrics.mean import FunctionMetric, Mean, no_grad
+from torchkeras.metrics.metric import dtype_field, published_metric
+
+
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """The cosine of the angle between rows: the loss's value with the sign turned."""
+    return -regression.cosine_similarity(y_true, y_pred, axis)
+
+
+@published_metric("mse", "MSE")
+class MeanSquaredError(FunctionMetric):
+    """Mean of squared differences."""
+
+    function = staticmethod(regression.mean_squared_error)
+    direction = "down"
+    name = field("mean_squared_error")
+    dtype = dtype_field()
+
+
+@published_metric("mae", "MAE")
+class MeanAbsoluteError(FunctionMetric):
+    """Mean of absolute differences."""
+
+    function = staticmethod(regression.mean_absolute_error)
+    direction = "down"
+    name = field("mean_absolute_error")
+    dtype = dtype_field()
+
+
+@published_metric("mape", "MAPE")
+class MeanAbsolutePercentageError(FunctionMetric):
+    """Mean of absolute differences in percent of the target."""
+
+    function = staticmethod(regression.mean_absolute_percentage_error)
+    direction = "down"
+    name = field("mean_absolute_percentage_error")
+    dtype = dtype_field()
+
+
+@published_metric("msle", "MSLE")
+class MeanSquaredLogarithmicError(FunctionMetric):
+    """Mean of squared differences of `log(1 + y)`."""
+
+    function = staticmethod(regression.mean_squared_logarithmic_error)
+    direction = "down"
+    name = field("mean_squared_logarithmic_error")
+    dtype = dtype_field()
+
+
+@published_metric()
+class RootMeanSquaredError(Mean):
+    """The root of the mean of squared differences.
+
+    Example:
+        >>> RootMeanSquaredError()(torch.zeros(2), torch.tensor([3.0, 4.0]))
+        tensor(3.5355)
+    """
+
+    name = field("root_mean_squared_error")
+    dtype = dtype_field()
+    _direction = "down"
+
+    @no_grad
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred = matched_rank(y_true, as_tensor(y_pred, self._torch_dtype))
+        self._add(torch.square(y_pred - y_true), sample_weight)
+
+    def result(self):
+        return torch.sqrt(super().result())
+
+
+@published_metric()
+class CosineSimilarity(FunctionMetric):
+    """Mean cosine between target and prediction along `axis`; 1 for equal directions."""
+
+    function = staticmethod(cosine_similarity)
+    direction = "up"
+    name = field("cosine_similarity")
+    dtype = dtype_field()
+    axis = field(-1, in_config=False)
+
+
+@published_metric()
+class LogCoshError(FunctionMetric):
+    """Mean of the logarithm of the hyperbolic cosine of differences."""
+
+    function = staticmethod(regression.log_cosh)
+    direction = "down"
+    name = field("logcosh")
+    dtype = dtype_field()
