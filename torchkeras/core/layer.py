@@ -22,6 +22,7 @@ from torchkeras.core.tracking import register, track
 from torchkeras.core.variable import Variable
 
 _INPUT_KEYS = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
+_POSITIONED_KEYS = ("activity_regularizer", "name", "dtype")  # base arguments that some classes take by position
 _BASE_KEYS = ("name", "trainable", "dtype", "autocast", "activity_regularizer", "weights", "dynamic", "implementation")
 
 
@@ -115,6 +116,7 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         )
         own = {key: kwargs.pop(key) for key in _BASE_KEYS if key in kwargs and key not in self._fields}
         values, rest = fields.bind(type(self), self._fields, args, kwargs)
+        own.update({key: values.pop(key) for key in _POSITIONED_KEYS if key in values})
         self._configure_base(own, rest)
         for name, value in values.items():
             setattr(self, name, value)

@@ -1,0 +1,59 @@
+"""Windows over spatial axes: sizes, padding and the two data formats, for convolution and pooling.
+
+Knows no layer. torch's kernels want channels first; a channels_last tensor is handed over as a permuted view, which is exactly torch's
+`channels_last` memory format, so nothing is copied.
+"""
+
+from torchkeras.core.symbolic import Shape
+
+
+class Format:
+    """How a layer with `rank` spatial axes goes from its data format to torch's order of axes and back.
+
+    `to_torch` and `to_keras` are axis orders for `permute`, or None where the data is in torch's order already.
+    """
+
+    def __init__(self, rank, data_format):
+        self.rank, self.channels_last = rank, data_format == "channels_last"
+        spatial = range(1, rank + 1)
+        self.to_torch = (0, rank + 1, *spatial) if self.channels_last else None
+        self.to_keras = (0, *range(2, rank + 2), 1) if self.channels_last else None
+        self.spatial = tuple(spatial) if self.channels_last else tuple(range(2, rank + 2))
+        self.channels = -1 if self.channels_last else 1
+
+    def split(self, shape):
+        """`(batch, spatial sizes, channels)` of a shape."""
+        return shape[0], tuple(shape[axis] for axis in self.spatial), shape[self.channels]
+
+    def join(self, batch, sizes, channels):
+        """The shape of these parts."""
+        return Shape((batch, *sizes, channels) if self.channels_last else (batch, channels, *sizes))
+
+
+def output_length(size, window, stride, padding, dilation=1):
+    """How many windows fit along one axis; None for an unknown size."""
+    if size is None:
+        return None
+    if padding == "valid":
+        return (size - (window - 1) * dilation - 1) // stride + 1
+    return -(-size // stride)  # "same" and "causal"
+
+
+def same_padding(size, window, stride, dilation=1):
+    """`(left, right)` of TensorFlow's "same": as little as needed, the odd one to the right."""
+    reach = (window - 1) * dilation + 1
+    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+    return total // 2, total - total // 2
+
+
+def output_sizes(owner, sizes, windows, strides, padding, dilations):
+    """Output sizes of all spatial axes. Raises `ValueError` where the input is smaller than a window."""
+    found = tuple(
+        output_length(*axis, padding, dilation) for *axis, dilation in zip(sizes, windows, strides, dilations, strict=True)
+    )
+    if any(size is not None and size <= 0 for size in found):
+        raise ValueError(
+            f"Layer {owner!r}: the input's spatial size {tuple(sizes)} is smaller than its window {tuple(windows)} "
+            f"(dilation {tuple(dilations)}). Use padding='same', a smaller window, or larger inputs."
+        )
+    return found
