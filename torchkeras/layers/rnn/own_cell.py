@@ -1,0 +1,66 @@
+"""OwnCell: recurrent layers that make their own cell and run torch's kernel where it computes the same.
+
+May import core and the families below layers. The base of LSTM, GRU and SimpleRNN.
+"""
+
+from torchkeras.core import scopes
+from torchkeras.core.fields import field, signature_of
+from torchkeras.layers.rnn.recurrent import RNN
+
+
+class OwnCell(RNN):
+    """A subclass declares the fields, `_cell_class`, `_kernel_name` and `_run_kernel`."""
+
+    zero_output_for_mask = field(False, keyword_only=True)
+
+    _cell_class, _kernel_name = None, None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls._own_fields:  # Keras takes zero_output_for_mask through **kwargs
+            shown = {name: each for name, each in cls._fields.items() if not each.keyword_only}
+            cls.__signature__ = signature_of(shown, cls._extra_arguments)
+
+    def _configure(self):
+        own = {name: getattr(self, name) for name in self._cell_class._fields}
+        name = scopes.snake_case(self._cell_class.__name__)
+        self.cell = self._cell_class(**own, dtype=self.dtype_policy, trainable=self.trainable, name=name)
+        super()._configure()
+
+    def _obstacle(self):
+        """Why torch's kernel cannot serve, or None."""
+        if type(self.cell) is not self._cell_class:
+            return f"the cell is a {type(self.cell).__name__}"
+        if self.recurrent_dropout:
+            return "recurrent_dropout works between the steps"
+        if self.use_cudnn is False and self.cell.kernel.is_cuda:
+            return "use_cudnn=False"
+        return None
+
+    def explain_kernel(self):
+        obstacle = self._obstacle()
+        return (self._kernel_name, "the same arithmetic") if obstacle is None else ("loop over steps", obstacle)
+
+    def _run(self, sequences, states, mask, training):
+        obstacle = self._obstacle()
+        if obstacle is not None:
+            if self.use_cudnn is True:
+                raise ValueError(f"Layer {self.name!r} was made with use_cudnn=True, but {obstacle}: use 'auto'.")
+            return super()._run(sequences, states, mask, training)
+        if not sequences.is_floating_point():
+            sequences = sequences.to(self.dtype_policy.torch_compute)
+        dropped, _ = self.cell.draw_masks(sequences[:, 0], states[0], training)
+        if dropped is not None:
+            sequences = sequences * dropped.unsqueeze(1)
+        last, outputs, states = self._run_kernel(sequences, states, mask)
+        if mask is not None and self.zero_output_for_mask:
+            outputs = outputs.masked_fill(mask.logical_not().unsqueeze(-1), 0.0)
+            last = outputs[:, -1]
+        return last, outputs, states
+
+    def get_config(self):
+        return {"activity_regularizer": None, **super().get_config()}
+
+
+# Subclasses state their own positional order; RNN's begins with a cell, which they have none of.
+OwnCell._fields = OwnCell._own_fields
