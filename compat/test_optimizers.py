@@ -1,0 +1,315 @@
+"""Optimizers and schedules against the installed Keras on its torch backend: equal numbers, configs, variables."""
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+from torchkeras import optimizers as ours
+from torchkeras.core import scopes
+from torchkeras.core.variable import Variable
+
+theirs = keras.optimizers
+
+SHAPES = {"kernel": (5, 3), "bias": (3,), "filters": (2, 3, 4), "scale": ()}
+ORDERS = {"kernel": (1, 0), "filters": (2, 0, 1)}  # our memory layouts: never the logical one
+STEPS = 6
+
+COMMON = [
+    {},
+    {"weight_decay": 0.05},
+    {"clipnorm": 0.5},
+    {"clipvalue": 0.3},
+    {"global_clipnorm": 0.7},
+    {"use_ema": True, "ema_momentum": 0.9},
+    {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2},
+    {"gradient_accumulation_steps": 2},
+    {"gradient_accumulation_steps": 3, "use_ema": True, "clipnorm": 0.4, "weight_decay": 0.01},
+    {"loss_scale_factor": 8.0},
+    {"name": "mine"},
+]
+OWN = {
+    "SGD": [
+        {"learning_rate": 0.3},
+        {"momentum": 0.9},
+        {"momentum": 0.9, "nesterov": True},
+        {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.1, "clipnorm": 1.0},
+    ],
+    "Adam": [
+        {"learning_rate": 0.1},
+        {"amsgrad": True, "learning_rate": 0.05},
+        {"beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-3},
+        {"beta_1": 0.0, "learning_rate": 0.01},
+        {"amsgrad": True, "weight_decay": 0.1, "use_ema": True},
+    ],
+    "RMSprop": [
+        {"learning_rate": 0.1, "rho": 0.7},
+        {"momentum": 0.9},
+        {"centered": True, "epsilon": 1e-4},
+        {"centered": True, "momentum": 0.5, "rho": 0.95, "learning_rate": 0.02},
+    ],
+}
+CASES = [(name, config) for name, own in OWN.items() for config in [*COMMON, *own]]
+
+
+def start_values(seed=0):
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(size=shape).astype("float32") for name, shape in SHAPES.items()}
+
+
+def gradients(step):
+    rng = np.random.default_rng(100 + step)
+    return [(rng.normal(size=shape) * 10.0 ** rng.integers(-3, 2)).astype("float32") for shape in SHAPES.values()]
+
+
+def make_variables(cls, scope, ordered=False):
+    with scope("block"):
+        return [
+            cls(value, name=name, **({"memory_order": ORDERS.get(name)} if ordered else {}))
+            for name, value in start_values().items()
+        ]
+
+
+def pair(name, config, rate=None):
+    """Our optimizer and Keras's, each built on its own variables of equal values."""
+    keras.utils.clear_session(free_memory=False)
+    scopes.clear_session(free_memory=False)
+    made = []
+    for module, cls, scope in ((ours, Variable, scopes.name_scope), (theirs, keras.Variable, keras.name_scope)):
+        variables = make_variables(cls, scope, ordered=module is ours)
+        arguments = dict(config)
+        if rate is not None:
+            arguments["learning_rate"] = rate(module)
+        optimizer = getattr(module, name)(**arguments)
+        optimizer.build(variables)
+        made += [optimizer, variables]
+    return made
+
+
+def equal(own, reference):
+    for left, right in zip(own, reference, strict=True):
+        np.testing.assert_allclose(
+            left.detach().numpy(), keras.ops.convert_to_numpy(right), rtol=2e-6, atol=1e-7, err_msg=right.path
+        )
+
+
+@pytest.mark.parametrize("feed", ["apply", "step"])
+@pytest.mark.parametrize(("name", "config"), CASES, ids=[f"{n}-{c}" for n, c in CASES])
+def test_six_steps_equal_keras(name, config, feed):
+    own, own_variables, reference, variables = pair(name, config)
+    for step in range(STEPS):
+        grads = gradients(step)
+        if feed == "apply":
+            own.apply([torch.tensor(g) for g in grads], own_variables)
+        else:
+            for variable, grad in zip(own_variables, grads):
+                variable.grad = torch.tensor(grad)
+            own.step()
+        reference.apply([torch.tensor(g) for g in grads], variables)
+        equal(own_variables, variables)
+    equal(own.variables, reference.variables)
+    own.finalize_variable_values(own_variables)
+    reference.finalize_variable_values(variables)
+    equal(own_variables, variables)
+
+
+@pytest.mark.parametrize(("name", "config"), CASES, ids=[f"{n}-{c}" for n, c in CASES])
+def test_config_and_variables_equal_keras(name, config):
+    own, _, reference, _ = pair(name, config)
+    assert own.get_config() == reference.get_config()
+    assert list(own.get_config()) == list(reference.get_config())
+    described = [(v.path, v.name, tuple(v.shape), str(v.dtype).removeprefix("torch.")) for v in own.variables]
+    assert described == [(v.path, v.name, tuple(v.shape), v.dtype) for v in reference.variables]
+    assert getattr(ours, name).from_config(own.get_config()).get_config() == own.get_config()
+    assert theirs.deserialize(ours.serialize(own)).get_config() == own.get_config()
+    assert ours.deserialize(theirs.serialize(reference)).get_config() == own.get_config()
+
+
+def test_state_crosses_in_both_directions():
+    own, own_variables, reference, variables = pair("Adam", {"amsgrad": True})
+    for step in range(3):
+        reference.apply([torch.tensor(g) for g in gradients(step)], variables)
+    store = {}
+    reference.save_own_variables(store)
+    own.load_own_variables(store)
+    for left, right in zip(own_variables, variables):
+        left.assign(right.numpy())
+    own.apply([torch.tensor(g) for g in gradients(3)], own_variables)
+    reference.apply([torch.tensor(g) for g in gradients(3)], variables)
+    equal(own_variables, variables)
+    store = {}
+    own.save_own_variables(store)
+    reference.load_own_variables(store)
+    assert int(reference.iterations.numpy()) == 4
+
+
+SCHEDULES = [
+    ("ExponentialDecay", (0.1, 4, 0.5), {}),
+    ("ExponentialDecay", (0.1, 4, 0.5), {"staircase": True}),
+    ("InverseTimeDecay", (0.1, 3, 0.5), {}),
+    ("InverseTimeDecay", (0.1, 3, 0.5), {"staircase": True, "name": "slow"}),
+    ("PolynomialDecay", (0.1, 7), {}),
+    ("PolynomialDecay", (0.1, 7, 0.01, 2.0), {}),
+    ("PolynomialDecay", (0.1, 3, 0.01, 0.5, True), {}),
+    ("PiecewiseConstantDecay", ([3, 9], [0.1, 0.02, 0.001]), {}),
+    ("PiecewiseConstantDecay", ([4], [1.0, 0.5]), {}),
+    ("CosineDecay", (0.1, 10), {}),
+    ("CosineDecay", (0.1, 10, 0.2), {}),
+    ("CosineDecay", (0.01, 8, 0.1), {"warmup_target": 0.1, "warmup_steps": 5}),
+    ("CosineDecayRestarts", (0.1, 4), {}),
+    ("CosineDecayRestarts", (0.1, 4, 1.0, 0.5, 0.1), {}),
+    ("CosineDecayRestarts", (0.1, 3, 1.5, 0.9), {}),
+]
+SCHEDULE_IDS = [f"{name}{args}{kwargs}" for name, args, kwargs in SCHEDULES]
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), SCHEDULES, ids=SCHEDULE_IDS)
+def test_schedule_values_and_configs_equal_keras(name, args, kwargs):
+    own, reference = getattr(ours.schedules, name)(*args, **kwargs), getattr(theirs.schedules, name)(*args, **kwargs)
+    steps = range(25)
+    expected = [float(reference(torch.tensor(step))) for step in steps]
+    np.testing.assert_allclose([float(own(step)) for step in steps], expected, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(own(torch.arange(25)).numpy(), expected, rtol=1e-5, atol=1e-8)
+    assert own.get_config() == reference.get_config()
+    assert ours.schedules.serialize(own) == theirs.schedules.serialize(reference)
+    assert ours.schedules.deserialize(theirs.schedules.serialize(reference)).get_config() == own.get_config()
+
+
+@pytest.mark.parametrize("name", list(OWN))
+@pytest.mark.parametrize(("schedule", "args", "kwargs"), SCHEDULES[::3], ids=SCHEDULE_IDS[::3])
+def test_steps_with_a_schedule_equal_keras(name, schedule, args, kwargs):
+    own, own_variables, reference, variables = pair(
+        name,
+        {"momentum": 0.9} if name == "SGD" else {},
+        lambda module: getattr(module.schedules, schedule)(*args, **kwargs),
+    )
+    for step in range(STEPS):
+        own.apply([torch.tensor(g) for g in gradients(step)], own_variables)
+        reference.apply([torch.tensor(g) for g in gradients(step)], variables)
+        equal(own_variables, variables)
+        np.testing.assert_allclose(float(own.learning_rate), float(reference.learning_rate), rtol=1e-6)
+    assert own.get_config() == reference.get_config()
+    assert [v.path for v in own.variables] == [v.path for v in reference.variables]
+
+
+@pytest.mark.parametrize("name", list(OWN))
+def test_a_changed_learning_rate_equals_keras(name):
+    own, own_variables, reference, variables = pair(name, {"momentum": 0.9} if name != "Adam" else {})
+    for step in range(STEPS):
+        for optimizer in (own, reference):
+            optimizer.learning_rate = 0.1 / (step + 1)
+        own.apply([torch.tensor(g) for g in gradients(step)], own_variables)
+        reference.apply([torch.tensor(g) for g in gradients(step)], variables)
+        equal(own_variables, variables)
+
+
+def test_excluded_from_weight_decay_equals_keras():
+    own, own_variables, reference, variables = pair("Adam", {"weight_decay": 0.3})
+    own.exclude_from_weight_decay(var_list=[own_variables[2]], var_names=["bias"])
+    reference.exclude_from_weight_decay(var_list=[variables[2]], var_names=["bias"])
+    for step in range(3):
+        own.apply([torch.tensor(g) for g in gradients(step)], own_variables)
+        reference.apply([torch.tensor(g) for g in gradients(step)], variables)
+    equal(own_variables, variables)
+
+
+def test_constraints_equal_keras():
+    own, own_variables, reference, variables = pair("SGD", {"learning_rate": 0.5})
+    for variable in (own_variables[0], variables[0]):
+        variable.constraint = lambda w: torch.clamp(w if isinstance(w, torch.Tensor) else w.value, min=0.0)
+    for step in range(3):
+        own.apply([torch.tensor(g) for g in gradients(step)], own_variables)
+        reference.apply([torch.tensor(g) for g in gradients(step)], variables)
+    equal(own_variables, variables)
+    assert own_variables[0].min() == 0.0
+
+
+def test_loss_scale_optimizer_equals_keras():
+    keras.utils.clear_session(free_memory=False)
+    scopes.clear_session(free_memory=False)
+    own_variables = make_variables(Variable, scopes.name_scope, ordered=True)
+    variables = make_variables(keras.Variable, keras.name_scope)
+    made = []
+    for module, group in ((ours, own_variables), (theirs, variables)):
+        optimizer = module.LossScaleOptimizer(module.Adam(0.1), initial_scale=16.0, dynamic_growth_steps=2)
+        optimizer.build(group)
+        made.append(optimizer)
+    own, reference = made
+    assert [v.path for v in own.variables] == [v.path for v in reference.variables]
+    for step in range(STEPS):
+        grads = gradients(step)
+        if step == 3:
+            grads[1][0] = np.inf
+        own.apply([torch.tensor(g) for g in grads], own_variables)
+        reference.apply([torch.tensor(g) for g in grads], variables)
+        equal(own_variables, variables)
+        assert float(own.scale_loss(torch.tensor(1.0))) == float(reference.scale_loss(torch.tensor(1.0)))
+    equal(own.variables, reference.variables)
+    left, right = own.get_config(), reference.get_config()
+    assert left.pop("inner_optimizer")["config"] == right.pop("inner_optimizer")["config"]
+    assert left == right
+    assert ours.deserialize(theirs.serialize(reference)).get_config() == own.get_config()
+
+
+def test_custom_optimizer_in_keras_3_style_equals_keras():
+    def define(module, ops):
+        class Momentum(module.Optimizer):
+            def __init__(self, learning_rate=0.1, decay_share=0.8, **kwargs):
+                super().__init__(learning_rate=learning_rate, **kwargs)
+                self.decay_share = decay_share
+
+            def build(self, variables):
+                super().build(variables)
+                self.momentums = []
+                for variable in variables:
+                    self.momentums.append(
+                        self.add_variable_from_reference(reference_variable=variable, name="momentum")
+                    )
+
+            def update_step(self, gradient, variable, learning_rate):
+                momentum = self.momentums[self._get_variable_index(variable)]
+                self.assign(momentum, ops.add(ops.multiply(momentum, self.decay_share), gradient))
+                self.assign_sub(variable, ops.multiply(momentum, learning_rate))
+
+            def get_config(self):
+                return {**super().get_config(), "decay_share": self.decay_share}
+
+        return Momentum
+
+    keras.utils.clear_session(free_memory=False)
+    scopes.clear_session(free_memory=False)
+    own = define(ours, torch)(weight_decay=0.1)
+    reference = define(theirs, keras.ops)(weight_decay=0.1)
+    own_variables = make_variables(Variable, scopes.name_scope, ordered=True)
+    variables = make_variables(keras.Variable, keras.name_scope)
+    for step in range(3):
+        own.apply([torch.tensor(g) for g in gradients(step)], own_variables)
+        reference.apply([torch.tensor(g) for g in gradients(step)], variables)
+    equal(own_variables, variables)
+    equal(own.variables, reference.variables)
+    assert [v.path for v in own.variables] == [v.path for v in reference.variables]
+    assert own.get_config() == reference.get_config()
+
+
+HALF = [
+    pytest.param(
+        name,
+        dtype,
+        marks=[pytest.mark.xfail(reason="Keras's Adam rounds beta_2 to 1 in bfloat16 and never moves; ours trains")]
+        if (name, dtype) == ("Adam", "bfloat16")
+        else [],
+    )
+    for name in OWN
+    for dtype in ("float16", "bfloat16")
+]
+
+
+@pytest.mark.parametrize(("name", "dtype"), HALF)
+def test_half_precision_variables_stay_close_to_keras(name, dtype):
+    own_variable, variable = Variable([1.0, -2.0, 3.0], dtype=dtype), keras.Variable([1.0, -2.0, 3.0], dtype=dtype)
+    own, reference = getattr(ours, name)(0.125), getattr(theirs, name)(0.125)
+    for _ in range(3):
+        grad = torch.tensor([0.5, 1.0, -1.0], dtype=own_variable.dtype)
+        own.apply([grad], [own_variable])
+        reference.apply([grad.clone()], [variable])
+    np.testing.assert_allclose(own_variable.numpy(), keras.ops.convert_to_numpy(variable).astype("float32"), rtol=0.02)

@@ -1,0 +1,111 @@
+"""Adam: adaptive moments. Source: Kingma and Ba 2014, https://arxiv.org/abs/1412.6980; AMSGrad: Reddi et al. 2018.
+
+May import core and the optimizer base.
+"""
+
+import math
+
+import numpy as np
+import torch
+
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.core.scopes import settings
+from torchkeras.optimizers.optimizer import Optimizer
+
+
+def epsilon_or_default(value):
+    """A field converter: `None` means the global `epsilon()`."""
+    return settings.epsilon if value is None else value
+
+
+@published("optimizer", "keras.optimizers", aliases=("adam",))
+class Adam(Optimizer):
+    """Moving averages of the gradient and of its square: `w -= alpha * m / (sqrt(v) + epsilon)`.
+
+    `alpha = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)`. This epsilon is the paper's "epsilon hat"; torch's Adam has
+    it under another correction, so that its `eps` equals `epsilon / sqrt(1 - beta_2**t)` here.
+
+    Args:
+        learning_rate: number, schedule or callable.
+        beta_1: decay of the average of gradients.
+        beta_2: decay of the average of their squares.
+        epsilon: added to the root.
+        amsgrad: whether the highest `v` so far divides instead of the current one.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
+
+    Example:
+        >>> v = keras.Variable(10.0)
+        >>> counter = Adam(learning_rate=0.1).minimize(lambda: v ** 2 / 2.0, [v])
+        >>> round(float(v), 4)
+        9.9
+    """
+
+    learning_rate = field(0.001)
+    beta_1 = field(0.9)
+    beta_2 = field(0.999)
+    epsilon = field(1e-7, convert=epsilon_or_default)
+    amsgrad = field(False)
+
+    def build(self, variables):
+        """Binds to variables; each gets a "momentum", a "velocity" and, with AMSGrad, a "velocity_hat"."""
+        if self.built:
+            return
+        super().build(variables)
+        variables = self._trainable_variables
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        if self.amsgrad:
+            self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat")
+
+    def update_together(self, batch, grads, learning_rate):
+        rate = corrected_rate(learning_rate, self._updates_done() + 1, self.beta_1, self.beta_2, batch.dtype)
+        update = _fused if batch.fused else _by_foreach
+        update(batch, grads, rate, self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+
+
+def corrected_rate(rate, step, beta_1, beta_2, dtype):
+    """`rate * sqrt(1 - beta_2**step) / (1 - beta_1**step)`, rounded as Keras rounds it.
+
+    Keras computes this in the variables' own type; in float32 that moves the first updates by some parts in 100,000,
+    and a training curve is to follow Keras's. Shorter types would round beta_2 to 1: they are computed in float32.
+    """
+    number = np.float64 if dtype is torch.float64 else np.float32
+    step, beta_1, beta_2 = number(step), number(beta_1), number(beta_2)
+    return float(number(rate) * np.sqrt(1 - beta_2**step) / (1 - beta_1**step))
+
+
+def _fused(batch, grads, rate, beta_1, beta_2, epsilon, amsgrad):
+    """torch's fused kernel. At an infinite step its own bias corrections are exactly 1; ours is part of the rate."""
+    if "steps" not in batch.memo:
+        batch.memo["steps"] = [torch.tensor(math.inf, device=batch.device)] * len(batch.params)
+    torch._fused_adam_(
+        batch.params,
+        grads,
+        batch.slots["momentum"],
+        batch.slots["velocity"],
+        batch.slots["velocity_hat"] if amsgrad else [],
+        batch.memo["steps"],
+        lr=rate,
+        beta1=beta_1,
+        beta2=beta_2,
+        weight_decay=0.0,
+        eps=epsilon,
+        amsgrad=amsgrad,
+        maximize=False,
+        grad_scale=None,
+        found_inf=None,
+    )
+
+
+def _by_foreach(batch, grads, rate, beta_1, beta_2, epsilon, amsgrad):
+    momentums, velocities = batch.slots["momentum"], batch.slots["velocity"]
+    torch._foreach_lerp_(momentums, grads, 1.0 - beta_1)
+    torch._foreach_mul_(velocities, beta_2)
+    torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - beta_2)
+    if amsgrad:
+        torch._foreach_maximum_(batch.slots["velocity_hat"], velocities)
+        velocities = batch.slots["velocity_hat"]
+    roots = torch._foreach_sqrt(velocities)
+    torch._foreach_add_(roots, epsilon)
+    torch._foreach_addcdiv_(batch.params, momentums, roots, value=-rate)

@@ -1,0 +1,122 @@
+"""Batches: the variables of an optimizer in groups that one kernel call can update together.
+
+May import torch only. Knows no formula: it says which tensors belong together and in which memory layout.
+
+torch's fused kernels walk the memory of parameter, gradient and state side by side and never look at strides. A batch
+therefore records whether its parameters are dense, and gradients are brought into their parameters' layout first.
+"""
+
+import torch
+
+FUSED_DEVICES = ("cpu", "cuda")
+
+
+class Batch:
+    """Variables of one device and dtype, with their state.
+
+    Attributes:
+        params: list of parameters.
+        slots: dict from state name to a list of state tensors, one per parameter.
+        fused: whether torch's fused kernels can take this batch; else the `_foreach` operations serve.
+        memo: what an optimizer wants to keep per batch from step to step.
+    """
+
+    __slots__ = ("device", "dtype", "fused", "memo", "params", "slots", "strides", "verified")
+
+    def __init__(self, params, slots, fused):
+        self.params, self.slots, self.fused = params, slots, fused
+        self.device, self.dtype = params[0].device, params[0].dtype
+        self.strides = [p.stride() for p in params]
+        self.verified = self.strides
+        self.memo = {}
+
+    def pick(self, positions):
+        """The batch of some of the variables."""
+        slots = {name: [values[i] for i in positions] for name, values in self.slots.items()}
+        return Batch([self.params[i] for i in positions], slots, self.fused)
+
+    def moved(self):
+        """Whether the parameters went to another device or dtype since the batch was made."""
+        first = self.params[0]
+        return first.device != self.device or first.dtype != self.dtype
+
+    def relaid(self):
+        """Whether a parameter's memory was replaced by one with other strides."""
+        return any(p.stride() != s for p, s in zip(self.params, self.strides))
+
+    def lies_like(self, grads):
+        """Whether gradients, parameters and state lie in memory alike. Cheap when the gradients lie as before."""
+        strides = [g.stride() for g in grads]
+        if strides == self.verified:
+            return True
+        if self.relaid() or not all(map(same_layout, self.params, grads)):
+            return False
+        self.verified = strides
+        return True
+
+
+def is_dense(tensor):
+    """Whether a tensor covers one block of memory without gaps or overlaps, in any order of axes."""
+    expected = 1
+    for stride, size in sorted((stride, size) for stride, size in zip(tensor.stride(), tensor.shape) if size > 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def same_strides(shape, left, right):
+    """Whether strides agree wherever an axis is longer than one."""
+    return all(a == b for size, a, b in zip(shape, left, right) if size > 1)
+
+
+def same_layout(param, grad):
+    """Whether a gradient lies in memory as its parameter does."""
+    return same_strides(param.shape, param.stride(), grad.stride())
+
+
+def like_parameter(grad, param):
+    """A gradient (tensor, sparse tensor or array) in its parameter's device, dtype and memory layout; no copy if it is.
+
+    Raises `ValueError` where the shapes differ.
+    """
+    if not isinstance(grad, torch.Tensor):
+        grad = torch.as_tensor(grad)
+    if grad.layout is not torch.strided:
+        grad = grad.to_dense()
+    if grad.shape != param.shape:
+        name = getattr(param, "path", None) or "a variable"
+        raise ValueError(
+            f"The gradient of {name} has shape {tuple(grad.shape)}; the variable has {tuple(param.shape)}."
+        )
+    if grad.dtype != param.dtype or grad.device != param.device:
+        grad = grad.to(device=param.device, dtype=param.dtype)
+    if not same_layout(param, grad):
+        grad = torch.empty_like(param).copy_(grad)
+    return grad.detach() if grad.requires_grad else grad
+
+
+def batches_of(params, state):
+    """Splits parameters into batches by device, dtype and density; moves state to where its parameter is now.
+
+    Args:
+        params: the parameters, each once.
+        state: dict from parameter to a dict of state tensors of the parameter's shape.
+    """
+    found = {}
+    for param in params:
+        for slot in state[param].values():
+            _follow(slot, param)
+        fused = param.device.type in FUSED_DEVICES and param.is_floating_point() and is_dense(param)
+        found.setdefault((param.device, param.dtype, fused, tuple(state[param])), []).append(param)
+    return [
+        Batch(members, {name: [state[p][name] for p in members] for name in names}, fused)
+        for (_, _, fused, names), members in found.items()
+    ]
+
+
+def _follow(slot, param):
+    if slot.shape != param.shape:
+        return
+    if slot.device != param.device or slot.dtype != param.dtype or not same_layout(param, slot):
+        slot.data = torch.empty_like(param).copy_(slot)

@@ -1,0 +1,144 @@
+"""Extras: what an optimizer can do around its formula, each only when asked for.
+
+Loss scaling, gradient accumulation, clipping, weight decay, moving averages, constraints. May import torch and this
+folder's gradient functions. Knows no formula. Order of the parts as in Keras.
+"""
+
+import re
+
+import torch
+
+from torchkeras.optimizers import gradients
+
+
+class Extras:
+    """The part of an optimizer that surrounds an update."""
+
+    _undecayed = ()
+    _undecayed_names = None
+
+    def _has_extras(self):
+        return bool(
+            self._constrained
+            or self.use_ema
+            or self.weight_decay
+            or self.clipnorm
+            or self.clipvalue
+            or self.global_clipnorm
+            or self.gradient_accumulation_steps
+            or self.loss_scale_factor is not None
+        )
+
+    def _update_with_extras(self, pairs, update, rate):
+        if pairs and self.loss_scale_factor is not None:
+            pairs = [(batch, gradients.divided(grads, self.loss_scale_factor)) for batch, grads in pairs]
+        if pairs and self.gradient_accumulation_steps:
+            pairs, due = self._accumulate(pairs)
+        else:
+            due = bool(pairs)
+        if due:
+            for batch, grads in self._clipped(pairs):
+                self._decay_weights(batch.params, rate)
+                update(batch, grads, rate)
+        if pairs and self.use_ema:
+            self._update_averages()
+        for variable in self._constrained:
+            variable.copy_(variable.constraint(variable))
+
+    # -- before the update ----------------------------------------------------------------------------------------
+
+    def _accumulate(self, pairs):
+        """Adds gradients up; on the last step of a round gives their mean and clears the sums."""
+        steps = self.gradient_accumulation_steps
+        due = (self._iterations.host + 1) % steps == 0
+        if not due:
+            for batch, grads in pairs:
+                torch._foreach_add_(batch.slots["gradient_accumulator"], grads)
+            return pairs, False
+        means = []
+        for batch, grads in pairs:
+            mean = torch._foreach_add(grads, batch.slots["gradient_accumulator"])
+            torch._foreach_div_(mean, steps)
+            means.append((batch, mean))
+        for batch in self._batches():
+            torch._foreach_zero_(batch.slots["gradient_accumulator"])
+        return means, True
+
+    def _clipped(self, pairs):
+        if self.clipnorm and self.clipnorm > 0:
+            return [(batch, gradients.clipped_by_norm(grads, self.clipnorm)) for batch, grads in pairs]
+        if self.global_clipnorm and self.global_clipnorm > 0:
+            lists = gradients.clipped_by_global_norm([grads for _, grads in pairs], self.global_clipnorm)
+            return [(batch, grads) for (batch, _), grads in zip(pairs, lists)]
+        if self.clipvalue and self.clipvalue > 0:
+            return [(batch, gradients.clipped_by_value(grads, self.clipvalue)) for batch, grads in pairs]
+        return pairs
+
+    def _decay_weights(self, params, rate):
+        if self.weight_decay:
+            params = [p for p in params if self._use_weight_decay(p)]
+            if params:
+                torch._foreach_mul_(params, 1.0 - self.weight_decay * rate)
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        """Keeps variables out of weight decay: those listed, and those whose name contains one of `var_names`."""
+        self._undecayed = list(var_list or ())
+        self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
+
+    def _use_weight_decay(self, variable):
+        if any(variable is each for each in self._undecayed):
+            return False
+        names = self._undecayed_names
+        return names is None or names.search(getattr(variable, "name", None) or "") is None
+
+    # -- after the update -----------------------------------------------------------------------------------------
+
+    def _update_averages(self):
+        momentum = self.ema_momentum if self._updates_done() else 0.0
+        for batch in self._batches():
+            averages = batch.slots["average"]
+            torch._foreach_mul_(averages, momentum)
+            torch._foreach_add_(averages, batch.params, alpha=1.0 - momentum)
+        frequency = self.ema_overwrite_frequency
+        if frequency and (self._updates_done() + 1) % frequency == 0:
+            self._take_averages()
+
+    def _take_averages(self):
+        for batch in self._batches():
+            torch._foreach_copy_(batch.params, batch.slots["average"])
+
+    def finalize_variable_values(self, var_list):
+        """Ends training: with `use_ema`, the variables take their moving averages.
+
+        Args:
+            var_list: the variables that the optimizer was built with.
+        """
+        if not self.use_ema:
+            return
+        given, known = len(list(var_list)), len(self._trainable_variables)
+        if given != known:
+            raise ValueError(
+                f"The optimizer keeps averages of {known} variables, but {given} were given: pass the variables "
+                "that it was built with."
+            )
+        with torch.no_grad():
+            self._take_averages()
+
+    def scale_loss(self, loss):
+        """The loss times `loss_scale_factor`, to be differentiated instead of the loss."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    # -- variables that take their gradient as new value (scales of float8 layers) ----------------------------------
+
+    def _overwrite(self, direct):
+        """Writes gradients into their variables; of accumulated ones the highest, at the end of a round."""
+        steps = self.gradient_accumulation_steps
+        for variable, grad in direct:
+            if not steps:
+                variable.copy_(grad)
+                continue
+            highest = self._accumulated_gradients[self._get_variable_index(variable)]
+            torch.maximum(highest, grad, out=highest)
+            if (self._iterations.host + 1) % steps == 0:
+                variable.copy_(highest)
+                highest.zero_()

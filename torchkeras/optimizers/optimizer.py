@@ -1,0 +1,352 @@
+"""Optimizer: the base of all optimizers, Keras's contract on a real `torch.optim.Optimizer`.
+
+May import core and the other files of this folder. Knows no update formula: a family member states its state in `build`
+and its formula in `update_together`; a user's subclass states one variable's update in `update_step`.
+
+Path of a step: gradients -> batches of equal device and dtype -> (loss scale, accumulation, clipping, weight decay) ->
+`update_together` -> (moving average, constraints) -> counter. What stands in parentheses costs nothing unless it is
+used.
+"""
+
+import inspect
+import warnings
+
+import torch
+from torch.autograd import profiler
+
+from torchkeras.core import fields, scopes
+from torchkeras.core.fields import Configured, field
+from torchkeras.core.serialization import deserialize_keras_object
+from torchkeras.core.variable import Variable
+from torchkeras.optimizers import batch as batches
+from torchkeras.optimizers.extras import Extras
+from torchkeras.optimizers.gradient_sources import GradientSources
+from torchkeras.optimizers.host_scalar import host_scalar
+from torchkeras.optimizers.learning_rate import HasLearningRate
+from torchkeras.optimizers.own_variables import OwnVariables
+from torchkeras.optimizers.torch_state import TorchState
+
+# What Keras writes first into a config, in its order; an optimizer's own fields follow.
+_CONFIG_ORDER = (
+    "name",
+    "learning_rate",
+    "weight_decay",
+    "clipnorm",
+    "global_clipnorm",
+    "clipvalue",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+
+
+class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchState, Configured, torch.optim.Optimizer):
+    """Base class of optimizers.
+
+    It is made without parameters, as in Keras, and bound to them by `build(variables)` or by the first `apply`; from
+    then on it is a complete `torch.optim.Optimizer` (`step`, `zero_grad`, `param_groups`, `state_dict`, torch's
+    schedulers).
+
+    Args:
+        learning_rate: a number, a schedule, or a callable without arguments or with the number of steps done.
+        weight_decay: fraction of each variable, times the learning rate, taken off before the update.
+        clipnorm: highest L2 norm of each gradient.
+        clipvalue: highest absolute value of each gradient element.
+        global_clipnorm: highest L2 norm of all gradients together. At most one of the three may be given.
+        use_ema: whether moving averages of the variables are kept.
+        ema_momentum: share of the old average, between 0 and 1.
+        ema_overwrite_frequency: number of steps after which the variables take their averages; `None` for at the end
+            only.
+        loss_scale_factor: the factor by which `scale_loss` multiplies the loss and the step divides the gradients.
+        gradient_accumulation_steps: number of steps whose mean gradient makes one update.
+        name: by default the class name in snake case, made unique.
+
+    Example of an optimizer of your own:
+        >>> class SignDescent(Optimizer):
+        ...     def update_step(self, gradient, variable, learning_rate):
+        ...         self.assign_sub(variable, learning_rate * gradient.sign())
+        >>> optimizer = SignDescent(learning_rate=0.1)
+    """
+
+    learning_rate = field()
+    weight_decay = field(None)
+    clipnorm = field(None)
+    clipvalue = field(None)
+    global_clipnorm = field(None)
+    use_ema = field(False)
+    ema_momentum = field(0.99)
+    ema_overwrite_frequency = field(None)
+    loss_scale_factor = field(None)
+    gradient_accumulation_steps = field(None)
+    name = field(None)
+
+    _extra_arguments = "kwargs"
+    _update_arity = None  # number of arguments of a user's `update_step`
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls._fields = {**cls._own_fields, **{k: v for k, v in cls._fields.items() if k not in cls._own_fields}}
+        if "__init__" not in cls.__dict__:
+            cls.__signature__ = fields.signature_of(cls._fields, extra=cls._extra_arguments)
+        if "update_step" in cls.__dict__:
+            cls._update_arity = _positional_count(cls.update_step)
+
+    def __init__(self, *args, **kwargs):
+        values, rest = fields.bind(type(self), self._fields, args, kwargs)
+        decay = rest.pop("decay", None)
+        fields.refuse_unknown(type(self).__name__, rest, self._fields)
+        _check(values)
+        # torch wants parameters now; Keras gives them later. An empty group stands in until then.
+        torch.optim.Optimizer.__init__(self, [torch.empty(0)], {})
+        self.param_groups.clear()
+        self.built = False
+        self.decay = float(decay or 0.0)
+        self._variables = []
+        self._forget_variables()
+        self.name = values.pop("name") or scopes.unique_name(scopes.snake_case(type(self).__name__))
+        with scopes.name_scope(self.name):
+            self._iterations = host_scalar(0, torch.int32, "iteration")
+        self._learning_rate = self._build_learning_rate(values.pop("learning_rate"))
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name, value):
+        if isinstance(value, Variable):
+            if "_variables" not in self.__dict__:
+                raise RuntimeError(
+                    f"Call super().__init__() in {type(self).__name__}.__init__ before setting variables."
+                )
+            self._track(value)
+        object.__setattr__(self, name, value)
+        if name == "_learning_rate":
+            for group in self.param_groups:
+                group["lr"] = value
+
+    # -- binding to variables -------------------------------------------------------------------------------------
+
+    def build(self, variables):
+        """Binds the optimizer to model variables and makes its state. Subclasses call this first, then add theirs.
+
+        Args:
+            variables: list of Variables or of plain `torch.nn.Parameter`s.
+        """
+        variables = list(variables)
+        self.param_groups.clear()
+        self.state.clear()
+        self._forget_variables()
+        self._trainable_variables = variables
+        self._trainable_variables_indices = {id(variable): i for i, variable in enumerate(variables)}
+        torch.optim.Optimizer.add_param_group(self, {"params": list(variables), "lr": self._learning_rate})
+        if self.use_ema:
+            self._model_variables_moving_average = self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulated_gradients = [
+                self.add_variable_from_reference(variable, "gradient_accumulator") for variable in variables
+            ]
+        self.built = True
+
+    def _forget_variables(self):
+        self._trainable_variables = []
+        self._trainable_variables_indices = {}
+        self._plan = None
+        self._constrained = self._overwritten = ()
+
+    def add_param_group(self, param_group):
+        """Raises `ValueError`: an optimizer is built once, with all its variables and one learning rate."""
+        if "_variables" in self.__dict__:  # else it is torch's constructor that calls
+            raise ValueError(
+                f"{type(self).__name__} is built once with all its variables. Make a new one for other variables, or "
+                "use a torch.optim optimizer for groups with settings of their own."
+            )
+        super().add_param_group(param_group)
+
+    def _var_key(self, variable):
+        return id(variable)
+
+    def _get_variable_index(self, variable):
+        return self._trainable_variables_indices[id(variable)]
+
+    _index_dict = property(lambda self: self._trainable_variables_indices, doc="Keras 2's name.")
+
+    def _batches(self):
+        """The batches of all variables, made anew after the model moved to another device or dtype."""
+        plan = self._plan
+        if plan is None or any(batch.moved() for batch in plan):
+            known = [v for v in self._trainable_variables if not getattr(v, "overwrite_with_gradient", False)]
+            self._plan = plan = batches.batches_of(known, self.state)
+            self._constrained = [v for v in self._trainable_variables if getattr(v, "constraint", None) is not None]
+            self._overwritten = [v for v in self._trainable_variables if getattr(v, "overwrite_with_gradient", False)]
+        return plan
+
+    # -- counter --------------------------------------------------------------------------------------------------
+
+    @property
+    def iterations(self):
+        """Number of updates done: an integer Variable, settable; a tensor while gradients accumulate."""
+        if self.gradient_accumulation_steps:
+            return self._iterations // self.gradient_accumulation_steps
+        return self._iterations
+
+    @iterations.setter
+    def iterations(self, value):
+        self._iterations.assign(int(value) * (self.gradient_accumulation_steps or 1))
+
+    def _updates_done(self):
+        """`iterations` as a Python number."""
+        return self._iterations.host // (self.gradient_accumulation_steps or 1)
+
+    # -- the formula ----------------------------------------------------------------------------------------------
+
+    def update_together(self, batch, grads, learning_rate):
+        """Updates the parameters of a batch. The hook of our own optimizers.
+
+        Args:
+            batch: `Batch` with `params`, `slots` and `fused`.
+            grads: gradients, in their parameters' dtype, device and memory layout.
+            learning_rate: Python float.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must override `update_step(gradient, variable, learning_rate)`."
+        )
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one variable in place. The hook of users' optimizers; `super().update_step(...)` works too."""
+        with torch.no_grad():
+            batch = batches.batches_of([variable], self.state)[0]
+            grads = [batches.like_parameter(gradient, variable)]
+            self.update_together(batch, grads, float(learning_rate))
+
+    def _update_each(self, batch, grads, rate):
+        """Calls a user's `update_step` variable by variable."""
+        rate = torch.tensor(rate) if self.decay else self.learning_rate
+        arguments = () if self._update_arity == 2 else (rate,)
+        for variable, grad in zip(batch.params, grads):
+            self.update_step(grad, variable, *arguments)
+
+    # -- a step ---------------------------------------------------------------------------------------------------
+
+    def step(self, closure=None):
+        """One update from the `.grad` of the variables, as torch has it. Variables without gradient are left alone.
+
+        Args:
+            closure: function that computes the gradients and returns the loss, which is then returned.
+        """
+        if closure is not None or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks:
+            return self._step_with_hooks(closure)
+        if profiler._is_profiler_enabled:
+            with profiler.record_function(f"Optimizer.step#{type(self).__name__}.step"):
+                return self._step_from_params()
+        return self._step_from_params()
+
+    step.hooked = True  # torch would wrap it to do the same at ten times the cost
+
+    def _step_from_params(self):
+        pairs, missing = [], None
+        for batch in self._batches():
+            params = batch.params
+            grads = [g for p in params if (g := p.grad) is not None and p.requires_grad]
+            if len(grads) < len(params):
+                missing = (missing or []) + [p for p in params if p.grad is None and p.requires_grad]
+                present = [i for i, p in enumerate(params) if p.grad is not None and p.requires_grad]
+                if not present:
+                    continue
+                batch = batch.pick(present)
+            pairs.append((batch, grads))
+        if missing:
+            self._warn_missing(missing)
+        direct = [(v, v.grad) for v in self._overwritten if v.grad is not None]
+        if pairs or direct:
+            with torch.no_grad():
+                self._advance([(batch, self._fitted(batch, grads)) for batch, grads in pairs], direct)
+
+    def _fitted(self, batch, grads):
+        """Gradients in the layout that the batch's kernels rely on; as they are in nearly every case."""
+        for grad in grads:
+            if grad.is_sparse:
+                break
+        else:
+            if batch.lies_like(grads):
+                return grads
+        if batch.relaid():  # the parameter's own memory was replaced: its state follows
+            batches.batches_of(batch.params, self.state)
+            self._plan = None
+        return [batches.like_parameter(grad, param) for grad, param in zip(grads, batch.params)]
+
+    def _advance(self, pairs, direct=()):
+        """The part of a step that all sources of gradients share.
+
+        Args:
+            pairs: batches with their fitted gradients.
+            direct: pairs of a variable that takes its gradient as its value, and that gradient.
+        """
+        rate = self._host_rate()
+        update = self._update_each if self._update_arity is not None else self.update_together
+        if direct:
+            self._overwrite(direct)
+        if self._has_extras():
+            self._update_with_extras(pairs, update, rate)
+        else:
+            for batch, grads in pairs:
+                update(batch, grads, rate)
+        self._iterations.advance()
+
+    def _warn_missing(self, variables):
+        names = [getattr(v, "path", None) or f"parameter of shape {tuple(v.shape)}" for v in variables]
+        warnings.warn(
+            f"Gradients do not exist for variables {names} when minimizing the loss; they are left unchanged. Does the "
+            "loss depend on them?",
+            stacklevel=4,
+        )
+
+    # -- configuration --------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        """The constructor's arguments as Keras writes them. Subclasses extend the dict."""
+        config = {
+            name: self._saved_learning_rate() if name == "learning_rate" else getattr(self, name)
+            for name in _CONFIG_ORDER
+        }
+        own = {name: each for name, each in self._fields.items() if name not in config}
+        config.update(fields.saved(self, own))
+        if self.decay:
+            config["decay"] = self.decay
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """An optimizer from what `get_config` gave; a serialized schedule becomes a schedule again."""
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = deserialize_keras_object(
+                config["learning_rate"],
+                custom_objects=custom_objects,
+                kinds=("schedule",),
+                printable_name="learning rate schedule",
+            )
+        return cls(**config)
+
+
+Optimizer.__signature__ = fields.signature_of(Optimizer._fields, extra=Optimizer._extra_arguments)
+
+
+def _positional_count(function):
+    """How many positional arguments an `update_step` takes besides self: 2 as in Keras 2, or 3."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return 2 if len(positional) == 2 and len(parameters) == 2 else 3
+
+
+def _check(values):
+    steps = values["gradient_accumulation_steps"]
+    if steps and steps < 2:
+        raise ValueError(f"`gradient_accumulation_steps` must be an integer >= 2, got {steps!r}.")
+    momentum, frequency = values["ema_momentum"], values["ema_overwrite_frequency"]
+    if values["use_ema"] and not 0 <= momentum <= 1:
+        raise ValueError(f"`ema_momentum` must be between 0 and 1, got {momentum!r}.")
+    if values["use_ema"] and frequency and (not isinstance(frequency, int) or frequency < 1):
+        raise ValueError(f"`ema_overwrite_frequency` must be an integer >= 1 or None, got {frequency!r}.")
+    given = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if values[name] is not None]
+    if len(given) > 1:
+        raise ValueError(f"Only one of clipnorm, clipvalue and global_clipnorm can be set; got {' and '.join(given)}.")

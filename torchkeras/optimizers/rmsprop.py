@@ -1,0 +1,68 @@
+"""RMSprop: gradients over the root of their mean square. Source: Hinton 2012, lecture 6 of "Neural Networks for Machine
+Learning".
+
+May import core and the optimizer base.
+"""
+
+import torch
+
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.optimizers.adam import epsilon_or_default
+from torchkeras.optimizers.optimizer import Optimizer
+
+
+@published("optimizer", "keras.optimizers", aliases=("rmsprop",))
+class RMSprop(Optimizer):
+    """`v = rho * v + (1 - rho) * g**2; w -= rate * g / sqrt(v + epsilon)`.
+
+    torch's `RMSprop` adds its `eps` outside of the root, and its momentum keeps the learning rate outside.
+
+    Args:
+        learning_rate: number, schedule or callable.
+        rho: decay of the mean square.
+        momentum: share of the last update that is added to this one.
+        epsilon: added under the root.
+        centered: whether the square of the mean gradient is taken off the mean square.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
+
+    Example:
+        >>> v = keras.Variable(10.0)
+        >>> counter = RMSprop(learning_rate=0.1).minimize(lambda: v ** 2 / 2.0, [v])
+        >>> round(float(v), 4)
+        9.6838
+    """
+
+    learning_rate = field(0.001)
+    rho = field(0.9)
+    momentum = field(0.0)
+    epsilon = field(1e-7, convert=epsilon_or_default)
+    centered = field(False)
+
+    def build(self, variables):
+        """Binds to variables; each gets a "velocity" and, where asked for, a "momentum" and an "average_gradient"."""
+        if self.built:
+            return
+        super().build(variables)
+        variables = self._trainable_variables
+        self._velocities = self.add_optimizer_variables(variables, "velocity")
+        self._momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum > 0 else []
+        self._average_gradients = self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
+
+    def update_together(self, batch, grads, learning_rate):
+        velocities, momentums = batch.slots["velocity"], batch.slots.get("momentum")
+        torch._foreach_mul_(velocities, self.rho)
+        torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - self.rho)
+        roots = torch._foreach_add(velocities, self.epsilon)
+        if self.centered:
+            averages = batch.slots["average_gradient"]
+            torch._foreach_lerp_(averages, grads, 1.0 - self.rho)
+            torch._foreach_addcmul_(roots, averages, averages, value=-1.0)
+        torch._foreach_sqrt_(roots)
+        if momentums is None:
+            torch._foreach_addcdiv_(batch.params, grads, roots, value=-learning_rate)
+        else:
+            torch._foreach_mul_(momentums, self.momentum)
+            torch._foreach_addcdiv_(momentums, grads, roots, value=learning_rate)
+            torch._foreach_sub_(batch.params, momentums)

@@ -1,0 +1,89 @@
+"""SGD: gradient descent, with momentum and Nesterov momentum.
+
+May import core and the optimizer base.
+"""
+
+import torch
+
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.optimizers.optimizer import Optimizer
+
+
+def _share(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"`momentum` must be a number between 0 and 1, got {value!r}.")
+    return value
+
+
+@published("optimizer", "keras.optimizers", aliases=("sgd",))
+class SGD(Optimizer):
+    """Gradient descent: `w -= rate * g`; with momentum `v = momentum * v - rate * g; w += v`.
+
+    The learning rate is part of the velocity, so a rate that changes acts on later gradients only. torch's `SGD` keeps
+    it
+    outside: both agree as long as the rate is constant.
+
+    Args:
+        learning_rate: number, schedule or callable.
+        momentum: share of the velocity that stays, between 0 and 1.
+        nesterov: whether the update looks ahead: `w += momentum * v - rate * g`.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
+
+    Example:
+        >>> v = keras.Variable(10.0)
+        >>> counter = SGD(learning_rate=0.1).minimize(lambda: v ** 2 / 2.0, [v])
+        >>> float(v)
+        9.0
+    """
+
+    learning_rate = field(0.01)
+    momentum = field(0.0, convert=_share)
+    nesterov = field(False)
+
+    def build(self, variables):
+        """Binds to variables; with momentum each gets a velocity, named "momentum" as in Keras."""
+        if self.built:
+            return
+        super().build(variables)
+        variables = self._trainable_variables
+        self.momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
+
+    def update_together(self, batch, grads, learning_rate):
+        params, velocities = batch.params, batch.slots.get("momentum")
+        if velocities is None:
+            torch._foreach_add_(params, grads, alpha=-learning_rate)
+        elif self.nesterov:
+            torch._foreach_mul_(velocities, self.momentum)
+            torch._foreach_add_(velocities, grads, alpha=-learning_rate)
+            torch._foreach_add_(params, velocities, alpha=self.momentum)
+            torch._foreach_add_(params, grads, alpha=-learning_rate)
+        elif batch.fused:
+            _fused_momentum(params, grads, velocities, self.momentum, learning_rate)
+        else:
+            torch._foreach_mul_(velocities, self.momentum)
+            torch._foreach_add_(velocities, grads, alpha=-learning_rate)
+            torch._foreach_add_(params, velocities)
+
+
+def _fused_momentum(params, grads, velocities, momentum, rate):
+    """Keras's formula by torch's fused kernel, which computes `v = momentum * v + (1 - dampening) * g; w -= lr * v`.
+
+    A dampening of `1 + rate` puts the learning rate into the velocity, a learning rate of -1 adds the velocity as it
+    is.
+    """
+    torch._fused_sgd_(
+        params,
+        grads,
+        velocities,
+        weight_decay=0.0,
+        momentum=momentum,
+        lr=-1.0,
+        dampening=1.0 + rate,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+        grad_scale=None,
+        found_inf=None,
+    )

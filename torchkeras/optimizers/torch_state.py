@@ -1,0 +1,103 @@
+"""TorchState: what torch's tools ask of an optimizer: state dicts, zeroed gradients, copies, hooks.
+
+May import torch. Knows no formula. Our state tensors are Variables that keep their identity for as long as the
+optimizer is built, so values are copied into them instead of replacing them as torch does.
+"""
+
+import torch
+
+from torchkeras.errors import NotBuiltError
+
+_NOT_COPIED = ("_plan", "_trainable_variables_indices", "_constrained", "_overwritten", "step")
+
+
+class TorchState:
+    """The torch side of an optimizer that its base class does not already have."""
+
+    def zero_grad(self, set_to_none=True):
+        """Drops the gradients of the variables, or fills them with zeros."""
+        if not set_to_none:
+            return super().zero_grad(set_to_none=False)
+        for variable in self._trainable_variables:
+            variable.grad = None
+        return None
+
+    def _step_with_hooks(self, closure):
+        """`step` with a closure or with hooks registered by torch's tools, in torch's order."""
+        args, kwargs, loss = (self, closure), {}, None
+        for hook in list(self._optimizer_step_pre_hooks.values()):
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                args, kwargs = changed
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._step_from_params()
+        for hook in list(self._optimizer_step_post_hooks.values()):
+            hook(self, args, kwargs)
+        return loss
+
+    def state_dict(self):
+        """torch's form of the state: plain tensors per parameter, one group with the rate and the number of steps."""
+        packed = super().state_dict()
+        plain = {
+            key: {name: value.detach() for name, value in slots.items()}
+            for key, slots in packed["state"].items()
+            if slots
+        }
+        groups = [
+            {**group, "lr": self._host_rate(), "iterations": self._iterations.host} for group in packed["param_groups"]
+        ]
+        return {**packed, "state": plain, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Copies what `state_dict` gave into a built optimizer. Raises `ValueError` where it does not fit."""
+        if not self.built:
+            raise NotBuiltError("Call optimizer.build(model.trainable_variables) before load_state_dict().")
+        for hook in list(self._optimizer_load_state_dict_pre_hooks.values()):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        groups = state_dict["param_groups"]
+        keys = [key for group in groups for key in group["params"]]
+        if len(keys) != len(self._trainable_variables):
+            raise ValueError(
+                f"The state is of {len(keys)} parameters; this optimizer has {len(self._trainable_variables)}."
+            )
+        copies = []
+        for key, param in zip(keys, self._trainable_variables):
+            saved, own = state_dict["state"].get(key, {}), self.state[param]
+            if set(saved) != set(own):
+                raise ValueError(
+                    f"The state holds {sorted(saved)} per parameter; {type(self).__name__} needs {sorted(own)}."
+                )
+            for name, slot in own.items():
+                if tuple(slot.shape) != tuple(saved[name].shape):
+                    raise ValueError(
+                        f"{name} of parameter {key} has shape {tuple(saved[name].shape)}, not {tuple(slot.shape)}."
+                    )
+                copies.append((slot, saved[name]))
+        with torch.no_grad():
+            for slot, value in copies:
+                slot.copy_(value)
+        self._iterations.assign(int(groups[0].get("iterations", 0)) if groups else 0)
+        if groups and isinstance(self._learning_rate, torch.Tensor):
+            self._learning_rate.assign(float(groups[0]["lr"]))
+        for hook in list(self._optimizer_load_state_dict_post_hooks.values()):
+            hook(self)
+
+    def __getstate__(self):
+        """Everything but caches and hooks: what pickle and deepcopy take along."""
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in _NOT_COPIED and not name.startswith("_optimizer_")
+        }
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        variables = self._trainable_variables
+        self._forget_variables()
+        self._trainable_variables = variables
+        self._trainable_variables_indices = {id(variable): i for i, variable in enumerate(variables)}
+        super().__setstate__({})
