@@ -1,7 +1,7 @@
 """Windows over spatial axes: sizes, padding and the two data formats, for convolution and pooling.
 
-Knows no layer. torch's kernels want channels first; a channels_last tensor is handed over as a permuted view, which is exactly torch's
-`channels_last` memory format, so nothing is copied.
+Knows no layer. torch's kernels want channels first; a channels_last tensor is handed over as a permuted view, which is
+exactly torch's `channels_last` memory format, so nothing is copied.
 """
 
 from torchkeras.core.symbolic import Shape
@@ -49,7 +49,8 @@ def same_padding(size, window, stride, dilation=1):
 def output_sizes(owner, sizes, windows, strides, padding, dilations):
     """Output sizes of all spatial axes. Raises `ValueError` where the input is smaller than a window."""
     found = tuple(
-        output_length(*axis, padding, dilation) for *axis, dilation in zip(sizes, windows, strides, dilations, strict=True)
+        output_length(*axis, padding, dilation)
+        for *axis, dilation in zip(sizes, windows, strides, dilations, strict=True)
     )
     if any(size is not None and size <= 0 for size in found):
         raise ValueError(

@@ -164,7 +164,9 @@ class PReLU(Layer):
         shared = set(self.shared_axes or ())
         rank = len(input_shape)
         if not all(1 <= axis < rank for axis in shared):
-            raise ValueError(f"`shared_axes` must be axes from 1 to {rank - 1} of the input {input_shape}, got {sorted(shared)}.")
+            raise ValueError(
+                f"`shared_axes` must be axes from 1 to {rank - 1} of the input {input_shape}, got {sorted(shared)}."
+            )
         self.alpha = self.add_weight(
             name="alpha",
             shape=tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank)),
@@ -189,7 +191,8 @@ class Softmax(_Pointwise):
     Args:
         axis: axis or list of axes whose entries sum to 1.
 
-    Call arguments: `inputs`; `mask`, broadcastable to them: False entries get probability 0, and so does a row without any True.
+    Call arguments: `inputs`; `mask`, broadcastable to them: False entries get probability 0, and so does a row without
+    any True.
 
     Example:
         >>> Softmax()(torch.tensor([1.0, 1.0]))

@@ -1,7 +1,7 @@
 """Convolutions: Conv1D, Conv2D, Conv3D.
 
-May import core and the families below layers. One mechanism serves all ranks: the classes below differ in their rank and their
-defaults only.
+May import core and the families below layers. One mechanism serves all ranks: the classes below differ in their rank
+and their defaults only.
 """
 
 import torch
@@ -20,8 +20,8 @@ _CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 class _Conv(Layer):
     """Convolution over `_rank` spatial axes.
 
-    The kernel shows Keras's shape `(*window, inputs / groups, filters)`; in memory it lies as `(filters, *window, inputs)`, which is
-    torch's weight in channels_last format.
+    The kernel shows Keras's shape `(*window, inputs / groups, filters)`; in memory it lies as `(filters, *window,
+    inputs)`, which is torch's weight in channels_last format.
     """
 
     _rank = None
@@ -29,7 +29,9 @@ class _Conv(Layer):
     def _configure(self):
         rank = self._rank
         if self.filters % self.groups:
-            raise ValueError(f"`filters` must be divisible by `groups`, got filters={self.filters}, groups={self.groups}.")
+            raise ValueError(
+                f"`filters` must be divisible by `groups`, got filters={self.filters}, groups={self.groups}."
+            )
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 f"`strides` > 1 and `dilation_rate` > 1 exclude each other, got strides={self.strides}, "
@@ -46,13 +48,13 @@ class _Conv(Layer):
         channels = input_shape[self._format.channels]
         if channels is None:
             raise ValueError(
-                f"Layer {self.name!r} needs to know the number of channels (axis {self._format.channels}) of its input, got "
-                f"shape {tuple(input_shape)}. Give the Input a full shape, or set data_format."
+                f"Layer {self.name!r} needs to know the number of channels (axis {self._format.channels}) of its input, "
+                f"got shape {tuple(input_shape)}. Give the Input a full shape, or set data_format."
             )
         if channels % self.groups:
             raise ValueError(
-                f"The input's channels must be divisible by `groups`: got {channels} channels (shape {tuple(input_shape)}) and "
-                f"groups={self.groups}."
+                f"The input's channels must be divisible by `groups`: got {channels} channels (shape "
+                f"{tuple(input_shape)}) and groups={self.groups}."
             )
         self.compute_output_shape(input_shape)  # refuses inputs smaller than the window
         rank = self._rank
@@ -87,7 +89,13 @@ class _Conv(Layer):
         elif self._explicit is not None:
             inputs = F.pad(inputs, self._explicit)
         outputs = self._convolve(
-            inputs, kernel.permute(self._kernel_order), self.bias, self.strides, padding, self.dilation_rate, self.groups
+            inputs,
+            kernel.permute(self._kernel_order),
+            self.bias,
+            self.strides,
+            padding,
+            self.dilation_rate,
+            self.groups,
         )
         if self._to_keras is not None:
             outputs = outputs.permute(self._to_keras)
@@ -119,7 +127,9 @@ def _padding_plan(layer):
         return 0, (layer.dilation_rate[0] * (layer.kernel_size[0] - 1), 0), False
     if max(layer.strides) > 1:
         return 0, None, True
-    pairs = [same_padding(window, window, 1, dilation) for window, dilation in zip(layer.kernel_size, layer.dilation_rate)]
+    pairs = [
+        same_padding(window, window, 1, dilation) for window, dilation in zip(layer.kernel_size, layer.dilation_rate)
+    ]
     if all(left == right for left, right in pairs):
         return tuple(left for left, _ in pairs), None, False
     return 0, _for_pad(pairs), False
@@ -160,8 +170,8 @@ _DOC = """Convolution over {over}: a window of weights slides along and each pos
         groups: the channels fall into this many groups, each with its own filters.
         activation: name, function or None.
         use_bias: whether a bias is added.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
-            weights `kernel` `(*kernel_size, channels / groups, filters)` and `bias` `(filters,)`.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint:
+            of the weights `kernel` `(*kernel_size, channels / groups, filters)` and `bias` `(filters,)`.
 
     Example:
         >>> {name}(8, 3, padding="same")(torch.zeros({example})).shape
@@ -180,7 +190,10 @@ def _conv(rank):
     name, (over, axes) = f"Conv{rank}D", _OVER[rank]
     paddings, causal = ("valid", "same"), ""
     if rank == 1:
-        paddings, causal = (*paddings, "causal"), ' or `"causal"` (all padding before the start: no output sees its future)'
+        paddings, causal = (
+            (*paddings, "causal"),
+            ' or `"causal"` (all padding before the start: no output sees its future)',
+        )
     sizes = (2,) + (9,) * rank
     doc = _DOC.format(
         over=over,

@@ -56,10 +56,13 @@ class _WindowPooling(Layer):
 
     def _pool_same(self, pool, inputs):
         """TensorFlow's "same" without padding a copy: torch pads both sides alike, so where one more entry is due on the right,
-        windows that overhang the end are kept (`ceil_mode`), or, with stride 1, one window too many at the start is cut off.
+        windows that overhang the end are kept (`ceil_mode`), or, with stride 1, one window too many at the start is cut
+        off.
         """
         padding, cut = [], []
-        for axis, (size, window, stride) in enumerate(zip(inputs.shape[2:], self.pool_size, self.strides, strict=True), 2):
+        for axis, (size, window, stride) in enumerate(
+            zip(inputs.shape[2:], self.pool_size, self.strides, strict=True), 2
+        ):
             left, right = same_padding(size, window, stride)
             if left != right and stride == 1:
                 left = right
@@ -185,7 +188,9 @@ def _global_pooling(kind, rank):
         torch="amax" if kind == "max" else "mean",
     )
     body = {"__doc__": doc, "__module__": __name__, "_rank": rank, "_kind": kind}
-    return published("layer", "keras.layers", aliases=(f"Global{short}Pool{rank}D",))(type(name, (_GlobalPooling,), body))
+    return published("layer", "keras.layers", aliases=(f"Global{short}Pool{rank}D",))(
+        type(name, (_GlobalPooling,), body)
+    )
 
 
 MaxPooling1D = _window_pooling("max", 1)

@@ -1,7 +1,7 @@
 """Layers that act in training only: dropout and noise; and the layer that penalizes activity.
 
-May import core, random and the families below layers. Without a seed, torch's own generator and its fast kernel serve; with a seed,
-the numbers are Keras's.
+May import core, random and the families below layers. Without a seed, torch's own generator and its fast kernel serve;
+with a seed, the numbers are Keras's.
 """
 
 import math
@@ -52,8 +52,8 @@ class Dropout(_TrainingOnly):
 
     Args:
         rate: fraction from 0 to 1; with 1 everything becomes zero.
-        noise_shape: shape of the mask, broadcast to the inputs; None entries take the input's size. `(None, 1, None)` drops the
-            same features at all timesteps.
+        noise_shape: shape of the mask, broadcast to the inputs; None entries take the input's size. `(None, 1, None)`
+            drops the same features at all timesteps.
         seed: integer for reproducible masks (Keras's own numbers).
 
     Example:
@@ -101,6 +101,7 @@ class _SpatialDropout(Dropout):
 
 
 _SpatialDropout._fields = {name: each for name, each in _SpatialDropout._fields.items() if name != "noise_shape"}
+
 
 @published("layer", "keras.layers")
 class SpatialDropout1D(_SpatialDropout):

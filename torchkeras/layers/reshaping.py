@@ -25,8 +25,8 @@ class Flatten(_Reshaping):
     """`(batch, a, b, …)` -> `(batch, a * b * …)`; `(batch,)` -> `(batch, 1)`.
 
     Args:
-        data_format: with `"channels_first"` the channels axis moves last before flattening, so that weights after the layer
-            serve both formats.
+        data_format: with `"channels_first"` the channels axis moves last before flattening, so that weights after the
+            layer serve both formats.
 
     Example:
         >>> Flatten()(torch.zeros(2, 3, 4)).shape

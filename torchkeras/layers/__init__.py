@@ -1,0 +1,84 @@
+"""`keras.layers`: all layers, their function forms, and reading and writing their configs.
+
+Names only. Several names for one class are Keras's own.
+"""
+
+from torchkeras.core.input_spec import InputSpec
+from torchkeras.core.layer import Layer
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torchkeras.layers.conv import Conv1D, Conv2D, Conv3D
+from torchkeras.layers.dense import Dense
+from torchkeras.layers.embedding import Embedding
+from torchkeras.layers.input import Input, InputLayer
+from torchkeras.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from torchkeras.layers.normalization import BatchNormalization, LayerNormalization
+from torchkeras.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
+from torchkeras.layers.regularization import (
+    ActivityRegularization,
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from torchkeras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from torchkeras.layers.rnn import LSTM, RNN, LSTMCell, StackedRNNCells
+from torchkeras.layers.torch_module import TorchModuleWrapper
+
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+
+_KINDS = ("layer", "model")
+
+
+def serialize(layer):
+    """The description of a layer that `deserialize` reads, as Keras writes it."""
+    return serialize_keras_object(layer)
+
+
+def deserialize(config, custom_objects=None):
+    """A layer from what `serialize` gave; `custom_objects` maps names to classes of yours.
+
+    Raises `ValueError` where the config describes something else than a layer.
+    """
+    layer = deserialize_keras_object(config, custom_objects=custom_objects, kinds=_KINDS, printable_name="layer")
+    if not isinstance(layer, Layer):
+        raise ValueError(f"The config describes no layer but {layer!r}: pass what keras.layers.serialize(layer) gave.")
+    return layer
