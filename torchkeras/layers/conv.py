@@ -48,8 +48,8 @@ class _Conv(Layer):
         channels = input_shape[self._format.channels]
         if channels is None:
             raise ValueError(
-                f"Layer {self.name!r} needs to know the number of channels (axis {self._format.channels}) of its input, "
-                f"got shape {tuple(input_shape)}. Give the Input a full shape, or set data_format."
+                f"Layer {self.name!r} needs to know the number of channels (axis {self._format.channels}) of its "
+                f"input, got shape {tuple(input_shape)}. Give the Input a full shape, or set data_format."
             )
         if channels % self.groups:
             raise ValueError(

@@ -1,4 +1,5 @@
-"""Layers that make one tensor of several: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot; and their functions.
+"""Layers that make one tensor of several (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot), and
+their functions.
 
 May import core. Masks are read from the tensors, as Keras does: where an entry of one input is masked, the others'
 values count alone.
@@ -296,8 +297,8 @@ class Dot(_Merge):
         first, second = self._positive_axes(len(one), len(other))
         if one[first] != other[second] and None not in (one[first], other[second]):
             raise ValueError(
-                f"Layer {self.name!r} sums over axis {first} of {tuple(one)} and axis {second} of {tuple(other)}: their sizes must "
-                "be equal."
+                f"Layer {self.name!r} sums over axis {first} of {tuple(one)} and axis {second} of {tuple(other)}: their "
+                "sizes must be equal."
             )
 
     def _positive_axes(self, *ranks):
@@ -317,9 +318,9 @@ class Dot(_Merge):
             x, y = _unit(x, first), _unit(y, second)
         x, y = x.movedim(first, -1), y.movedim(second, 1)
         shape = (x.shape[0], *x.shape[1:-1], *y.shape[2:])
-        product = torch.matmul(
-            x.flatten(1, -2) if x.dim() > 2 else x.unsqueeze(1), y.flatten(2) if y.dim() > 2 else y.unsqueeze(2)
-        )
+        x = x.flatten(1, -2) if x.dim() > 2 else x.unsqueeze(1)
+        y = y.flatten(2) if y.dim() > 2 else y.unsqueeze(2)
+        product = torch.matmul(x, y)
         return product.reshape(shape if len(shape) > 1 else (*shape, 1))
 
     def compute_output_shape(self, input_shape):

@@ -1,4 +1,5 @@
-"""Pooling: MaxPooling and AveragePooling over windows, GlobalMaxPooling and GlobalAveragePooling over all positions, in 1D to 3D.
+"""Pooling in 1D to 3D: MaxPooling and AveragePooling over windows, GlobalMaxPooling and GlobalAveragePooling over all
+positions.
 
 May import core. Two mechanisms, `_WindowPooling` and `_GlobalPooling`; the classes below say only which.
 """
@@ -55,9 +56,10 @@ class _WindowPooling(Layer):
         return outputs if self._to_keras is None else outputs.permute(self._to_keras)
 
     def _pool_same(self, pool, inputs):
-        """TensorFlow's "same" without padding a copy: torch pads both sides alike, so where one more entry is due on the right,
-        windows that overhang the end are kept (`ceil_mode`), or, with stride 1, one window too many at the start is cut
-        off.
+        """TensorFlow's "same" without padding a copy.
+
+        torch pads both sides alike. Where one more entry is due on the right, windows that overhang the end are kept
+        (`ceil_mode`), or, with stride 1, one window too many at the start is cut off.
         """
         padding, cut = [], []
         for axis, (size, window, stride) in enumerate(
@@ -107,7 +109,7 @@ class _GlobalPooling(Layer):
 
 
 def _window_fields(rank):
-    """The fields of window pooling in Keras's order (Keras 3 wants a pool size for averages; Keras 2's default of 2 stays)."""
+    """The fields of window pooling in Keras's order (Keras 2's default of 2 stays for averages too)."""
     return {
         "pool_size": _slots.sizes("pool_size", rank, 2 if rank == 1 else (2,) * rank),
         "strides": field(None, convert=_slots.tuple_of("strides", rank, optional=True)),

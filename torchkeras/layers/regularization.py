@@ -28,7 +28,7 @@ def _noise_shape(value):
 
 
 class _TrainingOnly(Layer):
-    """What dropout and noise share: the identity unless `training`, masks go through, a seed generator where it is needed."""
+    """What dropout and noise share: the identity unless `training`, masks go through, seeds where needed."""
 
     _strength = "rate"  # the field that says how much; 0 switches the layer off
 
@@ -188,8 +188,9 @@ class GaussianDropout(_TrainingOnly):
 
 @published("layer", "keras.layers")
 class AlphaDropout(_TrainingOnly):
-    """Dropout that keeps mean and variance of SELU activations: what is dropped becomes SELU's lower limit, then the whole is
-    scaled and shifted back (Klambauer et al. 2017).
+    """Dropout that keeps the mean and variance of SELU activations (Klambauer et al. 2017).
+
+    What is dropped becomes SELU's lower limit, then the whole is scaled and shifted back.
 
     Args:
         rate, noise_shape, seed: as for `Dropout`.

@@ -1,4 +1,4 @@
-"""Layers that move, repeat or cut entries without changing them: Flatten, Reshape, Permute, RepeatVector, padding, cropping, upsampling.
+"""Layers that move or repeat entries without changing them: Flatten, Reshape, Permute, RepeatVector.
 
 May import core.
 """
@@ -104,8 +104,8 @@ class Reshape(_Reshaping):
 
     def _refuse(self, sizes):
         raise ValueError(
-            f"Layer {self.name!r} cannot reshape {math.prod(sizes)} entries (input shape {tuple(sizes)} without the batch) to "
-            f"target_shape={self.target_shape}: the number of entries must stay the same."
+            f"Layer {self.name!r} cannot reshape {math.prod(sizes)} entries (input shape {tuple(sizes)} without batch) "
+            f"to target_shape={self.target_shape}: the number of entries must stay the same."
         )
 
     def compute_output_shape(self, input_shape):
