@@ -186,8 +186,8 @@ def sparsemax(x, axis=-1):
 def get(identifier):
     """An activation from a name, config dict, callable, layer, layer class or None (then `linear`).
 
-    Names may be those of activation functions, of registered functions, and of activation layers ("LeakyReLU" gives such a
-    layer, as Keras 2 has it).
+    Names may be those of activation functions, of registered functions, and of activation layers ("LeakyReLU" gives
+    such a layer, as Keras 2 has it).
 
     Raises `ValueError` for an unknown name and for what cannot be called.
 
@@ -220,6 +220,8 @@ def serialize(activation, use_legacy_format=False):
         entry = registry.entry_of(activation)
         if entry is not None and entry.kind == "activation":
             return entry.name
+        if entry is not None and registry.find(activation.__name__, ("activation",)) is not None:
+            return activation.__name__  # an operation, such as keras.ops.relu
     config = serialize_keras_object(activation)
     if use_legacy_format and isinstance(config, dict):
         return {"class_name": config["class_name"], "config": config["config"]}

@@ -49,9 +49,12 @@ def entry_of(target):
 
 
 def find(name, kinds=None):
-    """The published class or function of that name whose kind is among `kinds`, or None."""
+    """The published class or function of that name whose kind is among `kinds`, or None.
+
+    Without kinds every kind counts but operations, whose names (`Add`, `Softmax`) layers have too.
+    """
     for entry in _by_name.get(name, ()):
-        if kinds is None or entry.kind in kinds:
+        if entry.kind in kinds if kinds is not None else entry.kind != "operation":
             return entry.target
     return None
 

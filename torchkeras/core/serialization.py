@@ -68,7 +68,7 @@ def _serialize_function(function):
         module = entry.module if entry else function.__module__
         return {"module": module, "class_name": name, "config": None, "registered_name": None}
     registered = registry.get_registered_name(function)
-    if entry is not None:
+    if entry is not None and entry.kind != "operation":
         return {"module": entry.module, "class_name": "function", "config": entry.name, "registered_name": entry.name}
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": registered}
 

@@ -12,7 +12,7 @@ from collections import namedtuple
 
 import torch
 
-from torchkeras.core import scopes, tree
+from torchkeras.core import registry, scopes, tree
 from torchkeras.core.dtypes import standardize_dtype
 
 KerasHistory = namedtuple("KerasHistory", ["operation", "node_index", "tensor_index"])
@@ -312,7 +312,7 @@ def operation(keras_class, module, tensors=("x",), output_spec=None, names=None)
         public.keras_class, public.keras_module = keras_class, f"keras.src.ops.{module}"
         public.tensor_names, public.compute = frozenset(tensors), function
         public.output_spec, public.config_names = output_spec, names or {}
-        return public
+        return registry.register(public, "operation", public.keras_module, keras_class)
 
     return decorate
 
@@ -324,7 +324,9 @@ def _record(public, signature, args, kwargs):
     tensors, config = [], {}
     for name, value in bound.arguments.items():
         if name in public.tensor_names:
-            if name in given:
+            if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+                tensors.extend(value)
+            elif name in given:
                 tensors.append(value)
         else:
             config[name] = value

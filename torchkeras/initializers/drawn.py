@@ -2,8 +2,8 @@
 
 May import core and random. Knows no layer.
 
-An initializer without a seed draws one from Python's `random` when it is made, so one instance gives the same numbers at each
-call, and `set_random_seed` (or `random.seed`) determines all weights. The numbers are those of Keras on torch.
+An initializer without a seed draws one from Python's `random` when it is made, so one instance gives the same numbers
+at each call, and `set_random_seed` (or `random.seed`) determines all weights. The numbers are those of Keras on torch.
 """
 
 import math
@@ -14,14 +14,14 @@ import torch
 from torchkeras import random
 from torchkeras.core.fields import field, one_of
 from torchkeras.core.registry import published
-from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.initializers.initializer import Initializer
 
 
 def _seed(value):
     """An integer, a SeedGenerator, the config of one, or None."""
     if isinstance(value, dict):
-        value = random.SeedGenerator.from_config(value["config"]) if "config" in value else deserialize_keras_object(value)
+        value = random.SeedGenerator.from_config(value.get("config", value))
     if value is None or getattr(value, "_is_seed_generator", False):
         return value
     try:

@@ -2,10 +2,11 @@
 
 May import core. Private to ops; the layers above use the functions, not the makers.
 
-Every operation works on tensors, arrays, numbers and Variables, is recorded on KerasTensors, and traces under torch.compile. A
-plain tensor of the right dtype passes straight to torch.
+Every operation works on tensors, arrays, numbers and Variables, is recorded on KerasTensors, and traces under
+torch.compile. A plain tensor of the right dtype passes straight to torch.
 """
 
+import functools
 import sys
 
 import numpy as np
@@ -22,8 +23,8 @@ NUMBERS = (bool, int, float, complex)
 def as_tensor(value, dtype=None, device=None):
     """A tensor of anything that has numbers; tensors come back as they are (cast if `dtype` is given).
 
-    Python integers become int32 (int64 beyond its range) and floats `floatx()`; arrays keep their dtype. Arrays go to `device`,
-    by default to the default device; tensors stay where they are.
+    Python integers become int32 (int64 beyond its range) and floats `floatx()`; arrays keep their dtype. Arrays go to
+    `device`, by default to the default device; tensors stay where they are.
 
     Raises `UnsupportedInputError` (a `ValueError`) for strings and object arrays.
     """
@@ -33,7 +34,7 @@ def as_tensor(value, dtype=None, device=None):
     if isinstance(value, NUMBERS) and not isinstance(value, np.generic):
         return torch.as_tensor(value, dtype=torch_dtype(dtype or _number_type(value)), device=device)
     if isinstance(value, KerasTensor):
-        raise UnsupportedInputError(f"{value!r} is symbolic and has no value here: use an operation of keras.ops on it.")
+        raise UnsupportedInputError(f"{value!r} is symbolic and has no value: use an operation of keras.ops on it.")
     if isinstance(value, (list, tuple)):
         tensors = [item for item in _leaves(value) if isinstance(item, torch.Tensor)]
         if tensors:
@@ -48,7 +49,8 @@ def _from_array(value, dtype, device):
     array = np.asarray(value)
     if array.dtype == object or array.dtype.kind in "SUmM":
         raise UnsupportedInputError(
-            f"Cannot make a tensor of {type(value).__name__} with dtype {array.dtype}: give numbers in a rectangular array."
+            f"Cannot make a tensor of a {type(value).__name__} with dtype {array.dtype}: give numbers in a "
+            "rectangular array."
         )
     if array.dtype == np.uint32:
         array = array.astype(np.int64)  # torch has no arithmetic for uint32
@@ -87,27 +89,30 @@ def promoted(*values, ints=None, numbers=False):
         ints: "floatx" where the result is a float for integers too; "int32" where bools count as integers.
         numbers: leave Python numbers as they are where torch gives the same dtype for them.
     """
-    values = [value if isinstance(value, torch.Tensor) or is_number(value) else _near(value, values) for value in values]
-    names = [dtype_of(value) for value in values]
-    name = result_type(*names, float) if ints == "floatx" else result_type(*names)
-    if ints == "int32" and name == "bool":
-        name = "int32"
-    dtype = torch_dtype(name)
     device = next((value.device for value in values if isinstance(value, torch.Tensor)), None)
-    keep = numbers and device is not None and not dtype.is_complex
-    return [
-        value.to(dtype)
-        if isinstance(value, torch.Tensor)
-        else value
-        if keep
-        else torch.as_tensor(value, dtype=dtype, device=device or scopes.default_device())
-        for value in values
-    ]
+    values = [weak(value) for value in values]
+    values = [v if isinstance(v, (torch.Tensor, *NUMBERS)) else as_tensor(v, device=device) for v in values]
+    dtype = torch_dtype(joint_type(values, ints))
+    if numbers and not dtype.is_complex and any(isinstance(value, torch.Tensor) for value in values):
+        plain = bool if dtype == torch.bool else lambda value: value + 0  # True beside numbers is one
+        return [value.to(dtype) if isinstance(value, torch.Tensor) else plain(value) for value in values]
+    return [as_tensor(value, dtype, device) for value in values]
 
 
-def _near(value, others):
-    device = next((other.device for other in others if isinstance(other, torch.Tensor)), None)
-    return as_tensor(value, device=device)
+def joint_type(values, ints=None):
+    """The dtype name that operands (tensors, KerasTensors, arrays, numbers) give; `ints` as for `promoted`."""
+    return _joint_type(scopes.settings.floatx, ints, *(dtype_of(weak(value)) for value in values))
+
+
+@functools.cache
+def _joint_type(floatx, ints, *names):
+    name = result_type(*names, float) if ints == "floatx" else result_type(*names)
+    return "int32" if ints == "int32" and name == "bool" else name
+
+
+def weak(value):
+    """numpy's float64 and int64 scalars (what `np.mean` and the like give) count as Python numbers; the rest stays."""
+    return value.item() if isinstance(value, (np.float64, np.int64, np.complex128)) else value
 
 
 def as_float(x):
@@ -119,7 +124,7 @@ def as_float(x):
 
 
 def broadcast_shape(*shapes):
-    """The static shape that shapes broadcast to; None where it is unknown. Raises `ValueError` where they do not fit."""
+    """The static shape that shapes broadcast to, None where unknown. Raises `ValueError` where they do not fit."""
     rank = max(map(len, shapes))
     result = []
     for axis in range(-rank, 0):
@@ -168,31 +173,39 @@ def unary(keras_class, function, doc, ints=None, module="numpy", name=None, dtyp
     return publish(compute, keras_class, doc, module, ("x",), output_spec, name, depth)
 
 
-def binary(keras_class, function, doc, ints=None, dtype=None, numbers=False, name=None, module="numpy"):
+def binary(keras_class, function, doc, ints=None, dtype=None, numbers=False, module="numpy", names=("x1", "x2")):
     """An operation on two broadcast operands.
 
     Args:
         function: a torch function (or operator) of two tensors.
         ints: as for `promoted`.
         dtype: dtype of the result where it is not the promoted one.
-        numbers: whether `function` takes Python numbers on both sides.
+        numbers: whether `function` takes a Python number beside a tensor.
+        names: Keras's names of the operands.
     """
 
     def compute(x1, x2):
-        if type(x1) is torch.Tensor and type(x2) is torch.Tensor and x1.dtype == x2.dtype and (
-            ints is None or x1.is_floating_point()
-        ):
+        kind1, kind2 = type(x1), type(x2)
+        if kind1 is torch.Tensor:  # short ways for what needs no promotion
+            if kind2 is torch.Tensor:
+                if x1.dtype == x2.dtype and (ints is None or x1.is_floating_point()):
+                    return function(x1, x2)
+            elif numbers and (kind2 is float or kind2 is int) and x1.is_floating_point():
+                return function(x1, x2)
+        elif kind2 is torch.Tensor and numbers and (kind1 is float or kind1 is int) and x2.is_floating_point():
             return function(x1, x2)
         return function(*promoted(x1, x2, ints=ints, numbers=numbers))
 
     def output_spec(x1, x2):
-        names = [dtype_of(x1), dtype_of(x2)]
-        result = result_type(*names, float) if ints == "floatx" else result_type(*names)
-        if ints == "int32" and result == "bool":
-            result = "int32"
-        return KerasTensor(broadcast_shape(shape_of(x1), shape_of(x2)), dtype or result)
+        return KerasTensor(broadcast_shape(shape_of(x1), shape_of(x2)), dtype or joint_type((x1, x2), ints))
 
-    return publish(compute, keras_class, doc, module, ("x1", "x2"), output_spec, name)
+    if names != ("x1", "x2"):
+        positional = compute
+
+        def compute(x, y):
+            return positional(x, y)
+
+    return publish(compute, keras_class, doc, module, names, output_spec)
 
 
 def axes_of(axis, rank):
@@ -223,12 +236,13 @@ def reduced_shape(shape, axis, keepdims):
     return Shape(size for i, size in enumerate(shape) if i not in axes)
 
 
-def reduction(keras_class, function, doc, dtype=None, name=None):
+def reduction(keras_class, function, doc, dtype=None, result=None, module="numpy"):
     """A reduction over axes: `(x, axis=None, keepdims=False)`.
 
     Args:
         function: called with a tensor, a tuple of axes (never empty) and keepdims.
-        dtype: function from the input's dtype name to the result's; by default the same.
+        dtype: function from the input's dtype name to the one that is computed in; by default the same.
+        result: dtype of the result where it is another one.
     """
 
     def compute(x, axis=None, keepdims=False):
@@ -239,9 +253,6 @@ def reduction(keras_class, function, doc, dtype=None, name=None):
         return function(x, axes, keepdims) if axes else function(x.unsqueeze(0), (0,), False)
 
     def output_spec(x, axis=None, keepdims=False):
-        result = x.dtype if dtype is None else dtype(x.dtype)
-        return KerasTensor(reduced_shape(x.shape, axis, keepdims), result)
+        return KerasTensor(reduced_shape(x.shape, axis, keepdims), result or (dtype(x.dtype) if dtype else x.dtype))
 
-    return publish(compute, keras_class, doc, "numpy", ("x",), output_spec, name)
-
-
+    return publish(compute, keras_class, doc, module, ("x",), output_spec)

@@ -127,8 +127,9 @@ def _over_axes(function, x, axis):
 def sparsemax(x, axis=-1):
     """Sparse softmax along `axis` (Martins and Astudillo 2016), with Keras's threshold.
 
-    Keras adds up all partial sums of the support instead of taking the last one, so that where more than one entry is in
-    the support the result need not sum to one. These are its numbers on every backend, and models were trained with them.
+    Keras adds up all partial sums of the support instead of taking the last one, so that where more than one entry is
+    in the support the result need not sum to one. These are its numbers on every backend, and models were trained with
+    them.
     """
     x = as_tensor(x)
     ordered = x.sort(dim=axis, descending=True).values

@@ -2,9 +2,9 @@
 
 May import core and random/seeds. Knows no layer.
 
-Every function takes `seed`: an integer (the same numbers at each call), a SeedGenerator (new numbers at each call), or None (the
-global generator). Under `torch.compile` a draw is one opaque operator on the seed's state, so compiled code gives the numbers
-of eager code. While shapes are inferred nothing is drawn.
+Every function takes `seed`: an integer (the same numbers at each call), a SeedGenerator (new numbers at each call), or
+None (the global generator). Under `torch.compile` a draw is one opaque operator on the seed's state, so compiled code
+gives the numbers of eager code. While shapes are inferred nothing is drawn.
 """
 
 import torch
@@ -124,7 +124,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
         inputs: a float tensor of any shape.
         rate: fraction between 0 and 1.
         noise_shape: shape of the mask, broadcast to `inputs`; None entries take the size of `inputs`.
-        seed: without one, or with a SeedGenerator that was given none, torch's own generator serves (and its fast kernel).
+        seed: without one, or with a SeedGenerator that was given none, torch's own generator serves (and its fast
+            kernel).
 
     torch: `torch.nn.functional.dropout(inputs, rate, training=True)`.
     """

@@ -2,9 +2,9 @@
 
 May import core. Knows no distribution.
 
-Numbers are those of Keras on its torch backend: a fresh `torch.Generator` per draw, seeded with the sum of the two words of the
-seed. The words are mirrored on the host, so that drawing on a GPU waits for nothing; the tensor is read again when someone
-else wrote to it.
+Numbers are those of Keras on its torch backend: a fresh `torch.Generator` per draw, seeded with the sum of the two
+words of the seed. The words are mirrored on the host, so that drawing on a GPU waits for nothing; the tensor is read
+again when someone else wrote to it.
 """
 
 import operator
@@ -133,7 +133,7 @@ def _seed_word(seed):
         return operator.index(seed)
     except TypeError:
         raise ValueError(
-            f"`seed` must be an integer, a keras.random.SeedGenerator or None; got {seed!r} of type {type(seed).__name__}."
+            f"`seed` must be an integer, a keras.random.SeedGenerator or None; got {type(seed).__name__} {seed!r}."
         ) from None
 
 

@@ -1,0 +1,115 @@
+"""Products of matrices and tensors: part of `keras.ops.numpy`.
+
+May import core and the makers. int8 operands are multiplied in int32.
+"""
+
+import torch
+
+from torchkeras.core.dtypes import result_type
+from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.ops._makers import as_tensor, broadcast_shape, joint_type, promoted, shape_of
+
+
+def _operands(*values):
+    """Promoted operands; pairs of int8 become int32, bools too (the result is cast back to bool)."""
+    tensors = promoted(*values)
+    return [x.int() for x in tensors] if tensors[0].dtype in (torch.int8, torch.bool) else tensors
+
+
+def _result(value, *operands):
+    types = [joint_type((x,)) for x in operands]
+    return value.bool() if set(types) == {"bool"} else value
+
+
+def _product_type(*operands):
+    types = {joint_type((x,)) for x in operands}
+    return "int32" if types == {"int8"} else result_type(*types)
+
+
+def _matmul_spec(x1, x2):
+    a, b = tuple(shape_of(x1)), tuple(shape_of(x2))
+    if not a or not b:
+        raise ValueError(f"matmul needs at least one axis on each side, got shapes {a} and {b}.")
+    left, right = a[-1], b[-2] if len(b) > 1 else b[0]
+    if left is not None and right is not None and left != right:
+        raise ValueError(f"matmul: shapes {a} and {b} do not fit, {left} against {right}.")
+    rows, columns = a[-2:-1] if len(a) > 1 else (), b[-1:] if len(b) > 1 else ()
+    return KerasTensor(Shape((*broadcast_shape(a[:-2], b[:-2]), *rows, *columns)), _product_type(x1, x2))
+
+
+@operation("Matmul", "numpy", ("x1", "x2"), output_spec=_matmul_spec)
+def matmul(x1, x2):
+    """The matrix product over the last two axes, as `@`."""
+    if type(x1) is torch.Tensor and type(x2) is torch.Tensor and x1.dtype == x2.dtype and x1.is_floating_point():
+        return torch.matmul(x1, x2)
+    return _result(torch.matmul(*_operands(x1, x2)), x1, x2)
+
+
+@operation("Dot", "numpy", ("x1", "x2"))
+def dot(x1, x2):
+    """The sum product over the last axis of `x1` and the last but one of `x2`; a plain product with a scalar."""
+    a, b = _operands(x1, x2)
+    if a.dim() == 0 or b.dim() == 0:
+        return _result(a * b, x1, x2)
+    if b.dim() == 1:
+        return _result(torch.tensordot(a, b, dims=([-1], [0])), x1, x2)
+    return _result(torch.tensordot(a, b, dims=([-1], [-2])), x1, x2)
+
+
+@operation("Tensordot", "numpy", ("x1", "x2"))
+def tensordot(x1, x2, axes=2):
+    """The sum product over pairs of axes: the last and first `axes`, or lists of them."""
+    if not isinstance(axes, int):
+        axes = [[one] if isinstance(one, int) else list(one) for one in axes]
+    return _result(torch.tensordot(*_operands(x1, x2), dims=axes), x1, x2)
+
+
+@operation("Vdot", "numpy", ("x1", "x2"))
+def vdot(x1, x2):
+    """The sum product of two tensors taken flat; the first one conjugated."""
+    a, b = _operands(x1, x2)
+    return _result(torch.sum(a.reshape(-1).conj() * b.reshape(-1), dtype=a.dtype), x1, x2)
+
+
+@operation("Inner", "numpy", ("x1", "x2"))
+def inner(x1, x2):
+    """The sum product over the last axis of both."""
+    return _result(torch.inner(*_operands(x1, x2)), x1, x2)
+
+
+@operation("Outer", "numpy", ("x1", "x2"))
+def outer(x1, x2):
+    """All products of a number of `x1` with one of `x2`, both taken flat."""
+    a, b = promoted(x1, x2)
+    return torch.outer(a.reshape(-1), b.reshape(-1))
+
+
+@operation("Cross", "numpy", ("x1", "x2"))
+def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """The cross product of vectors of three (or two) numbers along an axis."""
+    a, b = promoted(x1, x2)
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = torch.moveaxis(a, axisa, -1), torch.moveaxis(b, axisb, -1)
+    flat = a.shape[-1] == b.shape[-1] == 2
+    a, b = (torch.nn.functional.pad(x, (0, 1)) if x.shape[-1] == 2 else x for x in (a, b))
+    result = torch.cross(*torch.broadcast_tensors(a, b), dim=-1)
+    return result[..., 2] if flat else torch.moveaxis(result, -1, axisc)
+
+
+@operation("Einsum", "numpy", ("operands",))
+def _einsum(*operands, subscripts):
+    tensors = _operands(*operands)
+    return _result(torch.einsum(subscripts, *tensors), *operands)
+
+
+def einsum(subscripts, *operands, **kwargs):
+    """Sums of products in Einstein's notation.
+
+    Example:
+        >>> einsum("bij,jk->bik", torch.ones(2, 3, 4), torch.ones(4, 5)).shape
+        torch.Size([2, 3, 5])
+    """
+    if kwargs:
+        raise TypeError(f"einsum got unknown arguments {sorted(kwargs)}.")
+    return _einsum(*(as_tensor(x) if isinstance(x, (list, tuple)) else x for x in operands), subscripts=subscripts)

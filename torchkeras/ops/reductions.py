@@ -1,0 +1,260 @@
+"""Reductions, cumulative sums, order and counting: part of `keras.ops.numpy`.
+
+May import core and the makers. Sums of small integers are int32, means of integers `floatx()`; half precision is
+summed in float32.
+"""
+
+import torch
+
+from torchkeras.core.dtypes import INTS, result_type, torch_dtype
+from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.ops._makers import (
+    as_float,
+    as_tensor,
+    axes_of,
+    canonical_axis,
+    joint_type,
+    promoted,
+    reduced_shape,
+    reduction,
+    shape_of,
+)
+
+_SMALL = frozenset(("bool", "uint8", "uint16", "int8", "int16"))
+
+
+def _sum_type(dtype):
+    return "int32" if dtype in _SMALL else dtype
+
+
+def _mean_type(dtype):
+    return result_type(dtype, float) if dtype in INTS or dtype == "bool" else dtype
+
+
+def _one_by_one(function):
+    """For torch functions that reduce a single axis: all axes in turn, last first."""
+
+    def reduce(x, axes, keepdims):
+        for axis in sorted(axes, reverse=True):
+            x = function(x, axis, keepdims)
+        return x
+
+    return reduce
+
+
+def _flattened(x, axes, keepdims):
+    """`x` with the given axes merged into a last one, and the shape that the reduced result has."""
+    shape = reduced_shape(x.shape, axes, keepdims)
+    rest = [axis for axis in range(x.dim()) if axis not in axes]
+    moved = x.permute(*rest, *axes)
+    return moved.reshape(*moved.shape[: len(rest)], -1), shape
+
+
+def _together(function):
+    """For torch functions whose result depends on all axes at once: they are merged into one."""
+
+    def reduce(x, axes, keepdims):
+        flat, shape = _flattened(x, axes, keepdims)
+        return function(flat).reshape(shape)
+
+    return reduce
+
+
+def _in_float32(function):
+    """Half precision is computed in float32 and rounded at the end."""
+
+    def reduce(x, axes, keepdims):
+        if x.dtype in (torch.float16, torch.bfloat16):
+            return function(x.float(), axes, keepdims).to(x.dtype)
+        return function(x, axes, keepdims)
+
+    return reduce
+
+
+sum = reduction("Sum", lambda x, axes, keep: torch.sum(x, axes, keep, dtype=x.dtype), "The sum.", dtype=_sum_type)
+mean = reduction("Mean", _in_float32(torch.mean), "The mean.", dtype=_mean_type)
+prod = reduction(
+    "Prod", _one_by_one(lambda x, axis, keep: torch.prod(x, axis, keep, dtype=x.dtype)), "The product.", dtype=_sum_type
+)
+all = reduction("All", lambda x, axes, keep: torch.all(x.bool(), axes, keep), "True where all are.", result="bool")
+any = reduction("Any", lambda x, axes, keep: torch.any(x.bool(), axes, keep), "True where one is.", result="bool")
+amax = reduction("Amax", torch.amax, "The largest number.")
+amin = reduction("Amin", torch.amin, "The smallest number.")
+ptp = reduction("Ptp", lambda x, axes, keep: torch.amax(x, axes, keep) - torch.amin(x, axes, keep), "Range of values.")
+median = reduction(
+    "Median",
+    _in_float32(_together(lambda x: torch.quantile(x, 0.5, dim=-1))),
+    "The middle number; the mean of the two middle ones of an even count.",
+    dtype=_mean_type,
+)
+var = reduction(
+    "Var", _in_float32(lambda x, axes, keep: torch.var(x, axes, correction=0, keepdim=keep)), "Variance.", _mean_type
+)
+std = reduction(
+    "Std", _in_float32(lambda x, axes, keep: torch.std(x, axes, correction=0, keepdim=keep)), "Deviation.", _mean_type
+)
+logsumexp = reduction("Logsumexp", torch.logsumexp, "`log(sum(exp(x)))` without overflow.", _mean_type, module="math")
+nansum = reduction("Nansum", lambda x, axes, keep: torch.nansum(x, axes, keep), "The sum without NaNs.", _sum_type)
+nanmean = reduction("Nanmean", _in_float32(torch.nanmean), "The mean without NaNs.", _mean_type)
+
+
+def _bounded_spec(x, axis=None, keepdims=False, initial=None):
+    return KerasTensor(reduced_shape(x.shape, axis, keepdims), x.dtype)
+
+
+def _bounded(reduce, combine, x, axis, keepdims, initial):
+    x = as_tensor(x)
+    axes = axes_of(axis, x.dim())
+    if initial is not None:
+        initial = as_tensor(initial, x.dtype, x.device)
+        if x.numel() == 0:
+            return initial.expand(reduced_shape(x.shape, axis, keepdims)).clone()
+    result = reduce(x, axes, keepdims) if axes else x.clone()
+    return result if initial is None else combine(result, initial)
+
+
+@operation("Max", "numpy", output_spec=_bounded_spec)
+def max(x, axis=None, keepdims=False, initial=None):
+    """The largest number, at least `initial`."""
+    return _bounded(torch.amax, torch.maximum, x, axis, keepdims, initial)
+
+
+@operation("Min", "numpy", output_spec=_bounded_spec)
+def min(x, axis=None, keepdims=False, initial=None):
+    """The smallest number, at most `initial`."""
+    return _bounded(torch.amin, torch.minimum, x, axis, keepdims, initial)
+
+
+@operation("CountNonzero", "numpy")
+def count_nonzero(x, axis=None):
+    """How many numbers are not zero, as int32."""
+    x = as_tensor(x)
+    axes = axes_of(axis, x.dim())
+    return torch.sum(x != 0, axes, dtype=torch.int32) if axes else (x != 0).to(torch.int32)
+
+
+@operation("Average", "numpy", ("x", "weights"))
+def average(x, axis=None, weights=None):
+    """The mean, weighted by `weights` of the same shape (or of one dimension, along `axis`)."""
+    x = as_float(x)
+    if weights is None:
+        return mean(x, axis)
+    x, weights = promoted(x, as_float(weights))
+    if weights.shape != x.shape:
+        shape = [1] * x.dim()
+        shape[canonical_axis(axis, x.dim())] = -1
+        weights = weights.reshape(shape).expand(x.shape)
+    axes = axes_of(axis, x.dim())
+    return torch.sum(x * weights, axes) / torch.sum(weights, axes)
+
+
+# -- positions --------------------------------------------------------------------------------------------------------
+
+
+def _position_spec(x, axis=None, keepdims=False):
+    return KerasTensor(reduced_shape(x.shape, axis, keepdims), "int32")
+
+
+def _position(function, x, axis, keepdims):
+    x = as_tensor(x)
+    x = x.to(torch.uint8) if x.dtype == torch.bool else x
+    if x.dim() == 0:
+        return torch.zeros_like(x, dtype=torch.int32)
+    if axis is None:
+        result = function(x.reshape(-1), 0, False)
+        return (result.reshape([1] * x.dim()) if keepdims else result).to(torch.int32)
+    return function(x, axis, keepdims).to(torch.int32)
+
+
+@operation("Argmax", "numpy", output_spec=_position_spec)
+def argmax(x, axis=None, keepdims=False):
+    """The index of the largest number, the first of equal ones, as int32; in the flat order without an axis."""
+    return _position(torch.argmax, x, axis, keepdims)
+
+
+@operation("Argmin", "numpy", output_spec=_position_spec)
+def argmin(x, axis=None, keepdims=False):
+    """The index of the smallest number, the first of equal ones, as int32."""
+    return _position(torch.argmin, x, axis, keepdims)
+
+
+@operation("Sort", "numpy", output_spec=lambda x, axis=-1: KerasTensor(x.shape, x.dtype))
+def sort(x, axis=-1):
+    """Ascending order along `axis`; of the flat tensor if it is None."""
+    x = as_tensor(x)
+    return torch.sort(x.reshape(-1)).values if axis is None else torch.sort(x, axis).values
+
+
+@operation("Argsort", "numpy")
+def argsort(x, axis=-1):
+    """The indices that sort `x`, equal numbers in their old order, as int32."""
+    x = as_tensor(x)
+    x = x.to(torch.uint8) if x.dtype == torch.bool else x
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    return torch.argsort(x, dim=axis, stable=True).to(torch.int32)
+
+
+def _top_spec(x, k, sorted=True):
+    shape = (*x.shape[:-1], k)
+    return KerasTensor(shape, x.dtype), KerasTensor(shape, "int32")
+
+
+@operation("TopK", "math", output_spec=_top_spec)
+def top_k(x, k, sorted=True):
+    """`(values, indices)` of the `k` largest numbers along the last axis; indices are int32."""
+    values, indices = torch.topk(as_tensor(x), k, sorted=sorted)
+    return values, indices.to(torch.int32)
+
+
+@operation("InTopK", "math", ("targets", "predictions"))
+def in_top_k(targets, predictions, k):
+    """True where the class `targets[i]` is among the `k` best of `predictions[i]`; ties at the border count."""
+    targets, predictions = as_tensor(targets).long(), as_tensor(predictions)
+    own = torch.gather(predictions, -1, targets.unsqueeze(-1))
+    border = torch.topk(predictions, k).values[..., -1:]
+    return (own >= border).squeeze(-1)
+
+
+# -- running sums and differences -------------------------------------------------------------------------------------
+
+
+def _running(function, x, axis, dtype):
+    x = as_tensor(x)
+    dtype = torch_dtype(dtype) if dtype is not None else torch.int32 if x.dtype == torch.bool else x.dtype
+    x = x.to(dtype)
+    return function(x.reshape(-1), 0, dtype=dtype) if axis is None else function(x, axis, dtype=dtype)
+
+
+@operation("Cumsum", "numpy")
+def cumsum(x, axis=None, dtype=None):
+    """Running sums along `axis`; of the flat tensor if it is None."""
+    return _running(torch.cumsum, x, axis, dtype)
+
+
+@operation("Cumprod", "numpy")
+def cumprod(x, axis=None, dtype=None):
+    """Running products along `axis`; of the flat tensor if it is None."""
+    return _running(torch.cumprod, x, axis, dtype)
+
+
+@operation("Diff", "numpy", ("a",))
+def diff(a, n=1, axis=-1):
+    """Differences of neighbours along `axis`, taken `n` times."""
+    return torch.diff(as_tensor(a), n=n, dim=axis)
+
+
+def _quantile_spec(x, q, axis=None, method="linear", keepdims=False):
+    shape = (*shape_of(q), *reduced_shape(x.shape, axis, keepdims))
+    return KerasTensor(shape, joint_type((x,), ints="floatx"))
+
+
+@operation("Quantile", "numpy", ("x", "q"), output_spec=_quantile_spec)
+def quantile(x, q, axis=None, method="linear", keepdims=False):
+    """The `q`-quantiles; several `q` come as a new first axis. `method` says what to do between two numbers."""
+    x = as_float(x)
+    flat, shape = _flattened(x, axes_of(axis, x.dim()), keepdims)
+    exact = flat.float() if x.dtype in (torch.float16, torch.bfloat16) else flat
+    q = as_tensor(q, exact.dtype, x.device)
+    result = torch.quantile(exact, q.reshape(-1), dim=-1, interpolation=method)
+    return result.reshape(*q.shape, *shape).to(x.dtype)
