@@ -1,0 +1,65 @@
+"""TorchModuleWrapper: any torch module as a layer.
+
+May import core.
+"""
+
+import weakref
+
+import torch
+
+from torchkeras.core import wiring
+from torchkeras.core.layer import Layer
+from torchkeras.core.registry import published
+from torchkeras.core.symbolic import KerasTensor
+
+_wrappers = weakref.WeakKeyDictionary()
+
+
+@published("layer", "keras.layers")
+class TorchModuleWrapper(Layer):
+    """A `torch.nn.Module` where a Keras layer may stand. Sequential and the functional API wrap plain modules by themselves.
+
+    Args:
+        module: the module. Its parameters are the layer's weights.
+        output_shape: shape of the output without the batch axis, where it cannot be found by running on shapes.
+
+    The module is put into train or eval mode to match the call's `training`.
+
+    Example:
+        >>> TorchModuleWrapper(torch.nn.Linear(3, 4))(torch.ones(2, 3)).shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(self, module, name=None, output_shape=None, **kwargs):
+        if not isinstance(module, torch.nn.Module):
+            raise TypeError(f"TorchModuleWrapper needs a torch.nn.Module, got {type(module).__name__}.")
+        super().__init__(name=name, **kwargs)
+        self.module = module
+        self.output_shape_without_batch = None if output_shape is None else tuple(output_shape)
+        self.built = True
+
+    def call(self, *args, training=None, **kwargs):
+        return self.module(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        if self.output_shape_without_batch is not None:
+            return KerasTensor((args[0].shape[0], *self.output_shape_without_batch), dtype=self.compute_dtype)
+        return super().compute_output_spec(*args, **kwargs)
+
+    def get_config(self):
+        raise NotImplementedError(
+            f"The torch module {type(self.module).__name__} has no config, so a model that holds it cannot be saved as one: save its "
+            "weights, or write it as a Layer."
+        )
+
+
+def as_layer(module):
+    """The layer of a module: itself if it is one, else its wrapper, always the same one for the same module."""
+    if isinstance(module, Layer):
+        return module
+    if module not in _wrappers:
+        _wrappers[module] = TorchModuleWrapper(module)
+    return _wrappers[module]
+
+
+wiring.set_wrapper(as_layer)

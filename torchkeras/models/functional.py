@@ -1,0 +1,239 @@
+"""Functional models: a graph of layers between named inputs and outputs.
+
+May import core, layers and this room.
+"""
+
+import warnings
+
+import torch
+
+from torchkeras.core import scopes, tree, wiring
+from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.layer import Layer
+from torchkeras.core.registry import published
+from torchkeras.core.symbolic import KerasTensor, any_symbolic
+from torchkeras.layers.input import Input, InputLayer
+from torchkeras.models.graph import Graph
+from torchkeras.models.model import Model
+
+
+@published("model", "keras.src.models.functional")
+class Functional(Model):
+    """What `Model(inputs, outputs)` makes.
+
+    Args:
+        inputs, outputs: KerasTensors, or lists, tuples, dicts of them.
+        name: model name.
+
+    Data come in the structure of `inputs`, or as a dict by input name, or as a list in order. Values are cast to the inputs' dtypes.
+    Raises `ValueError` for tensors that are not connected, and for two layers of one name.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        trainable = kwargs.pop("trainable", None)
+        for what, structure in (("inputs", inputs), ("outputs", outputs)):
+            _require_symbolic(what, structure)
+        Layer.__init__(self, name=name, **kwargs)
+        flat_inputs = tree.flatten(inputs)
+        if len({id(tensor) for tensor in flat_inputs}) != len(flat_inputs):
+            raise ValueError("An input is listed twice among the model's inputs.")
+        graph = Graph(flat_inputs, tree.flatten(outputs))
+        if not all(isinstance(tensor._keras_history.operation, InputLayer) for tensor in graph.inputs):
+            graph = _with_fresh_inputs(graph)
+        self._adopt(graph, inputs, outputs)
+        if trainable is not None:
+            self.trainable = trainable
+
+    def _adopt(self, graph, inputs, outputs):
+        """Takes over a graph: registers its layers by name, remembers the structures."""
+        d = self.__dict__
+        _refuse_equal_names(graph.layers)
+        d["_graph"] = graph
+        d["_input_structure"] = tree.pack_sequence_as(inputs, range(len(graph.inputs)))
+        d["_output_structure"] = tree.pack_sequence_as(outputs, range(len(graph.outputs)))
+        d["autocast"] = False
+        d["supports_masking"] = True
+        for layer in graph.layers:
+            d["_modules"][layer.name.replace(".", "_")] = layer
+        owned = {id(p) for p in self.parameters()}
+        for index, constant in enumerate(p for p in graph.constants() if id(p) not in owned):
+            d["_parameters"][f"constant_{index}"] = constant
+        self._learn_inputs()
+        d["built"] = d["_ready"] = True
+
+    def _learn_inputs(self):
+        d = self.__dict__
+        d["_input_types"] = [
+            (tensor.shape, torch_dtype(tensor.dtype) if tensor.dtype != "string" else None, self._optional(tensor))
+            for tensor in self.inputs
+        ]
+        d["_single_input"] = not tree.is_nested(self._input_structure)
+        d["_single_output"] = not tree.is_nested(self._output_structure)
+
+    @staticmethod
+    def _optional(tensor):
+        return getattr(tensor._keras_history.operation, "optional", False)
+
+    # -- views --------------------------------------------------------------------------------------------------------
+
+    inputs = property(lambda self: list(self._graph.inputs))
+    outputs = property(lambda self: list(self._graph.outputs))
+    layers = property(lambda self: list(self._graph.layers))
+    operations = property(lambda self: list(self._graph.operations))
+    input_names = property(lambda self: [t._keras_history.operation.name for t in self._graph.inputs])
+    output_names = property(lambda self: [t._keras_history.operation.name for t in self._graph.outputs])
+    _layers = layers
+
+    @property
+    def input(self):
+        wiring.begin()
+        return tree.pack_sequence_as(self._input_structure, self._graph.inputs)
+
+    @property
+    def output(self):
+        wiring.begin()
+        return tree.pack_sequence_as(self._output_structure, self._graph.outputs)
+
+    # -- call ---------------------------------------------------------------------------------------------------------
+
+    def call(self, inputs, training=None, mask=None):
+        graph = self._graph
+        if wiring.Wiring.on:
+            wiring.end()
+        flat = self._prepare(inputs)
+        if mask is not None:
+            _attach_masks(flat, mask)
+        outputs = graph.run(flat)
+        return outputs[0] if self._single_output else tree.pack_sequence_as(self._output_structure, outputs)
+
+    def _prepare(self, inputs):
+        """Flat inputs in the graph's order, with the rank and dtype that each input declares."""
+        if self._single_input and isinstance(inputs, torch.Tensor):
+            flat = [inputs]
+        else:
+            flat = self._flat_inputs(inputs)
+        return [self._fit_input(i, value, *kind) for i, (value, kind) in enumerate(zip(flat, self._input_types, strict=True))]
+
+    def _flat_inputs(self, inputs):
+        structure = self._input_structure
+        names = self.input_names
+        if isinstance(inputs, dict):
+            if isinstance(structure, dict) and set(structure) <= set(inputs):
+                return [inputs[key] for key in tree.sorted_keys(structure)]
+            return [self._by_name(inputs, index, name) for index, name in enumerate(names)]
+        flat = tree.flatten(inputs)
+        if len(flat) != len(names):
+            raise ValueError(f"Model {self.name!r} expects {len(names)} input(s) {names}, but it received {len(flat)} tensor(s).")
+        return flat
+
+    def _by_name(self, inputs, index, name):
+        for key in (name, self.inputs[index].name, f"input_{index + 1}", f"{self.name}_input", f"{name}_input"):
+            if key in inputs:
+                return inputs[key]
+        if self._input_types[index][2]:
+            return None
+        if len(inputs) == 1 and len(self.inputs) == 1:
+            return next(iter(inputs.values()))
+        raise ValueError(f"Missing data for input {name!r} of model {self.name!r}: the dict has the keys {sorted(inputs)}.")
+
+    def _fit_input(self, index, value, shape, dtype, optional):
+        if value is None:
+            if optional:
+                return None
+            raise ValueError(f"Input {self.input_names[index]!r} of model {self.name!r} is None, but it is not optional.")
+        if not hasattr(value, "shape"):
+            raise ValueError(
+                f"Input {self.input_names[index]!r} of model {self.name!r} must be a tensor or array, got {type(value).__name__}."
+            )
+        found = value.shape
+        if len(found) != len(shape) or any(a is not None and a != b for a, b in zip(shape[1:], found[1:], strict=False)):
+            value = self._adjust_rank(index, value, shape)
+        elif shape and shape[0] is not None and found[0] is not None and found[0] != shape[0]:
+            self._refuse_shape(index, found, shape)
+        if isinstance(value, torch.Tensor) and dtype is not None and value.dtype is not dtype:
+            mask = getattr(value, "_keras_mask", None)
+            value = value.to(dtype)
+            if mask is not None:
+                value._keras_mask = mask
+        return value
+
+    def _adjust_rank(self, index, value, shape):
+        """Keras's one tolerance: a last axis of size 1 may be missing or too many."""
+        found = tuple(value.shape)
+        if len(found) == len(shape) + 1 and found[-1] == 1:
+            value = value[..., 0] if isinstance(value, KerasTensor) else value.squeeze(-1)
+        elif len(found) == len(shape) - 1 and shape[-1] == 1:
+            value = value[..., None] if isinstance(value, KerasTensor) else value.unsqueeze(-1)
+        adjusted = tuple(value.shape)
+        fits = len(adjusted) == len(shape) and all(
+            a is None or b is None or a == b for a, b in zip(shape, adjusted, strict=True)
+        )
+        if not fits:
+            self._refuse_shape(index, found, shape)
+        return value
+
+    def _refuse_shape(self, index, found, shape):
+        raise ValueError(
+            f"Input {self.input_names[index]!r} of model {self.name!r} is incompatible with it: expected shape={tuple(shape)}, "
+            f"found shape={tuple(found)}."
+        )
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        flat = self._prepare(inputs) if any_symbolic((inputs,), {}) else tree.flatten(inputs)
+        if all(tuple(a.shape) == tuple(b.shape) for a, b in zip(flat, self._graph.inputs, strict=True)):
+            outputs = [KerasTensor(out.shape, dtype=out.dtype) for out in self._graph.outputs]
+        else:
+            with scopes.override(names=()):
+                outputs = self._graph.replay(flat, lambda op, args, kwargs: op.compute_output_spec(*args, **kwargs))
+        return tree.pack_sequence_as(self._output_structure, outputs)
+
+    def compute_output_shape(self, input_shape):
+        specs = tree.map_up_to(self._input_structure, lambda shape: KerasTensor(tuple(shape)), input_shape)
+        outputs = self.compute_output_spec(specs)
+        return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
+
+    def build(self, input_shape=None):
+        """A functional model is built from the start."""
+        self.built = True
+
+    # -- configuration ------------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        from torchkeras.models import functional_config
+
+        if not functional_config.takes_functional_arguments(type(self)):
+            return super().get_config()
+        return functional_config.functional_to_config(self)
+
+
+def _require_symbolic(what, structure):
+    for leaf in tree.flatten(structure):
+        if not isinstance(leaf, KerasTensor):
+            hint = " Pass symbolic tensors from keras.Input(), not data." if isinstance(leaf, torch.Tensor) else ""
+            raise ValueError(f"All `{what}` of a functional model must be KerasTensors, got {type(leaf).__name__}: {leaf!r}.{hint}")
+
+
+def _refuse_equal_names(layers):
+    names = [layer.name for layer in layers]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise ValueError(f"The layer name(s) {double} are used more than once in the model: names must be unique.")
+
+
+def _with_fresh_inputs(graph):
+    """The same graph from new Inputs, for models that begin at a tensor in the middle of another model."""
+    fresh = [
+        t if isinstance(t._keras_history.operation, InputLayer) else Input(batch_shape=t.shape, dtype=t.dtype) for t in graph.inputs
+    ]
+    outputs = graph.replay(fresh, lambda op, args, kwargs: op.symbolic_call(*args, **kwargs))
+    return Graph(fresh, outputs)
+
+
+def _attach_masks(flat, mask):
+    masks = tree.flatten(mask)
+    if len(masks) != len(flat):
+        warnings.warn(f"{len(masks)} mask(s) for {len(flat)} input(s): the masks are ignored.", stacklevel=2)
+        return
+    for value, each in zip(flat, masks, strict=True):
+        if each is not None and isinstance(value, torch.Tensor):
+            value._keras_mask = each

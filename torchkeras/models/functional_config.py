@@ -1,0 +1,188 @@
+"""Functional models as configs, and back.
+
+May import core, layers and this room. Writes Keras 3's form: layers with `inbound_nodes`, tensors as `__keras_tensor__`.
+"""
+
+import inspect
+
+from torchkeras.core import registry, tree
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.symbolic import FunctionOperation, KerasTensor
+from torchkeras.models.functional import Functional
+
+
+def takes_functional_arguments(cls):
+    """Whether a class is made as `cls(inputs, outputs)`, so that its graph is its config."""
+    if cls.__init__ is Functional.__init__:
+        return True
+    names = list(inspect.signature(cls.__init__).parameters)[1:]
+    return names[:2] == ["inputs", "outputs"] or {"inputs", "outputs"} <= set(names)
+
+
+def functional_to_config(model):
+    """The config of a functional model."""
+    graph = model._graph
+    layers, numbers = [], _node_numbers(graph)
+    for operation in graph.operations:
+        entry = serialize_keras_object(operation)
+        entry["name"] = operation.name
+        entry["inbound_nodes"] = [
+            _node_to_config(node, numbers)
+            for node in operation._inbound_nodes
+            if node in numbers and not node.is_input
+        ]
+        layers.append(entry)
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": layers,
+        "input_layers": _structure(model.input, numbers),
+        "output_layers": _structure(model.output, numbers),
+    }
+
+
+def _node_numbers(graph):
+    """Node -> its place among the nodes of its operation that belong to this graph."""
+    members, numbers = set(graph.nodes), {}
+    for operation in graph.operations:
+        mine = [node for node in operation._inbound_nodes if node in members]
+        numbers.update({node: place for place, node in enumerate(mine)})
+    return numbers
+
+
+def _history(tensor, numbers):
+    history = tensor._keras_history
+    node = history.operation._inbound_nodes[history.node_index]
+    return [history.operation.name, numbers[node], history.tensor_index]
+
+
+def _node_to_config(node, numbers):
+    def describe(value):
+        if isinstance(value, KerasTensor):
+            config = {"shape": list(value.shape), "dtype": value.dtype, "keras_history": _history(value, numbers)}
+            return {"class_name": "__keras_tensor__", "config": config}
+        return serialize_keras_object(value)
+
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    return {"args": [_map(describe, arg) for arg in args], "kwargs": {key: _map(describe, arg) for key, arg in kwargs.items()}}
+
+
+def _map(function, value):
+    """Like tree.map_structure; tuples become lists unless they hold no tensors (then Keras writes `__tuple__`)."""
+    if isinstance(value, (list, tuple)) and any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(value)):
+        return [_map(function, item) for item in value]
+    if isinstance(value, dict):
+        return {key: _map(function, item) for key, item in value.items()}
+    return function(value)
+
+
+def _structure(tensors, numbers):
+    if isinstance(tensors, KerasTensor):
+        return _history(tensors, numbers)
+    if isinstance(tensors, dict):
+        return {key: _structure(value, numbers) for key, value in tensors.items()}
+    return [_structure(value, numbers) for value in tensors]
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def layer_from_config(entry, custom_objects=None):
+    """A layer or operation from its entry; `class_name` must name a layer, model or operation."""
+    name = entry.get("class_name")
+    if str(entry.get("module", "")).startswith("keras.src.ops") and registry.find_custom(name) is None:
+        function = registry.find(name, ("operation",))
+        if function is None:
+            raise ValueError(f"Unknown operation {name!r} in the config: it is not among torchkeras.ops yet.")
+        config = dict(entry["config"])
+        label = config.pop("name", None)
+        names = {written: parameter for parameter, written in function.config_names.items()}
+        values = {names.get(key, key): deserialize_keras_object(value) for key, value in config.items()}
+        return FunctionOperation(function, values, name=label)
+    return deserialize_keras_object(
+        {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")},
+        custom_objects=custom_objects,
+        kinds=("layer", "model"),
+        printable_name="layer",
+    )
+
+
+def functional_from_config(cls, config, custom_objects=None):
+    """A functional model from its config; layers are called in whatever order their inputs become known."""
+    if custom_objects:
+        with registry.CustomObjectScope(custom_objects):
+            return functional_from_config(cls, config)
+    operations = {}
+    for entry in config["layers"]:
+        operations[entry.get("name") or entry["config"]["name"]] = layer_from_config(entry)
+    made = {name: [node for node in op._inbound_nodes] for name, op in operations.items()}
+    waiting = [
+        (name, number, node)
+        for entry in config["layers"]
+        for name in [entry.get("name") or entry["config"]["name"]]
+        for number, node in enumerate(entry["inbound_nodes"])
+    ]
+    calls_made = {name: {} for name in operations}
+    for name, nodes in made.items():
+        if nodes and nodes[0].is_input:
+            calls_made[name][0] = nodes[0]
+    while waiting:
+        later = [item for item in waiting if not _try_call(operations, calls_made, *item)]
+        if len(later) == len(waiting):
+            raise ValueError(
+                f"The graph in the config cannot be wired: {[name for name, _, _ in later]} wait for tensors that nothing makes (a cycle, or "
+                "a missing layer)."
+            )
+        waiting = later
+    inputs = _read_structure(config["input_layers"], calls_made)
+    outputs = _read_structure(config["output_layers"], calls_made)
+    extra = {key: config[key] for key in ("name", "trainable") if key in config}
+    known = {"name", "trainable", "layers", "input_layers", "output_layers"}
+    if cls.__init__ is not Functional.__init__ and issubclass(cls, Functional):
+        extra.update({key: value for key, value in config.items() if key not in known})
+    return (Functional if cls.__name__ in ("Model", "Functional") else cls)(inputs=inputs, outputs=outputs, **extra)
+
+
+def _try_call(operations, calls_made, name, number, node):
+    if any(number > earlier and earlier not in calls_made[name] for earlier in range(number)):
+        return False
+    try:
+        args = [_read(value, calls_made) for value in node["args"]]
+        kwargs = {key: _read(value, calls_made) for key, value in node["kwargs"].items()}
+    except _NotYet:
+        return False
+    operation = operations[name]
+    operation(*args, **kwargs)
+    calls_made[name][number] = operation._inbound_nodes[-1]
+    return True
+
+
+class _NotYet(Exception):
+    """A tensor that no call has made so far."""
+
+
+def _read(value, calls_made):
+    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+        return _tensor(value["config"]["keras_history"], calls_made)
+    if isinstance(value, list):
+        return [_read(item, calls_made) for item in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {key: _read(item, calls_made) for key, item in value.items()}
+    return deserialize_keras_object(value)
+
+
+def _tensor(history, calls_made):
+    name, node, index = history[:3]
+    if name not in calls_made:
+        raise ValueError(f"The config names a layer {name!r} that it does not hold.")
+    if node not in calls_made[name]:
+        raise _NotYet
+    return calls_made[name][node].outputs[index]
+
+
+def _read_structure(structure, calls_made):
+    if isinstance(structure, dict):
+        return {key: _read_structure(value, calls_made) for key, value in structure.items()}
+    if len(structure) == 3 and isinstance(structure[0], str):
+        return _tensor(structure, calls_made)
+    return [_read_structure(value, calls_made) for value in structure]

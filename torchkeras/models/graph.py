@@ -1,0 +1,242 @@
+"""A graph between input and output tensors, compiled once into a flat plan.
+
+May import core. Knows no model: it finds the nodes, orders them as Keras orders layers, and runs them.
+
+The plan holds operations and slots only, no KerasTensors, so it copies and pickles without recursion however deep the model; the
+symbolic side is wired again from it.
+"""
+
+import torch
+
+from torchkeras.core import tree
+from torchkeras.core.layer_state import LayerState
+from torchkeras.core.symbolic import KerasTensor, Node
+
+
+class Slot:
+    """The place of a tensor in a run."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index):
+        self.index = index
+
+    def __repr__(self):
+        return f"Slot({self.index})"
+
+
+class Step:
+    """One node of the plan: which operation, from which slots, into which slots, and which slots it is the last to read."""
+
+    __slots__ = ("args", "finished", "kwargs", "operation", "outputs", "single", "structure")
+
+    def __init__(self, operation, args, kwargs, outputs, structure):
+        self.operation, self.args, self.kwargs = operation, args, kwargs
+        self.outputs, self.structure = outputs, structure
+        simple = len(args) == 1 and isinstance(args[0], Slot) and not kwargs and isinstance(structure, Slot)
+        self.single = args[0].index if simple else None
+        self.finished = ()
+
+    def slots_read(self):
+        return {leaf.index for leaf in tree.flatten((self.args, self.kwargs)) if isinstance(leaf, Slot)}
+
+    def __getstate__(self):
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __setstate__(self, contents):
+        for name, value in contents.items():
+            setattr(self, name, value)
+
+
+class Graph:
+    """Nodes between inputs and outputs.
+
+    Attributes:
+        inputs, outputs: flat lists of KerasTensors.
+        nodes: in running order, the inputs' nodes first.
+        operations: each operation once, in Keras's layer order (by depth, then by first visit).
+        steps: the plan; `specs` holds `(shape, dtype, name)` of every slot.
+
+    Raises `ValueError` if an output needs an input that is not listed.
+    """
+
+    def __init__(self, inputs, outputs):
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.nodes, self.operations, self._depths = _sort(self.inputs, self.outputs)
+        self._compile()
+
+    def _compile(self):
+        slots, specs, steps = {}, [], []
+
+        def slot_of(tensor):
+            if id(tensor) not in slots:
+                slots[id(tensor)] = len(specs)
+                specs.append((tensor.shape, tensor.dtype, tensor.name))
+            return Slot(slots[id(tensor)])
+
+        self.input_slots = [slot_of(tensor).index for tensor in self.inputs]
+        given = {id(tensor) for tensor in self.inputs}
+        for node in self.nodes:
+            if node.is_input or all(id(out) in given for out in node.outputs):
+                continue
+            args, kwargs = node.arguments.fill(slot_of)
+            structure = tree.map_structure(lambda t: slot_of(t) if isinstance(t, KerasTensor) else t, node.output_structure)
+            outputs = [slot_of(out).index for out in node.outputs]
+            steps.append(Step(node.operation, args, kwargs, outputs, structure))
+        self.output_slots = [slot_of(tensor).index for tensor in self.outputs]
+        self.steps, self.specs = tuple(steps), specs
+        self._mark_last_readers()
+
+    def _mark_last_readers(self):
+        """So that a run can drop intermediate tensors as soon as nothing needs them."""
+        seen = set(self.output_slots)
+        for step in reversed(self.steps):
+            step.finished = tuple(sorted(step.slots_read() - seen))
+            seen |= step.slots_read()
+
+    def run(self, inputs):
+        """Outputs (flat) for inputs (flat), by calling the operations in order."""
+        values = [None] * len(self.specs)
+        for slot, value in zip(self.input_slots, inputs, strict=True):
+            values[slot] = value
+        for step in self.steps:
+            if step.single is not None:
+                values[step.outputs[0]] = step.operation(values[step.single])
+            else:
+                self._run_general(step, values)
+            for slot in step.finished:
+                values[slot] = None
+        return [values[slot] for slot in self.output_slots]
+
+    def _run_general(self, step, values):
+        args, kwargs = _fill((step.args, step.kwargs), values)
+        result = step.operation(*args, **kwargs)
+        leaves = [result] if len(step.outputs) == 1 and not tree.is_nested(result) else _tensors_in(result)
+        for slot, value in zip(step.outputs, leaves, strict=True):
+            values[slot] = value
+
+    def replay(self, inputs, call):
+        """Runs the plan with `call(operation, args, kwargs)` in place of the operations: cloning, shape inference."""
+        values = [None] * len(self.specs)
+        for slot, value in zip(self.input_slots, inputs, strict=True):
+            values[slot] = value
+        for step in self.steps:
+            args, kwargs = _fill((step.args, step.kwargs), values)
+            leaves = [out for out in tree.flatten(call(step.operation, args, kwargs)) if out is not None]
+            for slot, value in zip(step.outputs, leaves, strict=True):
+                values[slot] = value
+        return [values[slot] for slot in self.output_slots]
+
+    @property
+    def layers(self):
+        """The operations that are layers."""
+        return [operation for operation in self.operations if isinstance(operation, LayerState)]
+
+    def constants(self):
+        """Parameters that stand in the graph as plain arguments (`x @ w`), each once."""
+        found = {}
+        for step in self.steps:
+            for leaf in tree.flatten((step.args, step.kwargs)):
+                if isinstance(leaf, torch.nn.Parameter):
+                    found[id(leaf)] = leaf
+        return list(found.values())
+
+    def __getstate__(self):
+        names = ("steps", "specs", "input_slots", "output_slots", "operations")
+        sources = [tensor._keras_history.operation for tensor in self.inputs]
+        return {**{name: getattr(self, name) for name in names}, "sources": sources}
+
+    def __setstate__(self, contents):
+        """Wires the symbolic side again: the copied operations get their nodes."""
+        sources = contents.pop("sources")
+        self.__dict__.update(contents)
+        tensors = [None] * len(self.specs)
+
+        def tensor_of(slot):
+            if tensors[slot.index] is None:
+                shape, dtype, name = self.specs[slot.index]
+                tensors[slot.index] = KerasTensor(shape, dtype=dtype, name=name)
+            return tensors[slot.index]
+
+        def symbolic(template):
+            return tree.map_structure(lambda v: tensor_of(v) if isinstance(v, Slot) else v, template)
+
+        for source, slot in zip(sources, self.input_slots, strict=True):
+            Node(source, (), {}, tensor_of(Slot(slot)))
+        for step in self.steps:
+            args, kwargs = symbolic((step.args, step.kwargs))
+            Node(step.operation, args, kwargs, symbolic(step.structure))
+        self.inputs = [tensors[slot] for slot in self.input_slots]
+        self.outputs = [tensors[slot] for slot in self.output_slots]
+        self.nodes, self.operations, self._depths = _sort(self.inputs, self.outputs)
+
+
+def _fill(template, values):
+    if isinstance(template, Slot):
+        return values[template.index]
+    if isinstance(template, tuple):
+        return tuple(_fill(item, values) for item in template)
+    if isinstance(template, list):
+        return [_fill(item, values) for item in template]
+    if isinstance(template, dict):
+        return {key: _fill(item, values) for key, item in template.items()}
+    return template
+
+
+def _tensors_in(result):
+    return [leaf for leaf in tree.flatten(result) if leaf is not None]
+
+
+def _node_of(tensor):
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        raise ValueError(f"{tensor!r} does not come from keras.Input() or an operation on one.")
+    return history.operation._inbound_nodes[history.node_index]
+
+
+def _sort(inputs, outputs):
+    """Nodes in running order and operations in layer order."""
+    stop = {id(tensor) for tensor in inputs}
+    order, finished, first_visit = [], set(), {}
+    for output in outputs:
+        _visit(output, stop, order, finished, first_visit)
+    depths = {}
+    for node in reversed(order):
+        depth = depths.setdefault(node, 0)
+        if all(id(out) in stop for out in node.outputs):
+            continue
+        for parent in node.parent_nodes:
+            depths[parent] = max(depth + 1, depths.get(parent, 0))
+    for tensor in inputs:  # inputs that no output needs
+        node = _node_of(tensor)
+        depths.setdefault(node, 0)
+        first_visit.setdefault(node.operation, len(first_visit))
+    operation_depths = {}
+    for node, depth in depths.items():
+        operation_depths[node.operation] = max(depth, operation_depths.get(node.operation, 0))
+    nodes = sorted(depths, key=lambda node: -depths[node])
+    operations = sorted(operation_depths, key=lambda op: (-operation_depths[op], first_visit[op]))
+    return nodes, operations, depths
+
+
+def _visit(output, stop, order, finished, first_visit):
+    """Depth first from one output, without recursion; appends nodes once their parents are done."""
+    stack = [(output, _node_of(output), False)]
+    while stack:
+        tensor, node, leaving = stack.pop()
+        if leaving:
+            finished.add(node)
+            order.append(node)
+            continue
+        if node in finished:
+            continue
+        first_visit.setdefault(node.operation, len(first_visit))
+        if node.is_input and id(tensor) not in stop:
+            raise ValueError(
+                f"The output needs the input {tensor.name!r} (of layer {node.operation.name!r}), which is not among the model's inputs: add "
+                "it to `inputs`."
+            )
+        stack.append((tensor, node, True))
+        if id(tensor) not in stop:
+            for parent in reversed(node.input_tensors):
+                stack.append((parent, _node_of(parent), False))

@@ -1,0 +1,176 @@
+"""Model: a layer that can be trained, inspected and written down.
+
+May import core, layers and training (the trainer is a mixin that knows no model). Files are the saving room's: `to_json` asks it.
+"""
+
+from torchkeras.core import calls, scopes, shape_probe, tree
+from torchkeras.core.layer import Layer
+from torchkeras.core.registry import published
+from torchkeras.core.symbolic import KerasTensor
+from torchkeras.training.trainer import Trainer
+
+
+def _is_functional_call(args, kwargs):
+    return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
+
+
+@published("model", "keras", aliases=("Functional",))
+class Model(Trainer, Layer):
+    """Layers and the training of them.
+
+    Three ways to make one: `Model(inputs, outputs)` from symbolic tensors, `Sequential([...])`, or a subclass with `call`.
+
+    Example:
+        >>> inputs = Input((3,))
+        >>> model = Model(inputs, Dense(1)(inputs))
+        >>> model(torch.ones(2, 3)).shape
+        torch.Size([2, 1])
+
+    A model is a `torch.nn.Module`: `state_dict()`, `to("cuda")`, `torch.compile(model)` and hand-written loops work. `compile` is Keras's;
+    torch's own is `torch.compile(model)`.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        if cls is Model and _is_functional_call(args, kwargs):
+            from torchkeras.models.functional import Functional
+
+            return super().__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args, **kwargs):
+        if _is_functional_call(args, kwargs):
+            from torchkeras.models.functional import Functional
+
+            _become_functional(type(self), Functional)
+            Functional.__init__(self, *args, **kwargs)
+            return
+        Layer.__init__(self, *args, **kwargs)
+        self.__dict__["autocast"] = False  # layers cast for themselves
+
+    # -- structure ----------------------------------------------------------------------------------------------------
+
+    @property
+    def layers(self):
+        """The direct layers."""
+        return list(self._flatten_layers(recursive=False, include_self=False))
+
+    def get_layer(self, name=None, index=None):
+        """A layer by name or by place in `layers`.
+
+        `input_1`, `input_2`… also find the n-th input layer, as Keras 2 named them. Raises `ValueError` if there is none.
+        """
+        if name is not None and index is not None:
+            raise ValueError(f"Give `name` or `index`, not both; got name={name!r}, index={index}.")
+        if name is None and index is None:
+            raise ValueError("Give the `name` of a layer or its `index`.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"There is no layer at index {index}: the model has {len(self.layers)} layers.")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        prefix, _, number = str(name).rpartition("_")
+        inputs = [layer for layer in self.layers if type(layer).__name__ == "InputLayer"]
+        if prefix == "input" and number.isdigit() and 0 < int(number) <= len(inputs):
+            return inputs[int(number) - 1]
+        raise ValueError(f"No such layer: {name!r}. The layers are {[layer.name for layer in self.layers]}.")
+
+    def build(self, input_shape):
+        """Makes the weights of a subclassed model by running `call` on shapes."""
+        if isinstance(input_shape, dict):
+            specs = {key: KerasTensor(shape) for key, shape in input_shape.items()}
+        else:
+            shapes = calls.normalize_shapes(input_shape)
+            is_list = isinstance(shapes, list) or (isinstance(shapes, tuple) and any(isinstance(s, tuple) for s in shapes))
+            specs = type(shapes)(KerasTensor(shape) for shape in shapes) if is_list else KerasTensor(shapes)
+        shape_probe.infer(self._probe_call, (specs,), {})
+        self.built = True
+
+    def _build_from(self, arguments):
+        if type(self).build is Model.build:  # the call itself builds the layers
+            tensors = calls.tensor_arguments(arguments)
+            shapes = {name: calls.shape_tree(value, scopes.state.probe) for name, value in tensors.items()}
+            self._finish_build((next(iter(shapes.values()), None),), {})
+        else:
+            super()._build_from(arguments)
+
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+    ):
+        """Prints a table of the layers: names, types, output shapes, sizes.
+
+        Args:
+            line_length: width in characters; by default the terminal's.
+            positions: relative or absolute column ends.
+            print_fn: called once with the whole text instead of printing.
+            expand_nested: show the layers of nested models.
+            show_trainable: show which layers learn.
+            layer_range: two names (or patterns), inclusive.
+        """
+        from torchkeras.models.summary import print_summary
+
+        print_summary(
+            self,
+            line_length=line_length,
+            positions=positions,
+            print_fn=print_fn,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+
+    # -- writing down -------------------------------------------------------------------------------------------------
+
+    def to_json(self, **kwargs):
+        """The architecture (no weights) as a JSON text; `kwargs` go to `json.dumps`."""
+        from torchkeras.saving.json import model_to_json
+
+        return model_to_json(self, **kwargs)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """A model from what `get_config` gave."""
+        from torchkeras.models import functional_config
+
+        keys = {"name", "layers", "input_layers", "output_layers"}
+        if keys <= set(config) and (cls is Model or functional_config.takes_functional_arguments(cls)):
+            return functional_config.functional_from_config(cls, config, custom_objects)
+        if custom_objects:
+            from torchkeras.core.registry import CustomObjectScope
+
+            with CustomObjectScope(custom_objects):
+                return super().from_config(config)
+        return super().from_config(config)
+
+    # -- Keras 2's views ----------------------------------------------------------------------------------------------
+
+    @property
+    def input_shape(self):
+        """Shape of the input, or the structure of shapes."""
+        return _shapes_of(self.input)
+
+    @property
+    def output_shape(self):
+        """Shape of the output, or the structure of shapes."""
+        return _shapes_of(self.output)
+
+
+def _shapes_of(tensors):
+    return tree.map_structure(lambda t: t.shape, tensors) if tree.is_nested(tensors) else tensors.shape
+
+
+def _become_functional(cls, functional):
+    """Puts Functional in place of Model among the bases of a user's class that calls `super().__init__(inputs, outputs)`."""
+    if issubclass(cls, functional):
+        return
+    for parent in cls.__mro__:
+        if Model in parent.__bases__ and parent is not functional:
+            parent.__bases__ = tuple(functional if base is Model else base for base in parent.__bases__)
+            return

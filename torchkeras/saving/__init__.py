@@ -1,0 +1,28 @@
+"""Models and objects as configs and files.
+
+May import everything below. The public names of `keras.saving`.
+"""
+
+from torchkeras.core.registry import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.saving.json import model_from_json, model_to_json
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "model_from_json",
+    "model_to_json",
+    "register_keras_serializable",
+    "serialize_keras_object",
+]

@@ -1,0 +1,124 @@
+"""CompileLoss: what `compile(loss=..., loss_weights=...)` minimizes.
+
+May import core, losses, metrics and this room. Built from the first prediction, because names and structures show only then.
+"""
+
+import inspect
+
+import torch
+
+from torchkeras.core import tree
+from torchkeras.losses import Loss
+from torchkeras.metrics import Mean
+from torchkeras.metrics.resolve import resolve_loss
+from torchkeras.training.outputs import Outputs
+
+
+class TorchLoss(Loss):
+    """A loss of `torch.nn` (prediction first) as a Keras loss (target first). Its own reduction stands."""
+
+    def __init__(self, module):
+        super().__init__(name=type(module).__name__)
+        self.module = module
+
+    def call(self, y_true, y_pred):
+        return self.module(y_pred, y_true)
+
+
+class CompileLoss:
+    """The weighted sum of the losses of all outputs.
+
+    Args:
+        loss: name, function, Loss, torch module; a list or dict of them (None leaves an output untrained).
+        loss_weights: None, numbers in a list, or a dict by output name.
+        output_names: the model's, if it has any.
+    """
+
+    def __init__(self, loss, loss_weights=None, output_names=None):
+        self.user_loss, self.user_weights, self.output_names = loss, loss_weights, output_names
+        if loss_weights is not None and not isinstance(loss_weights, (list, tuple, dict, int, float)):
+            raise ValueError(f"`loss_weights` must be a number, a list or a dict, got {loss_weights!r}.")
+        _check_known(loss)
+        self.outputs = None
+        self.trackers = []
+
+    def build(self, y_true, y_pred):
+        """Chooses the loss of each output. Raises `ValueError` where losses and outputs do not match."""
+        outputs = Outputs(y_pred, self.output_names)
+        one_for_all = self._one_for_all(outputs)
+        given = outputs.align(self.user_loss, "`loss`", everywhere=one_for_all)
+        targets = outputs.align(y_true, "The target `y`")
+        predictions = outputs.flat(y_pred)
+        self.losses = [
+            None if each is None else _resolve(each, true, pred)
+            for each, true, pred in zip(given, targets, predictions, strict=True)
+        ]
+        weights = self.user_weights
+        if isinstance(weights, (int, float)):
+            weights = [weights]
+        self.weights = outputs.align(weights, "`loss_weights`")
+        used = [name for name, loss in zip(outputs.names, self.losses, strict=True) if loss is not None]
+        self.trackers = [Mean(name=f"{name}_loss") for name in used] if len(used) > 1 else []
+        self.outputs = outputs
+        self._only = self.losses[0] if outputs.single and self.weights[0] is None else None
+
+    def _one_for_all(self, outputs):
+        return not outputs.single and not isinstance(self.user_loss, (list, tuple, dict))
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The total loss: a scalar tensor with gradients; None if no output has a loss."""
+        total, _ = self.evaluate(y_true, y_pred, sample_weight)
+        return total
+
+    def evaluate(self, y_true, y_pred, sample_weight=None):
+        """`(total, logged)`: they differ only for losses with reduction "none", whose sum is minimized and mean shown."""
+        if self.outputs is None:
+            self.build(y_true, y_pred)
+        if self._only is not None and isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor):
+            value = self._only(y_true, y_pred, sample_weight) if sample_weight is not None else self._only(y_true, y_pred)
+            return (value, value) if value.dim() == 0 else (value.sum(), value.mean())
+        return self._evaluate_all(y_true, y_pred, sample_weight)
+
+    def _evaluate_all(self, y_true, y_pred, sample_weight):
+        outputs = self.outputs
+        targets = outputs.align(y_true, "The target `y`")
+        weights = outputs.align(sample_weight, "`sample_weight`", everywhere=True)
+        total = logged = None
+        trackers = iter(self.trackers)
+        for loss, factor, true, pred, weight in zip(
+            self.losses, self.weights, targets, outputs.flat(y_pred), weights, strict=True
+        ):
+            if loss is None:
+                continue
+            if true is None:
+                raise ValueError("There is no target for an output that has a loss: pass `y` for it, or set its loss to None.")
+            value = loss(true, pred, weight) if weight is not None else loss(true, pred)
+            summed, shown = (value, value) if value.dim() == 0 else (value.sum(), value.mean())
+            if self.trackers:
+                next(trackers).update_state(shown.detach(), sample_weight=_rows(pred))
+            if factor is not None:
+                summed, shown = summed * factor, shown * factor
+            total = summed if total is None else total + summed
+            logged = shown if logged is None else logged + shown
+        return total, logged
+
+
+def _rows(tensor):
+    return tensor.shape[0] if tensor.dim() else 1
+
+
+def _resolve(loss, y_true, y_pred):
+    if isinstance(loss, torch.nn.Module):
+        return TorchLoss(loss)
+    if inspect.isclass(loss) and issubclass(loss, torch.nn.Module):
+        return TorchLoss(loss())
+    return resolve_loss(loss, y_true if y_true is not None else y_pred, y_pred)
+
+
+def _check_known(loss):
+    """Unknown names fail at compile, not in the middle of the first epoch."""
+    for each in tree.flatten(loss):
+        if isinstance(each, str) and each.lower() not in ("crossentropy", "ce"):
+            resolve_loss(each, None, None)
+        elif each is not None and not callable(each) and not isinstance(each, str):
+            raise ValueError(f"`loss` must be a name, a function or a Loss, got {each!r} ({type(each).__name__}).")

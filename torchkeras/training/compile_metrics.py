@@ -1,0 +1,122 @@
+"""CompileMetrics: what `compile(metrics=..., weighted_metrics=...)` watches.
+
+May import core, metrics and this room. Built from the first prediction, because `"accuracy"` is chosen by shapes.
+"""
+
+from torchkeras.core import tree
+from torchkeras.metrics import Metric
+from torchkeras.metrics.resolve import resolve_metric
+from torchkeras.training.outputs import Outputs
+
+
+class CompileMetrics(Metric):
+    """All metrics of a compiled model, with Keras's names in logs.
+
+    Args:
+        metrics, weighted_metrics: a list; a list of lists or a dict by output name for several outputs; a bare name or function.
+        output_names: the model's, if it has any.
+    """
+
+    def __init__(self, metrics, weighted_metrics=None, output_names=None):
+        super().__init__(name="compile_metrics")
+        for what, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            _check(what, given)
+        self._user_metrics, self._user_weighted, self._output_names = metrics, weighted_metrics, output_names
+        self._outputs = None
+        self._entries = []
+
+    @property
+    def metrics(self):
+        """The metrics themselves, once the first batch has shown the shapes."""
+        return [metric for _, _, metric, _ in self._entries]
+
+    @property
+    def variables(self):
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def build(self, y_true, y_pred):
+        """Chooses the metrics of each output."""
+        outputs = Outputs(y_pred, self._output_names)
+        targets, predictions = outputs.align(y_true, "The target `y`"), outputs.flat(y_pred)
+        entries, taken = [], set()
+        for given, weighted in ((self._user_metrics, False), (self._user_weighted, True)):
+            for index, each in enumerate(_per_output(given, outputs)):
+                for identifier in each:
+                    true = targets[index] if targets[index] is not None else predictions[index]
+                    metric = resolve_metric(identifier, true, predictions[index])
+                    entries.append((self._log_name(metric, outputs, index, weighted, taken), index, metric, weighted))
+        self._entries, self._outputs = entries, outputs
+
+    @staticmethod
+    def _log_name(metric, outputs, index, weighted, taken):
+        """`accuracy`, `head_accuracy` with several outputs, `weighted_…` and `…_1` for repetitions."""
+        prefix = "" if outputs.count == 1 else f"{outputs.names[index]}_"
+        name = prefix + metric.name
+        if name in taken and weighted:
+            name = f"{prefix}weighted_{metric.name}"
+        base, count = name, 0
+        while name in taken:
+            count += 1
+            name = f"{base}_{count}"
+        taken.add(name)
+        return name
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if self._outputs is None:
+            self.build(y_true, y_pred)
+        outputs = self._outputs
+        targets = [y_true] if outputs.single and not tree.is_nested(y_true) else outputs.align(y_true, "The target `y`")
+        predictions = outputs.flat(y_pred)
+        weights = outputs.align(sample_weight, "`sample_weight`", everywhere=True) if sample_weight is not None else None
+        for _, index, metric, weighted in self._entries:
+            if weighted and weights is not None and weights[index] is not None:
+                metric.update_state(targets[index], predictions[index], sample_weight=weights[index])
+            else:
+                metric.update_state(targets[index], predictions[index])
+
+    def result(self):
+        """Log name -> value (a tensor); a metric that gives a dict adds its entries."""
+        results = {}
+        for name, _, metric, _ in self._entries:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {name: value})
+        return results
+
+    def reset_state(self):
+        for metric in self.metrics:
+            metric.reset_state()
+
+
+def _check(what, given):
+    if given is None or isinstance(given, (list, tuple, dict, str)) or callable(given):
+        for each in tree.flatten(given):
+            if isinstance(each, str) and each.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
+                resolve_metric(each, None, None)
+        return
+    raise ValueError(f"`{what}` must be a list, a dict, a name or a function, got {given!r} ({type(given).__name__}).")
+
+
+def _listed(value):
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _per_output(given, outputs):
+    """A list of metrics for each output.
+
+    For several outputs: a dict goes by name, a list as long as the outputs goes entry by entry (Keras 3), any other flat list holds for
+    every output (Keras 2).
+    """
+    if given is None:
+        return [[] for _ in range(outputs.count)]
+    if isinstance(given, dict):
+        return [_listed(each) for each in outputs.align(given, "`metrics`")]
+    given = _listed(given)
+    if outputs.count == 1:
+        return [_listed(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else given]
+    if len(given) == outputs.count:
+        return [_listed(each) for each in given]
+    if any(isinstance(each, (list, tuple)) for each in given):
+        raise ValueError(f"`metrics` lists {len(given)} entries, but the model has {outputs.count} outputs: {outputs.names}.")
+    return [given for _ in range(outputs.count)]

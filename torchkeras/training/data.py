@@ -1,0 +1,262 @@
+"""Data for the loops: arrays become tensors once and are sliced per batch.
+
+May import core, numpy and torch. Knows no model; other sources (generators, loaders) are further classes with the same three members:
+`num_batches`, `batches()`, `first_batch()`.
+"""
+
+import math
+import warnings
+
+import numpy as np
+import torch
+
+from torchkeras.core import scopes, tree
+from torchkeras.core.dtypes import torch_dtype
+from torchkeras.errors import UnsupportedInputError
+
+_WHOLE_GATHER_BYTES = 64 * 2**20  # up to this size a shuffled epoch is gathered at once
+_FREE_SHARE = 0.25  # data stay on the GPU if they take at most this share of its free memory
+
+
+def unpack_x_y_sample_weight(data):
+    """`(x, y, sample_weight)` from what a step is given: `(x,)`, `(x, y)`, `(x, y, w)` or x alone."""
+    if isinstance(data, list):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise ValueError(f"Data must be (x,), (x, y) or (x, y, sample_weight); got a tuple of {len(data)}.")
+    return (*data, None, None)[:3]
+
+
+def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+    """The tuple that a step is given."""
+    if y is None:
+        return x if not tree.is_nested(x) else (x,)
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def is_array(value):
+    """Whether a value is one array, as opposed to a structure of arrays."""
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        return True
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(_is_number_tree(item) for item in value)
+    return hasattr(value, "to_numpy") or hasattr(value, "__array__") or np.isscalar(value)
+
+
+def _is_number_tree(value):
+    if isinstance(value, (int, float, np.generic, str)):
+        return True
+    return isinstance(value, (list, tuple)) and bool(value) and all(_is_number_tree(item) for item in value)
+
+
+def to_arrays(value, what):
+    """Tensors (numpy for strings) in the structure of `value`; None stays None. Raises for what is no numeric data."""
+    if value is None:
+        return None
+    if is_array(value):
+        return _to_array(value, what)
+    if isinstance(value, dict):
+        return {key: to_arrays(item, f"{what}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(to_arrays(item, f"{what}[{i}]") for i, item in enumerate(value))
+    raise UnsupportedInputError(
+        f"`{what}` is of type {type(value).__name__}, which is not understood. Pass numpy arrays, torch tensors, or lists and dicts of them."
+    )
+
+
+def _to_array(value, what):
+    """One tensor: float64 and float16 come as `floatx()`, integers and bools as they are."""
+    if not isinstance(value, torch.Tensor):
+        if hasattr(value, "to_numpy"):
+            value = value.to_numpy()
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise UnsupportedInputError(f"`{what}` is a ragged list: all rows must have the same length. ({error})") from None
+        if array.dtype == object:
+            raise UnsupportedInputError(
+                f"`{what}` is an array of Python objects (dtype=object). Make it numeric: rows of equal length, no None; for data frames "
+                "select or encode the columns."
+            )
+        if array.dtype.kind in "USM":
+            return array
+        if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+            array = array.astype(np.int64)
+        if any(stride < 0 for stride in array.strides) or not array.flags.writeable or not array.dtype.isnative:
+            array = np.array(array, dtype=array.dtype.newbyteorder("="))
+        value = torch.from_numpy(array)
+    value = value.detach()
+    if value.dtype in (torch.float64, torch.float16):
+        value = value.to(torch_dtype(scopes.settings.floatx))
+    return value
+
+
+def rows_of(arrays, what="x"):
+    """Number of samples. Raises `ValueError` where arrays disagree or are scalars."""
+    sizes = {}
+    for leaf in tree.flatten(arrays):
+        if leaf is not None:
+            if len(leaf.shape) == 0:
+                raise ValueError(f"`{what}` holds a scalar: every array needs a first axis of samples.")
+            sizes.setdefault(int(leaf.shape[0]), []).append(tuple(leaf.shape))
+    if len(sizes) > 1:
+        raise ValueError(f"All arrays must have the same number of samples (first axis); got shapes {sum(sizes.values(), [])}.")
+    if not sizes:
+        raise ValueError("There are no data: `x` holds no array.")
+    return next(iter(sizes))
+
+
+def split_validation(data, validation_split):
+    """`(training, validation)`: the last samples, cut before any shuffling."""
+    if not 0 < validation_split < 1:
+        raise ValueError(f"`validation_split` must lie between 0 and 1, got {validation_split!r}.")
+    rows = rows_of(data)
+    cut = math.floor(rows * (1 - validation_split))
+    if cut == 0 or cut == rows:
+        raise ValueError(
+            f"validation_split={validation_split} leaves no samples on one side of {rows}: choose another value or pass validation_data."
+        )
+
+    def part(where):
+        return tree.map_structure(lambda a: None if a is None else a[where], data)
+
+    return part(slice(0, cut)), part(slice(cut, rows))
+
+
+def class_weights(y, class_weight):
+    """Weight of each sample from `{class: weight}` (or a list); classes without an entry weigh 1."""
+    if isinstance(class_weight, (list, tuple)):
+        class_weight = dict(enumerate(class_weight))
+    if not isinstance(class_weight, dict) or not all(isinstance(k, (int, np.integer)) for k in class_weight):
+        raise ValueError(f"`class_weight` must be a dict of class index -> weight, got {class_weight!r}.")
+    if not isinstance(y, torch.Tensor):
+        raise ValueError("`class_weight` needs one target array `y`; with several outputs use `sample_weight`.")
+    labels = y
+    if y.dim() > 1:
+        labels = y.argmax(-1) if y.shape[-1] != 1 else y.squeeze(-1)
+    labels = labels.round().to(torch.int64)
+    size = max([int(labels.max()) if labels.numel() else 0, *class_weight]) + 1
+    table = torch.ones(size, dtype=torch.float32)
+    for label, weight in class_weight.items():
+        table[int(label)] = float(weight)
+    return table.to(labels.device)[labels]
+
+
+class ArraySource:
+    """Batches of arrays.
+
+    Args:
+        x, y, sample_weight: converted arrays (`to_arrays`) or structures of them.
+        batch_size: samples per batch; the last batch may be smaller.
+        shuffle: new order every epoch, from torch's random stream.
+        device: where the batches are wanted.
+        steps: batches per epoch, where the user gave it; the data then go on from epoch to epoch and start again when used up.
+    """
+
+    def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, device=None, steps=None):
+        if class_weight is not None:
+            extra = class_weights(y, class_weight)
+            sample_weight = extra if sample_weight is None else sample_weight * extra.reshape(-1, *[1] * (sample_weight.dim() - 1))
+        self.rows = rows_of((x, y, sample_weight))
+        if self.rows == 0:
+            raise ValueError("The data are empty: `x` has no samples.")
+        self.batch_size = min(_batch_size(batch_size), self.rows)
+        self.shuffle, self.steps = bool(shuffle), steps
+        self.device = device or torch.device("cpu")
+        self._arrays = (x, y, sample_weight)
+        self._place()
+        self._running = None
+        whole = math.ceil(self.rows / self.batch_size)
+        self.num_batches = whole if steps is None else steps
+
+    def _place(self):
+        """Moves the data to the device once if they fit; else batches travel, from pinned memory."""
+        leaves = [leaf for leaf in tree.flatten(self._arrays) if isinstance(leaf, torch.Tensor)]
+        self._bytes = sum(leaf.numel() * leaf.element_size() for leaf in leaves)
+        self._travel = any(leaf.device != self.device for leaf in leaves)
+        if not self._travel:
+            return
+        if self.device.type != "cuda" or self._bytes <= _FREE_SHARE * torch.cuda.mem_get_info(self.device)[0]:
+            self._arrays = _map(lambda leaf: leaf.to(self.device), self._arrays)
+            self._travel = False
+        else:
+            self._arrays = _map(lambda leaf: leaf.pin_memory() if leaf.device.type == "cpu" else leaf, self._arrays)
+
+    def batches(self):
+        """The batches of one epoch, as tuples `(x, y, sample_weight)`."""
+        if self.steps is None:
+            yield from self._pass()
+            return
+        for _ in range(self.steps):
+            batch = next(self._running, None) if self._running is not None else None
+            if batch is None:
+                if self._running is not None and self.steps > math.ceil(self.rows / self.batch_size):
+                    warnings.warn(
+                        f"The data give fewer batches than steps_per_epoch={self.steps}: they start again from the beginning.", stacklevel=2
+                    )
+                self._running = self._pass()
+                batch = next(self._running)
+            yield batch
+
+    def first_batch(self):
+        """A batch to look at, without disturbing the order."""
+        return _map(lambda leaf: leaf[: self.batch_size].to(self.device), self._arrays)
+
+    def _pass(self):
+        """One run through the data."""
+        arrays, order = self._arrays, None
+        if self.shuffle:
+            order = torch.randperm(self.rows)
+            if self._bytes <= _WHOLE_GATHER_BYTES or not self._travel and self.device.type == "cuda":
+                arrays = tree.map_structure(lambda leaf: _take(leaf, order), arrays)
+                order = None
+        if order is None and not self._travel:
+            yield from _split(arrays, self.batch_size, self.rows)
+            return
+        for start in range(0, self.rows, self.batch_size):
+            where = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
+            batch = tree.map_structure(lambda leaf, w=where: leaf[w] if isinstance(w, slice) or leaf is None else _take(leaf, w), arrays)
+            yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch)
+
+
+def _split(arrays, size, rows):
+    """All batches as views, cut in one call per array."""
+    count = math.ceil(rows / size)
+
+    def cut(array):
+        if array is None:
+            return [None] * count
+        if isinstance(array, torch.Tensor):
+            return array.split(size)
+        return [array[i : i + size] for i in range(0, rows, size)]
+
+    parts = []
+    for array in arrays:
+        if array is None or not tree.is_nested(array):
+            parts.append(cut(array))
+        else:
+            columns = [cut(leaf) for leaf in tree.flatten(array)]
+            parts.append([tree.pack_sequence_as(array, leaves) for leaves in zip(*columns, strict=True)])
+    return zip(*parts, strict=True)
+
+
+def _take(leaf, order):
+    if leaf is None:
+        return None
+    if isinstance(leaf, torch.Tensor):
+        return leaf.index_select(0, order.to(leaf.device))
+    return leaf[order.numpy()]
+
+
+def _map(function, arrays):
+    return tree.map_structure(lambda leaf: function(leaf) if isinstance(leaf, torch.Tensor) else leaf, arrays)
+
+
+def _batch_size(value):
+    if value is None:
+        return 32
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+        raise ValueError(f"`batch_size` must be a positive integer, got {value!r}.")
+    return int(value)

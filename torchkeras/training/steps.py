@@ -1,0 +1,176 @@
+"""One step of training, evaluation and prediction, and what users override in it.
+
+May import core, losses, optimizers and this room. Nothing here reads a value from the device: losses and metrics add up in tensors, and the
+logs are made when someone looks.
+"""
+
+import torch
+
+from torchkeras.core import tree
+from torchkeras.core.layer_state import TrainableEpoch
+from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
+
+
+class Steps:
+    """`train_step`, `test_step`, `predict_step`, `compute_loss`, `compute_metrics`: each overridable, as in Keras."""
+
+    def train_step(self, data):
+        """One training step on one batch; returns the logs. Override it for training schemes of your own.
+
+        A step in plain torch looks like this:
+
+            x, y = data
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred)
+            self.zero_grad()
+            loss.backward()
+            self.optimizer.apply([v.grad for v in self.trainable_variables], self.trainable_variables)
+            return self.compute_metrics(x, y, y_pred)
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self._learn(x, y, sample_weight)
+        with torch.no_grad():
+            return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _learn(self, x, y, sample_weight):
+        """Forward, loss, backward, update; the loss goes into its tracker."""
+        d = self.__dict__
+        for variable in d["_learned"]:
+            variable.grad = None
+        y_pred = self(x, training=True)
+        loss = self._loss_for_step(x, y, y_pred, sample_weight, True)
+        d["_loss_tracker"].update_state(d.pop("_shown_loss", loss).detach(), sample_weight=_rows(x))
+        if d["_learned"]:
+            optimizer = d["optimizer"]
+            scale = getattr(optimizer, "scale_loss", None)
+            (loss if scale is None else scale(loss)).backward()
+            optimizer.step()
+        return y_pred
+
+    def test_step(self, data):
+        """One evaluation step on one batch; returns the logs."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self._judge(x, y, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _judge(self, x, y, sample_weight):
+        d = self.__dict__
+        y_pred = self(x, training=False)
+        loss = self._loss_for_step(x, y, y_pred, sample_weight, False)
+        d["_loss_tracker"].update_state(d.pop("_shown_loss", loss), sample_weight=_rows(x))
+        return y_pred
+
+    def predict_step(self, data):
+        """Prediction for one batch."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The scalar that a step minimizes: the compiled loss plus everything in `losses`.
+
+        Raises `ValueError` if there is neither.
+        """
+        d = self.__dict__
+        loss = d["_compile_loss"]
+        total = shown = None
+        if loss is not None:
+            total, shown = loss.evaluate(y, y_pred, sample_weight)
+        for value in self._step_losses():
+            value = value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=torch.float32)
+            value = value.sum() if value.dim() else value
+            total = value if total is None else total + value
+            shown = value if shown is None else shown + value
+        if total is None:
+            raise ValueError(
+                "No loss to compute. Provide a `loss` argument in `compile()`, or call `add_loss` in a layer of the model."
+            )
+        if shown is not total:
+            d["_shown_loss"] = shown
+        return total
+
+    def _loss_for_step(self, x, y, y_pred, sample_weight, training):
+        d = self.__dict__
+        if d["_loss_takes_training"]:
+            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+    def _step_losses(self):
+        """What `losses` gives, from lists made once: no walk over the layers in a step."""
+        d = self.__dict__
+        if d["_loss_sources_at"] != TrainableEpoch.count:
+            self._find_loss_sources()
+        found = [value for _, value in d["_collector"] or ()]
+        found.extend(function() for function in d["_always_added"])
+        found.extend(variable.regularizer(variable) for variable in d["_regularized"])
+        return found
+
+    def _find_loss_sources(self):
+        d = self.__dict__
+        d["_always_added"] = [fn for layer in self._flatten_layers() for fn in layer.__dict__["_loss_functions"]]
+        d["_regularized"] = [v for v in self.trainable_variables if getattr(v, "regularizer", None) is not None]
+        d["_loss_sources_at"] = TrainableEpoch.count
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the compiled metrics and returns all results as a dict of tensors."""
+        self._update_metrics(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def _update_metrics(self, y, y_pred, sample_weight):
+        metrics = self.__dict__["_compile_metrics"]
+        if metrics is not None:
+            metrics.update_state(y, y_pred, sample_weight)
+
+    def get_metrics_result(self):
+        """Log name -> current value of all metrics, as tensors on the device."""
+        results = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    # -- steps as the loops call them ---------------------------------------------------------------------------------
+
+    def _train_function(self):
+        """`batch -> logs or None`: None says that the metrics hold everything and nobody need read them now."""
+        if self._overrides("train_step"):
+            return lambda batch: self.train_step(pack_x_y_sample_weight(*batch))
+        if self._overrides("compute_metrics"):
+            return lambda batch: Steps.train_step(self, batch)
+
+        def step(batch):
+            x, y, sample_weight = batch
+            y_pred = self._learn(x, y, sample_weight)
+            if self.__dict__["_compile_metrics"] is not None:
+                with torch.no_grad():
+                    self._update_metrics(y, y_pred, sample_weight)
+
+        return step
+
+    def _test_function(self):
+        if self._overrides("test_step"):
+            return lambda batch: self.test_step(pack_x_y_sample_weight(*batch))
+        if self._overrides("compute_metrics"):
+            return lambda batch: Steps.test_step(self, batch)
+
+        def step(batch):
+            x, y, sample_weight = batch
+            self._update_metrics(y, self._judge(x, y, sample_weight), sample_weight)
+
+        return step
+
+    def _predict_function(self):
+        if self._overrides("predict_step"):
+            return lambda batch: self.predict_step(pack_x_y_sample_weight(*batch))
+        return lambda batch: self(batch[0], training=False)
+
+    def _overrides(self, name):
+        return getattr(type(self), name) is not getattr(Steps, name)
+
+
+def _rows(x):
+    if isinstance(x, torch.Tensor):
+        return x.shape[0] if x.dim() else 1
+    for leaf in tree.flatten(x):
+        if leaf is not None:
+            return leaf.shape[0]
+    return 1
