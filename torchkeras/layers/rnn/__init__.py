@@ -1,4 +1,5 @@
-"""Recurrent layers: `recurrent.py` drives cells over steps, `cells.py` is what our cells share, `fused.py` torch's kernels.
+"""Recurrent layers. `recurrent.py` drives a cell over steps, `own_cell.py` chooses torch's kernels (`fused.py`) where it can,
+`cells.py` is what our cells share.
 
 May import core, random and the families below layers.
 """

@@ -20,8 +20,8 @@ def clamped_rate():
 class RecurrentCell(Layer):
     """A cell with `kernel` `(inputs, gates * units)`, `recurrent_kernel` `(units, gates * units)` and a bias.
 
-    A subclass declares the fields, `_gates`, `_states`, and `_step`. One step of a sequence has two parts: `_project` (what the
-    inputs contribute, for all steps at once if the caller has them) and `_step` (what the state contributes).
+    A subclass declares the fields, `_gates`, `_states`, and `_step`. One step of a sequence has two parts: `_project` (what
+    the inputs contribute, for all steps at once if the caller has them) and `_step` (what the state contributes).
     """
 
     _gates, _states = 1, 1
@@ -85,7 +85,7 @@ class RecurrentCell(Layer):
         return bias
 
     def _project(self, inputs, weights, mask=None):
-        """What inputs `(batch, ..., features)` contribute to the gates, bias included: `(batch, ..., gates * units)`."""
+        """What inputs `(batch, ..., features)` add to the gates, bias included: `(batch, ..., gates * units)`."""
         kernel, bias = weights[0], self._input_bias(weights[2])
         if not inputs.is_floating_point():
             inputs = inputs.to(kernel.dtype)
@@ -98,7 +98,7 @@ class RecurrentCell(Layer):
         return F.linear(inputs, kernel.t(), bias)
 
     def _recur(self, state, recurrent_kernel, mask, bias=None):
-        """What a state `(batch, units)` contributes to the gates: `(batch, gates * units)`."""
+        """What a state `(batch, units)` adds to the gates: `(batch, gates * units)`."""
         if isinstance(mask, list):
             parts = zip(mask, recurrent_kernel.t().chunk(self._gates), strict=True)
             outputs = torch.cat([F.linear(state * each, part) for each, part in parts], dim=-1)

@@ -2,8 +2,9 @@
 
 May import torch. Knows no layer.
 
-The kernels know no masks. A mask is served by moving the steps to keep to the front of each sequence, running the kernel once,
-and reading each step's output where it came to lie: the same numbers as skipping steps, with no wait for the device and no loop.
+The kernels know no masks. A mask is served by moving the steps to keep to the front of each sequence, running the kernel
+once, and reading each step's output where it came to lie: the numbers of skipping steps, without waiting for the device or
+looping.
 """
 
 import torch
@@ -17,7 +18,7 @@ def lstm(sequences, states, mask, weights, needs_state):
 
     Args:
         states: `[h, c]`, each `(batch, units)`.
-        mask: None or bool `(batch, steps)`; False steps repeat the output before them (zeros at first) and hold the states.
+        mask: None or bool `(batch, steps)`; at False the output before is repeated (zeros at first) and states are held.
         weights: `(kernel, recurrent_kernel, bias or None)` as Keras shapes them.
         needs_state: whether the final states must be right (with a mask, the cell state costs a little).
     """
@@ -54,7 +55,7 @@ def _pack(sequences, mask):
 
 
 def _hold_cell_state(packed, padding, kernel):
-    """Adds an input that is 1 on padding and shuts the input gate and opens the forget gate there: `c` is held exactly."""
+    """Adds an input, 1 on padding, that shuts the input gate and opens the forget gate: `c` is held exactly."""
     units = kernel.shape[0] // 4
     flag = padding.unsqueeze(-1)
     packed = torch.cat([packed.masked_fill(flag, 0.0), flag.to(packed.dtype)], dim=-1)

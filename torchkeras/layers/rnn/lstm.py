@@ -85,19 +85,19 @@ class LSTM(OwnCell):
         activation, recurrent_activation: of the candidate and the output, and of the three gates.
         use_bias, unit_forget_bias: whether there is a bias, and whether that of the forget gate begins at 1.
         kernel_*, recurrent_*, bias_*: initializers, regularizers and constraints of the cell's `kernel`
-            `(features, 4 * units)`, `recurrent_kernel` `(units, 4 * units)` and `bias` `(4 * units,)`; gates in the order
-            input, forget, candidate, output.
-        dropout, recurrent_dropout: fraction of the inputs, and of the state, dropped in training (one mask per sequence).
+            `(features, 4 * units)`, `recurrent_kernel` `(units, 4 * units)` and `bias` `(4 * units,)`; gates in the
+            order input, forget, candidate, output.
+        dropout, recurrent_dropout: fraction of inputs, and of the state, dropped in training (one mask per sequence).
         seed: for the dropout masks.
         return_sequences: the output of every step `(batch, steps, units)` instead of the last one `(batch, units)`.
         return_state: also the final states: `(output, h, c)`.
         go_backwards: read the sequence from its end; outputs come in the order of reading.
         stateful: begin each batch with the final states of the one before (until `reset_state`).
         unroll: accepted; torch loops are unrolled anyway.
-        use_cudnn: "auto" takes torch's kernel where it computes the same; True insists on it; False keeps CUDA from it.
+        use_cudnn: "auto" takes torch's kernel where it computes the same; True insists on it; False: not on CUDA.
 
-    Call arguments: `sequences`, `initial_state` (list of two), `mask` `(batch, steps)` with False for steps to skip (the
-    states are held, the previous output is repeated), `training`.
+    Call arguments: `sequences`, `initial_state` (list of two), `mask` `(batch, steps)` with False for steps to skip
+    (states are held, the output before is repeated), `training`.
 
     Which kernel runs, and why: `explain_kernel()`.
 
@@ -105,8 +105,8 @@ class LSTM(OwnCell):
         >>> LSTM(8, return_sequences=True)(torch.ones(2, 5, 3)).shape
         torch.Size([2, 5, 8])
 
-    In torch: `nn.LSTM(features, units, batch_first=True)`, whose weights are `kernel.t()`, `recurrent_kernel.t()` and two
-    biases that add up.
+    In torch: `nn.LSTM(features, units, batch_first=True)`, whose weights are `kernel.t()`, `recurrent_kernel.t()` and
+    two biases that add up.
     """
 
     units = field(convert=positive_int("units"))

@@ -3,6 +3,8 @@
 May import core and the families below layers. The base of LSTM, GRU and SimpleRNN.
 """
 
+import torch
+
 from torchkeras.core import scopes
 from torchkeras.core.fields import field, signature_of
 from torchkeras.layers.rnn.recurrent import RNN
@@ -35,6 +37,8 @@ class OwnCell(RNN):
             return "recurrent_dropout works between the steps"
         if self.use_cudnn is False and self.cell.kernel.is_cuda:
             return "use_cudnn=False"
+        if torch.compiler.is_dynamo_compiling() and torch.is_grad_enabled():
+            return "torch.compile cannot differentiate the kernel"  # on CPU it gives None for a saved tensor
         return None
 
     def explain_kernel(self):

@@ -1,6 +1,7 @@
 """RNN: a cell driven over the steps of a sequence.
 
-May import core, random and the families below layers. Knows cells only by their manners: `call(inputs, states)`, `state_size`.
+May import core, random and the families below layers. Knows cells by their manners only: `call(inputs, states)`
+and `state_size`.
 """
 
 import inspect
@@ -44,7 +45,8 @@ class RNN(Layer):
         unroll: accepted; torch loops are unrolled anyway.
         zero_output_for_mask: zeros at masked steps instead of the output before them.
 
-    Call arguments: `sequences`, `initial_state` (a list), `mask` `(batch, steps)` with False for steps to skip, `training`.
+    Call arguments: `sequences`, `initial_state` (a list), `mask` `(batch, steps)` with False for steps to skip,
+    `training`.
 
     Example:
         >>> RNN(LSTMCell(8), return_sequences=True)(torch.ones(2, 5, 3)).shape
@@ -176,8 +178,8 @@ class RNN(Layer):
         expected = self._buffers[self._state_names[0]].shape[0]
         if sequences.shape[0] != expected:
             raise ValueError(
-                f"Layer {self.name!r} is stateful with a batch size of {expected}, it got a batch of {sequences.shape[0]}: "
-                "every batch must have the size that it was built with."
+                f"Layer {self.name!r} is stateful with a batch size of {expected}, it got a batch of "
+                f"{sequences.shape[0]}: every batch must have the size that it was built with."
             )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -245,7 +247,7 @@ class RNN(Layer):
         output = self._batch_first((batch, steps, size)) if self.return_sequences else (batch, size)
         if not self.return_state:
             return output
-        return (output, *tree.map_structure(lambda units: _StateShape((batch, units)), self.state_size))
+        return (output, *tree.map_structure(lambda units: (batch, units), self.state_size))
 
     def compute_mask(self, inputs, previous_mask):
         mask = tree.flatten(previous_mask)[0] if previous_mask is not None else None
@@ -262,10 +264,6 @@ class RNN(Layer):
                 config["cell"], custom_objects, kinds=("layer",), printable_name="cell"
             )
         return super().from_config(config)
-
-
-class _StateShape(tuple):
-    """The shape of one state; a leaf inside nested states."""
 
 
 def _bool_mask(mask):
