@@ -39,7 +39,9 @@ LEVELS = (
 RANK = {room: rank for rank, rooms in enumerate(LEVELS) for room in rooms}
 
 # (importing file, imported room): why this upward import has to be. An entry that is no longer needed fails the test.
-EXCEPTIONS: dict[tuple[str, str], str] = {}
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("models/model.py", "saving"): "Keras puts to_json and save on the model; the formats themselves know models",
+}
 
 # Folder and file names that say nothing about what lives there; `utils` is a name that Keras publishes.
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}

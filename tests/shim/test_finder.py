@@ -218,10 +218,11 @@ def test_notebook_extension(python):
         python,
         """
         import torchkeras
+        from torchkeras.shim.notebook import unload_ipython_extension
         torchkeras.load_ipython_extension(object())
         from tensorflow import keras
         assert keras is torchkeras
-        torchkeras.unload_ipython_extension(object())
+        unload_ipython_extension(object())
         try:
             import tensorflow
         except ModuleNotFoundError:
