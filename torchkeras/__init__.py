@@ -1,0 +1,96 @@
+"""torchkeras: Keras code, running as real PyTorch.
+
+Public names only. `import torchkeras as keras` gives Keras's modules and classes; `python -m torchkeras script.py` runs a script that imports
+`keras` or `tensorflow.keras`; `torchkeras.install()` does the same inside a running program.
+"""
+
+from torchkeras import (
+    activations,
+    backend,
+    callbacks,
+    config,
+    constraints,
+    dtype_policies,
+    initializers,
+    keras2,
+    layers,
+    losses,
+    metrics,
+    mixed_precision,
+    models,
+    ops,
+    optimizers,
+    random,
+    regularizers,
+    saving,
+    tree,
+    utils,
+)
+from torchkeras.core.dtype_policy import DTypePolicy, FloatDTypePolicy
+from torchkeras.core.input_spec import InputSpec
+from torchkeras.core.layer import Layer
+from torchkeras.core.scopes import device, name_scope
+from torchkeras.core.symbolic import KerasTensor, Operation
+from torchkeras.core.variable import Variable
+from torchkeras.initializers import Initializer
+from torchkeras.layers import Input
+from torchkeras.losses import Loss
+from torchkeras.metrics import Metric
+from torchkeras.models import Model, Sequential
+from torchkeras.optimizers import Optimizer
+from torchkeras.regularizers import Regularizer
+from torchkeras.shim import install, uninstall
+from torchkeras.shim.notebook import load_ipython_extension
+
+__version__ = "3.15.1"  # the Keras release whose behaviour this is; the package's own version is in its metadata
+
+
+def version():
+    """The Keras release that torchkeras follows."""
+    return __version__
+
+
+__all__ = [
+    "DTypePolicy",
+    "FloatDTypePolicy",
+    "Initializer",
+    "Input",
+    "InputSpec",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Operation",
+    "Optimizer",
+    "Regularizer",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "device",
+    "dtype_policies",
+    "initializers",
+    "install",
+    "keras2",
+    "layers",
+    "load_ipython_extension",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "name_scope",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "saving",
+    "tree",
+    "uninstall",
+    "utils",
+    "version",
+]

@@ -1,0 +1,8 @@
+"""Keras 2's spellings: tables and thin wrappers that register themselves with the engine.
+
+May import everything below the shim. No other room has a branch on "Keras 2".
+"""
+
+from torchkeras.keras2 import optimizers
+
+__all__ = ["optimizers"]

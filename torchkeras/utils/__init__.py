@@ -1,0 +1,38 @@
+"""`keras.utils`: the helpers that Keras publishes under this name.
+
+May import core, callbacks, random and saving.
+"""
+
+from torchkeras.callbacks.progress import Progbar
+from torchkeras.core.dtypes import standardize_dtype
+from torchkeras.core.registry import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from torchkeras.core.scopes import clear_session
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.symbolic import is_keras_tensor
+from torchkeras.random import set_random_seed
+from torchkeras.utils.numeric import normalize, to_categorical
+
+__all__ = [
+    "CustomObjectScope",
+    "Progbar",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "is_keras_tensor",
+    "normalize",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "standardize_dtype",
+    "to_categorical",
+]
