@@ -67,6 +67,27 @@ def test_axes_of_length_one_cost_no_copy():
     assert batches.like_parameter(grad, w) is grad
 
 
+@pytest.mark.parametrize(("cls", "arguments"), KINDS, ids=IDS)
+def test_no_kernel_copies_a_weight_kept_in_torchs_order(cls, arguments):
+    w = Variable(drawn(8, 4), memory_order=[1, 0])
+    optimizer = cls(**arguments)
+    optimizer.build([w])
+    (w * w).sum().backward()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        optimizer.step()
+    assert not {event.key for event in profile.key_averages()} & {"aten::contiguous", "aten::clone", "aten::copy_"}
+
+
+@pytest.mark.parametrize(("cls", "arguments"), KINDS, ids=IDS)
+def test_empty_parameters_are_no_trouble(cls, arguments):
+    w, empty = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.empty(0, 3))
+    optimizer = cls(0.5, clipnorm=1.0, **arguments)
+    optimizer.build([empty, w])
+    optimizer.apply([torch.empty(0, 3), torch.ones(2)])
+    assert (w < 1.0).all()
+    assert torch.isfinite(w).all()
+
+
 def test_parameters_with_gaps_in_memory_are_updated_alone():
     whole = torch.zeros(4, 6)
     w = torch.nn.Parameter(whole[:, ::2])

@@ -79,12 +79,13 @@ def _fused(batch, grads, rate, beta_1, beta_2, epsilon, amsgrad):
     """torch's fused kernel. At an infinite step its own bias corrections are exactly 1; ours is part of the rate."""
     if "steps" not in batch.memo:
         batch.memo["steps"] = [torch.tensor(math.inf, device=batch.device)] * len(batch.params)
+    params, grads, slots = batch.stored(grads)
     torch._fused_adam_(
-        batch.params,
+        params,
         grads,
-        batch.slots["momentum"],
-        batch.slots["velocity"],
-        batch.slots["velocity_hat"] if amsgrad else [],
+        slots["momentum"],
+        slots["velocity"],
+        slots["velocity_hat"] if amsgrad else [],
         batch.memo["steps"],
         lr=rate,
         beta1=beta_1,

@@ -2,8 +2,9 @@
 
 May import torch only. Knows no formula: it says which tensors belong together and in which memory layout.
 
-torch's fused kernels walk the memory of parameter, gradient and state side by side and never look at strides. A batch
-therefore records whether its parameters are dense, and gradients are brought into their parameters' layout first.
+torch's fused kernels walk the memory of parameter, gradient and state side by side and never look at strides; on the
+CPU they also copy whatever is not contiguous. A batch therefore brings gradients into their parameters' layout and
+hands the kernels contiguous views of that memory (`stored`): a weight kept in torch's order costs nothing extra.
 """
 
 import torch
@@ -21,14 +22,27 @@ class Batch:
         memo: what an optimizer wants to keep per batch from step to step.
     """
 
-    __slots__ = ("device", "dtype", "fused", "memo", "params", "slots", "strides", "verified")
+    __slots__ = (
+        "_addresses",
+        "_stored",
+        "_strides",
+        "_turned",
+        "device",
+        "dtype",
+        "fused",
+        "memo",
+        "params",
+        "slots",
+    )
 
     def __init__(self, params, slots, fused):
         self.params, self.slots, self.fused = params, slots, fused
         self.device, self.dtype = params[0].device, params[0].dtype
-        self.strides = [p.stride() for p in params]
-        self.verified = self.strides
         self.memo = {}
+        self._addresses = [p.data_ptr() for p in params]
+        self._strides = [p.stride() for p in params]
+        self._turned = [(i, memory_order(p)) for i, p in enumerate(params) if not p.is_contiguous()]
+        self._stored = None
 
     def pick(self, positions):
         """The batch of some of the variables."""
@@ -36,23 +50,39 @@ class Batch:
         return Batch([self.params[i] for i in positions], slots, self.fused)
 
     def moved(self):
-        """Whether the parameters went to another device or dtype since the batch was made."""
-        first = self.params[0]
-        return first.device != self.device or first.dtype != self.dtype
-
-    def relaid(self):
-        """Whether a parameter's memory was replaced by one with other strides."""
-        return any(p.stride() != s for p, s in zip(self.params, self.strides))
+        """Whether a parameter has other memory than when the batch was made: another device, dtype, layout or tensor."""
+        return [p.data_ptr() for p in self.params] != self._addresses
 
     def lies_like(self, grads):
-        """Whether gradients, parameters and state lie in memory alike. Cheap when the gradients lie as before."""
+        """Whether the gradients lie in memory as the parameters do. Cheap when they lie as before."""
         strides = [g.stride() for g in grads]
-        if strides == self.verified:
+        if strides == self._strides:
             return True
-        if self.relaid() or not all(map(same_layout, self.params, grads)):
+        if not all(map(same_layout, self.params, grads)):
             return False
-        self.verified = strides
+        self._strides = strides
         return True
+
+    def stored(self, grads):
+        """`(params, grads, slots)` as contiguous views of their memory, for fused kernels."""
+        if self._stored is None:
+            params = self._in_memory_order([p.detach() for p in self.params])
+            slots = {name: self._in_memory_order([v.detach() for v in values]) for name, values in self.slots.items()}
+            self._stored = params, slots
+        params, slots = self._stored
+        return params, self._in_memory_order(grads), slots
+
+    def _in_memory_order(self, tensors):
+        if self._turned:
+            tensors = list(tensors)
+            for i, order in self._turned:
+                tensors[i] = tensors[i].permute(order)
+        return tensors
+
+
+def memory_order(tensor):
+    """The axes of a tensor in the order in which they lie in memory, slowest first."""
+    return sorted(range(tensor.ndim), key=lambda axis: -tensor.stride(axis))
 
 
 def is_dense(tensor):

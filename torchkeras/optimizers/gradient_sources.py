@@ -33,8 +33,6 @@ class GradientSources:
             )
         if len(found) < len(grads):
             self._warn_missing([v for v, g in zip(variables, grads) if g is None])
-        if any(batch.relaid() for batch in self._batches()):
-            self._plan = None
         given = {id(v): like_parameter(g, v) for v, g in found}
         pairs = []
         with torch.no_grad():

@@ -171,7 +171,7 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
     _index_dict = property(lambda self: self._trainable_variables_indices, doc="Keras 2's name.")
 
     def _batches(self):
-        """The batches of all variables, made anew after the model moved to another device or dtype."""
+        """The batches of all variables, made anew after the model moved to another device, dtype or memory layout."""
         plan = self._plan
         if plan is None or any(batch.moved() for batch in plan):
             known = [v for v in self._trainable_variables if not getattr(v, "overwrite_with_gradient", False)]
@@ -269,9 +269,6 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
         else:
             if batch.lies_like(grads):
                 return grads
-        if batch.relaid():  # the parameter's own memory was replaced: its state follows
-            batches.batches_of(batch.params, self.state)
-            self._plan = None
         return [batches.like_parameter(grad, param) for grad, param in zip(grads, batch.params)]
 
     def _advance(self, pairs, direct=()):

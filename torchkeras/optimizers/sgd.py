@@ -60,23 +60,24 @@ class SGD(Optimizer):
             torch._foreach_add_(params, velocities, alpha=self.momentum)
             torch._foreach_add_(params, grads, alpha=-learning_rate)
         elif batch.fused:
-            _fused_momentum(params, grads, velocities, self.momentum, learning_rate)
+            _fused_momentum(batch, grads, self.momentum, learning_rate)
         else:
             torch._foreach_mul_(velocities, self.momentum)
             torch._foreach_add_(velocities, grads, alpha=-learning_rate)
             torch._foreach_add_(params, velocities)
 
 
-def _fused_momentum(params, grads, velocities, momentum, rate):
+def _fused_momentum(batch, grads, momentum, rate):
     """Keras's formula by torch's fused kernel, which computes `v = momentum * v + (1 - dampening) * g; w -= lr * v`.
 
     A dampening of `1 + rate` puts the learning rate into the velocity, a learning rate of -1 adds the velocity as it
     is.
     """
+    params, grads, slots = batch.stored(grads)
     torch._fused_sgd_(
         params,
         grads,
-        velocities,
+        slots["momentum"],
         weight_decay=0.0,
         momentum=momentum,
         lr=-1.0,
