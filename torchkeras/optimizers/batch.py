@@ -50,7 +50,7 @@ class Batch:
         return Batch([self.params[i] for i in positions], slots, self.fused)
 
     def moved(self):
-        """Whether a parameter has other memory than when the batch was made: another device, dtype, layout or tensor."""
+        """Whether a parameter has other memory than before: it went to another device, dtype, layout or tensor."""
         return [p.data_ptr() for p in self.params] != self._addresses
 
     def lies_like(self, grads):
