@@ -10,6 +10,12 @@ from torchkeras.core.fields import field, positive_int
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
+from torchkeras.layers._argument import keep_argument
+
+
+def _table(weights):
+    """The array itself or a list of one."""
+    return weights[0] if isinstance(weights, (list, tuple)) and len(weights) == 1 else weights
 
 
 @published("layer", "keras.layers")
@@ -42,7 +48,7 @@ class Embedding(Layer):
     embeddings_regularizer = _slots.regularizer()
     embeddings_constraint = _slots.constraint()
     mask_zero = field(False)
-    weights = field(None, in_config=False)
+    weights = field(None, in_config=False, convert=_table)
     lora_rank = _slots.lora("lora_rank")
     lora_alpha = _slots.lora("lora_alpha")
     quantization_config = field(None)
@@ -54,7 +60,9 @@ class Embedding(Layer):
     def _configure(self):
         self.supports_masking = bool(self.mask_zero)
         self.autocast = False  # indices in floats must not be rounded to 16 bits
-        if self.__dict__["_initial_weights"] is not None:
+        if self._first_table is not None:
+            self.__dict__["_initial_weights"] = [self._first_table]
+            self._first_table = None
             self.build(None)
 
     def build(self, input_shape=None):
@@ -92,12 +100,5 @@ class Embedding(Layer):
         return {"activity_regularizer": None, **super().get_config()}
 
 
-def _take_weights(layer, value):
-    """`weights=` of the constructor: kept until the table exists, which `build` then fills."""
-    if value is not None:
-        alone = not isinstance(value, (list, tuple)) or len(value) != 1
-        layer.__dict__["_initial_weights"] = [value] if alone else list(value)
-
-
-# The constructor's argument and the property of every layer share this name.
-Embedding.weights = Layer.weights.setter(_take_weights)
+# The constructor's argument; on every layer the name stands for its weights.
+keep_argument(Embedding, "weights", "_first_table")

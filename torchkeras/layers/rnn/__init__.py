@@ -1,5 +1,5 @@
-"""Recurrent layers. `recurrent.py` drives a cell over steps, `own_cell.py` chooses torch's kernels (`fused.py`) where it can,
-`cells.py` is what our cells share.
+"""Recurrent layers. `recurrent.py` drives a cell over steps, `own_cell.py` takes torch's kernels (`fused.py`) where it
+can, `cells.py` is what our cells share.
 
 May import core, random and the families below layers.
 """

@@ -20,8 +20,8 @@ def clamped_rate():
 class RecurrentCell(Layer):
     """A cell with `kernel` `(inputs, gates * units)`, `recurrent_kernel` `(units, gates * units)` and a bias.
 
-    A subclass declares the fields, `_gates`, `_states`, and `_step`. One step of a sequence has two parts: `_project` (what
-    the inputs contribute, for all steps at once if the caller has them) and `_step` (what the state contributes).
+    A subclass declares the fields, `_gates`, `_states`, and `_step`. One step of a sequence has two parts: `_project`
+    (what the inputs contribute, for all steps at once if the caller has them) and `_step` (what the state contributes).
     """
 
     _gates, _states = 1, 1

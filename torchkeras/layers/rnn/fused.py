@@ -2,9 +2,9 @@
 
 May import torch. Knows no layer.
 
-The kernels know no masks. A mask is served by moving the steps to keep to the front of each sequence, running the kernel
-once, and reading each step's output where it came to lie: the numbers of skipping steps, without waiting for the device or
-looping.
+The kernels know no masks. A mask is served by moving the steps to keep to the front of each sequence, running the
+kernel once, and reading each step's output where it came to lie: the numbers of skipping steps, without waiting for the
+device or looping.
 """
 
 import torch
@@ -18,7 +18,7 @@ def lstm(sequences, states, mask, weights, needs_state):
 
     Args:
         states: `[h, c]`, each `(batch, units)`.
-        mask: None or bool `(batch, steps)`; at False the output before is repeated (zeros at first) and states are held.
+        mask: None or bool `(batch, steps)`; at False the output before is repeated (at first zeros), states are held.
         weights: `(kernel, recurrent_kernel, bias or None)` as Keras shapes them.
         needs_state: whether the final states must be right (with a mask, the cell state costs a little).
     """
