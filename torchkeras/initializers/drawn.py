@@ -238,5 +238,3 @@ class Orthogonal(RandomInitializer):
         if rows < columns:
             q = q.T
         return self.gain * q.reshape(shape)
-
-

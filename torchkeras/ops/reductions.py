@@ -6,7 +6,7 @@ summed in float32.
 
 import torch
 
-from torchkeras.core.dtypes import INTS, result_type, torch_dtype
+from torchkeras.core.dtypes import INTS, NAMES, result_type, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
 from torchkeras.ops._makers import (
     as_float,
@@ -31,17 +31,6 @@ def _mean_type(dtype):
     return result_type(dtype, float) if dtype in INTS or dtype == "bool" else dtype
 
 
-def _one_by_one(function):
-    """For torch functions that reduce a single axis: all axes in turn, last first."""
-
-    def reduce(x, axes, keepdims):
-        for axis in sorted(axes, reverse=True):
-            x = function(x, axis, keepdims)
-        return x
-
-    return reduce
-
-
 def _flattened(x, axes, keepdims):
     """`x` with the given axes merged into a last one, and the shape that the reduced result has."""
     shape = reduced_shape(x.shape, axes, keepdims)
@@ -55,7 +44,7 @@ def _together(function):
 
     def reduce(x, axes, keepdims):
         flat, shape = _flattened(x, axes, keepdims)
-        return function(flat).reshape(shape)
+        return function(flat).reshape(tuple(shape))
 
     return reduce
 
@@ -73,9 +62,6 @@ def _in_float32(function):
 
 sum = reduction("Sum", lambda x, axes, keep: torch.sum(x, axes, keep, dtype=x.dtype), "The sum.", dtype=_sum_type)
 mean = reduction("Mean", _in_float32(torch.mean), "The mean.", dtype=_mean_type)
-prod = reduction(
-    "Prod", _one_by_one(lambda x, axis, keep: torch.prod(x, axis, keep, dtype=x.dtype)), "The product.", dtype=_sum_type
-)
 all = reduction("All", lambda x, axes, keep: torch.all(x.bool(), axes, keep), "True where all are.", result="bool")
 any = reduction("Any", lambda x, axes, keep: torch.any(x.bool(), axes, keep), "True where one is.", result="bool")
 amax = reduction("Amax", torch.amax, "The largest number.")
@@ -96,6 +82,21 @@ std = reduction(
 logsumexp = reduction("Logsumexp", torch.logsumexp, "`log(sum(exp(x)))` without overflow.", _mean_type, module="math")
 nansum = reduction("Nansum", lambda x, axes, keep: torch.nansum(x, axes, keep), "The sum without NaNs.", _sum_type)
 nanmean = reduction("Nanmean", _in_float32(torch.nanmean), "The mean without NaNs.", _mean_type)
+
+
+def _prod_spec(x, axis=None, keepdims=False, dtype=None):
+    return KerasTensor(reduced_shape(x.shape, axis, keepdims), dtype or _sum_type(x.dtype))
+
+
+@operation("Prod", "numpy", output_spec=_prod_spec)
+def prod(x, axis=None, keepdims=False, dtype=None):
+    """The product, computed in `dtype`."""
+    x = as_tensor(x)
+    result = torch_dtype(dtype or _sum_type(NAMES[x.dtype]))
+    x = x.to(torch.float32 if result in (torch.float16, torch.bfloat16) else result)
+    for one in sorted(axes_of(axis, x.dim()), reverse=True):
+        x = torch.prod(x, one, keepdims, dtype=x.dtype)
+    return x.to(result)
 
 
 def _bounded_spec(x, axis=None, keepdims=False, initial=None):
@@ -257,4 +258,4 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
     exact = flat.float() if x.dtype in (torch.float16, torch.bfloat16) else flat
     q = as_tensor(q, exact.dtype, x.device)
     result = torch.quantile(exact, q.reshape(-1), dim=-1, interpolation=method)
-    return result.reshape(*q.shape, *shape).to(x.dtype)
+    return result.reshape((*q.shape, *shape)).to(x.dtype)

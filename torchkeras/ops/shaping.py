@@ -4,6 +4,7 @@ May import core and the makers. numpy's function of the same name gives the same
 """
 
 import builtins
+import itertools
 
 import numpy as np
 import torch
@@ -29,7 +30,9 @@ def _sizes(shape):
 
 
 def _reshape_spec(x, newshape):
-    sizes = [None if size in (-1, None) else int(size) for size in ([newshape] if isinstance(newshape, int) else newshape)]
+    sizes = [
+        None if size in (-1, None) else int(size) for size in ([newshape] if isinstance(newshape, int) else newshape)
+    ]
     if sizes.count(None) == 1 and None not in x.shape:
         known = np.prod([size for size in sizes if size is not None], dtype=int)
         total = np.prod(x.shape, dtype=int)
@@ -212,7 +215,7 @@ def _split_spec(x, indices_or_sections, axis=0):
         sizes = [None if size is None else size // indices_or_sections] * indices_or_sections
     else:
         cuts = [0, *map(int, indices_or_sections)]
-        sizes = [b - a for a, b in zip(cuts, cuts[1:])]
+        sizes = [b - a for a, b in itertools.pairwise(cuts)]
         sizes.append(None if size is None else size - cuts[-1])
     return [KerasTensor((*before, one, *after), x.dtype) for one in sizes]
 
@@ -356,7 +359,7 @@ def take_along_axis(x, indices, axis=None):
     return torch.take_along_dim(x, _from_end(indices, x.shape[axis]), axis)
 
 
-@operation("GetItem", "numpy")
+@operation("GetItem", "numpy", ("x", "key"))
 def get_item(x, key):
     """`x[key]`."""
     return as_tensor(x)[key]

@@ -1,0 +1,225 @@
+"""Convolution and pooling of `keras.ops.nn`.
+
+May import core and the makers. Kernels have Keras's layout `(*window, in, out)`; data is channels_last unless the
+settings or the call say otherwise. A channels_last tensor is handed to torch as a permuted view, whose memory torch's
+kernels like best.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from torchkeras.core.scopes import settings
+from torchkeras.core.symbolic import operation
+from torchkeras.ops._makers import as_tensor, promoted
+
+_CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_AVERAGE_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+_ADAPTIVE_AVERAGE = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+_ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
+
+
+def data_format_or_default(data_format):
+    """ "channels_last" or "channels_first"; None gives the global setting. Raises `ValueError` for anything else."""
+    if data_format is None:
+        return settings.image_data_format
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(f"`data_format` must be 'channels_last' or 'channels_first', got {data_format!r}.")
+    return data_format
+
+
+def window(value, rank, name):
+    """A tuple of `rank` integers from one or several. Raises `ValueError` for another length or other values."""
+    sizes = (value,) * rank if isinstance(value, int) else tuple(value)
+    if len(sizes) != rank or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(f"`{name}` must be a positive integer or {rank} of them, got {value!r}.")
+    return sizes
+
+
+def _rank(x):
+    rank = x.dim() - 2
+    if rank not in (1, 2, 3):
+        raise ValueError(f"Expected a batch of 1, 2 or 3 spatial axes with channels, got shape {tuple(x.shape)}.")
+    return rank
+
+
+def _channels_first(x):
+    return x.movedim(-1, 1)
+
+
+def _channels_last(x):
+    return x.movedim(1, -1)
+
+
+def same_padding(sizes, window, strides, dilation):
+    """Padding around each axis so that the output has `ceil(size / stride)` entries; an odd one goes behind."""
+    pairs = []
+    for size, length, stride, step in zip(sizes, window, strides, dilation, strict=True):
+        reach = (length - 1) * step + 1
+        total = max(0, (-(-size // stride) - 1) * stride + reach - size)
+        pairs.append((total // 2, total - total // 2))
+    return pairs
+
+
+def _padded(x, pairs, value):
+    """`x` padded where the pairs are uneven, and what is left for torch's own padding."""
+    if all(before == after for before, after in pairs):
+        return x, [before for before, _ in pairs]
+    return F.pad(x, [size for pair in reversed(pairs) for size in pair], value=value), 0
+
+
+def _check_padding(padding):
+    if padding not in ("valid", "same"):
+        raise ValueError(f"`padding` must be 'valid' or 'same', got {padding!r}.")
+
+
+# -- convolution ------------------------------------------------------------------------------------------------------
+
+
+def _convolve(x, kernel, strides, padding, dilation, groups):
+    """Both in torch's layout; `x` channels first."""
+    rank = _rank(x)
+    strides, dilation = window(strides, rank, "strides"), window(dilation, rank, "dilation_rate")
+    pads = 0
+    if padding == "same":
+        x, pads = _padded(x, same_padding(x.shape[2:], kernel.shape[2:], strides, dilation), 0)
+    return _CONV[rank](x, kernel, None, strides, pads, dilation, groups)
+
+
+@operation("Conv", "nn", ("inputs", "kernel"))
+def _conv(inputs, kernel, strides, padding, data_format, dilation_rate):
+    _check_padding(padding)
+    x, kernel = promoted(inputs, kernel)
+    x = _channels_first(x) if data_format == "channels_last" else x
+    kernel = kernel.permute(kernel.dim() - 1, kernel.dim() - 2, *range(kernel.dim() - 2))
+    if x.shape[1] % kernel.shape[1]:
+        raise ValueError(
+            f"The input has {x.shape[1]} channels, which the kernel's {kernel.shape[1]} input channels do not divide."
+        )
+    result = _convolve(x, kernel, strides, padding, dilation_rate, x.shape[1] // kernel.shape[1])
+    return _channels_last(result) if data_format == "channels_last" else result
+
+
+def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """Convolution over one, two or three axes.
+
+    Args:
+        inputs: `(batch, *sizes, channels)`, or channels first.
+        kernel: `(*window, channels / groups, filters)`; fewer input channels than the data has mean groups.
+        padding: "valid" or "same".
+
+    torch: `F.conv2d(inputs.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1))`.
+    """
+    return _conv(inputs, kernel, strides, padding, data_format_or_default(data_format), dilation_rate)
+
+
+@operation("DepthwiseConv", "nn", ("inputs", "kernel"))
+def _depthwise_conv(inputs, kernel, strides, padding, data_format, dilation_rate):
+    _check_padding(padding)
+    x, kernel = promoted(inputs, kernel)
+    x = _channels_first(x) if data_format == "channels_last" else x
+    channels, multiplier = kernel.shape[-2:]
+    flat = kernel.reshape(*kernel.shape[:-2], 1, channels * multiplier)
+    flat = flat.permute(flat.dim() - 1, flat.dim() - 2, *range(flat.dim() - 2))
+    result = _convolve(x, flat, strides, padding, dilation_rate, channels)
+    return _channels_last(result) if data_format == "channels_last" else result
+
+
+def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """Each channel convolved with filters of its own; kernel `(*window, channels, filters per channel)`."""
+    return _depthwise_conv(inputs, kernel, strides, padding, data_format_or_default(data_format), dilation_rate)
+
+
+@operation("SeparableConv", "nn", ("inputs", "depthwise_kernel", "pointwise_kernel"))
+def _separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate):
+    x = _depthwise_conv.compute(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return _conv.compute(x, pointwise_kernel, 1, "valid", data_format, 1)
+
+
+def separable_conv(
+    inputs, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None, dilation_rate=1
+):
+    """A depthwise convolution followed by one with windows of size one."""
+    data_format = data_format_or_default(data_format)
+    return _separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
+
+
+# -- pooling ----------------------------------------------------------------------------------------------------------
+
+
+@operation("MaxPool", "nn", ("inputs",))
+def _max_pool(inputs, pool_size, strides, padding, data_format):
+    _check_padding(padding)
+    x = as_tensor(inputs)
+    rank = _rank(x)
+    size = window(pool_size, rank, "pool_size")
+    strides = size if strides is None else window(strides, rank, "strides")
+    x = _channels_first(x) if data_format == "channels_last" else x
+    pads = 0
+    if padding == "same":
+        lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
+        x, pads = _padded(x, same_padding(x.shape[2:], size, strides, (1,) * rank), lowest)
+    result = _MAX_POOL[rank](x, size, strides, pads)
+    return _channels_last(result) if data_format == "channels_last" else result
+
+
+def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The largest number of each window; `strides` are the window's size by default."""
+    return _max_pool(inputs, pool_size, strides, padding, data_format_or_default(data_format))
+
+
+@operation("AveragePool", "nn", ("inputs",))
+def _average_pool(inputs, pool_size, strides, padding, data_format):
+    _check_padding(padding)
+    x = as_tensor(inputs)
+    rank = _rank(x)
+    size = window(pool_size, rank, "pool_size")
+    strides = size if strides is None else window(strides, rank, "strides")
+    x = _channels_first(x) if data_format == "channels_last" else x
+    result = _averages(x, size, strides, padding, _AVERAGE_POOL[rank])
+    return _channels_last(result) if data_format == "channels_last" else result
+
+
+def _averages(x, size, strides, padding, pool):
+    if padding == "valid":
+        return pool(x, size, strides)
+    pairs = same_padding(x.shape[2:], size, strides, (1,) * len(size))
+    padded, pads = _padded(x, pairs, 0)
+    if padded is x:
+        return pool(x, size, strides, pads, count_include_pad=False)
+    # Only numbers of the input count, as on TensorFlow and JAX (Keras on torch averages over repeated edges).
+    present = F.pad(torch.ones_like(x[:1, :1]), [n for pair in reversed(pairs) for n in pair])
+    return pool(padded, size, strides) / pool(present, size, strides)
+
+
+def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The mean of each window; with "same" padding only numbers of the input count."""
+    return _average_pool(inputs, pool_size, strides, padding, data_format_or_default(data_format))
+
+
+def _adaptive(table, inputs, output_size, data_format):
+    x = as_tensor(inputs)
+    rank = _rank(x)
+    x = _channels_first(x) if data_format == "channels_last" else x
+    result = table[rank](x, window(output_size, rank, "output_size"))
+    return _channels_last(result) if data_format == "channels_last" else result
+
+
+@operation("AdaptiveAveragePool", "nn", ("inputs",))
+def _adaptive_average_pool(inputs, output_size, data_format):
+    return _adaptive(_ADAPTIVE_AVERAGE, inputs, output_size, data_format)
+
+
+@operation("AdaptiveMaxPool", "nn", ("inputs",))
+def _adaptive_max_pool(inputs, output_size, data_format):
+    return _adaptive(_ADAPTIVE_MAX, inputs, output_size, data_format)
+
+
+def adaptive_average_pool(inputs, output_size, data_format=None):
+    """Means over windows chosen so that `output_size` of them cover each axis."""
+    return _adaptive_average_pool(inputs, output_size, data_format_or_default(data_format))
+
+
+def adaptive_max_pool(inputs, output_size, data_format=None):
+    """Largest numbers over windows chosen so that `output_size` of them cover each axis."""
+    return _adaptive_max_pool(inputs, output_size, data_format_or_default(data_format))
