@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+import torchkeras.keras2  # noqa: F401 - the older spellings
 from torchkeras import losses
 from torchkeras.core.registry import custom_object_scope
 from torchkeras.core.scopes import clear_session
+from torchkeras.layers import Input
 
 # -- reduction words and the older spellings ------
 
@@ -326,3 +328,18 @@ def test_functions_under_vmap_and_grad():
     y_true, y_pred = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.3, 0.6]])
     gradient = torch.func.grad(lambda p: losses.BinaryCrossentropy()(y_true, p))(y_pred)
     torch.testing.assert_close(gradient, torch.tensor([[1 / 0.7 / 2, -1 / 0.6 / 2]]))
+
+
+# -- graphs --------------------------------------------------------------------------------
+
+
+def test_functions_and_losses_on_symbolic_tensors_become_nodes():
+    y_true, y_pred = Input((3,)), Input((3,))
+    values = losses.binary_crossentropy(y_true, y_pred, from_logits=True)
+    total = losses.MeanSquaredError(reduction="sum")(y_true, y_pred)
+    assert (values.shape, total.shape) == ((None,), ())
+    node = values.node
+    data = torch.zeros(2, 3), torch.ones(2, 3)
+    wanted = losses.binary_crossentropy(*data, from_logits=True)
+    torch.testing.assert_close(node.operation(*data, **node.arguments.kwargs), wanted)
+    assert total.node.operation(*data) == 2.0

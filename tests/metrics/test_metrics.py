@@ -5,10 +5,15 @@ import pickle
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+import torchkeras.keras2  # noqa: F401 - the older spellings
 from torchkeras import losses, metrics
+from torchkeras.core import shape_probe
 from torchkeras.core.registry import custom_object_scope
 from torchkeras.core.scopes import clear_session
+from torchkeras.core.serialization import deserialize_keras_object
+from torchkeras.core.symbolic import KerasTensor
 from torchkeras.core.variable import Variable
 from torchkeras.metrics import resolve
 
@@ -75,12 +80,19 @@ def test_results_are_no_views_of_the_state():
         assert before in (3.0, 1.5)
 
 
-def test_values_on_the_meta_device_leave_the_state_alone():
-    metric = metrics.Mean()
+@pytest.mark.parametrize("weights", [None, 2.0])
+def test_shape_inference_leaves_the_state_alone(weights):
+    metric, accuracy = metrics.Mean(), metrics.SparseCategoricalAccuracy()
     metric.update_state([2.0])
-    metric.update_state(torch.ones(3, device="meta"))
-    assert metric.result() == 2.0
-    assert metric.total.device.type != "meta"
+
+    def watched(x):
+        metric.update_state(x, weights)
+        accuracy.update_state(torch.zeros(len(x)), x)
+        return x + metric.result()
+
+    assert shape_probe.infer(watched, (KerasTensor((None, 3)),), {}).shape == (None, 3)
+    assert (metric.result(), metric.count, accuracy.count) == (2.0, 1.0, 0.0)
+    assert metric.total.device == metric.count.device == torch.zeros(0).device
 
 
 @pytest.mark.cuda
@@ -135,6 +147,36 @@ def test_failing_stateless_update_leaves_the_metric_alone():
     with pytest.raises(ValueError, match="Weights"):
         metric.stateless_update_state(metric.stateless_reset_state(), [1.0, 2.0], sample_weight=[1.0, 2.0, 3.0])
     assert metric.result() == 4.0
+
+
+class Reads(TorchDispatchMode):
+    """Counts the reads of a value back to the host."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 0.5])])
+def test_nothing_is_read_back_to_the_host(weights):
+    y_true, y_pred = torch.tensor([1, 0]), torch.rand(2, 3)
+    one_hot = torch.eye(3)[y_true]
+    y_pred._keras_mask = torch.tensor([True, False])
+    with Reads() as reads:
+        for metric in (metrics.SparseCategoricalAccuracy(), metrics.SparseTopKCategoricalAccuracy(k=2)):
+            metric(y_true, y_pred, sample_weight=weights)
+        for name in ("BinaryAccuracy", "CategoricalAccuracy", "RootMeanSquaredError", "Hinge", "KLDivergence"):
+            getattr(metrics, name)()(one_hot, y_pred, sample_weight=weights)
+        for name in ("BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "Hinge", "Dice"):
+            for reduction in ("sum_over_batch_size", "mean_with_sample_weight"):
+                loss = getattr(losses, name)(reduction=reduction)
+                loss(one_hot, y_pred, None if name == "Dice" else weights)
+        losses.SparseCategoricalCrossentropy(ignore_class=0)(y_true, y_pred, weights)
+        assert reads.count == 0
+        y_pred.sum().item()
+    assert reads.count == 1
 
 
 # -- subclasses ----------------------------------------------------------------------------
@@ -257,6 +299,12 @@ def test_strings(name, cls):
     assert type(metrics.get(name)) is getattr(metrics, cls)
 
 
+def test_older_functions():
+    assert metrics.mse is losses.mean_squared_error
+    assert metrics.cosine_similarity(torch.ones(1, 2), torch.ones(1, 2)).item() == pytest.approx(1.0)
+    assert metrics.accuracy([1, 2], [1, 3]).tolist() == [1.0, 0.0]
+
+
 def test_get_accepts_all_forms():
     assert metrics.get(None) is None
     assert metrics.get(losses.huber) is losses.huber
@@ -302,6 +350,12 @@ def test_crossentropy_resolves_by_shape_as_loss_and_metric():
     assert resolve.resolve_loss(None, labels, classes) is None
     with pytest.raises(ValueError, match="None"):
         resolve.resolve_metric(None, labels, classes)
+
+
+def test_a_name_that_losses_and_metrics_share_is_told_apart_by_module():
+    for room in (losses, metrics):
+        again = deserialize_keras_object(room.serialize(room.MeanSquaredError()))
+        assert type(again) is room.MeanSquaredError
 
 
 def test_directions():

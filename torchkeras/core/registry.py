@@ -48,15 +48,14 @@ def entry_of(target):
     return _by_object.get(target)
 
 
-def find(name, kinds=None):
+def find(name, kinds=None, module=None):
     """The published class or function of that name whose kind is among `kinds`, or None.
 
-    Without kinds every kind counts but operations, whose names (`Add`, `Softmax`) layers have too.
+    Where several have the name (a loss and a metric, say), the one published in `module` comes first.
     """
-    for entry in _by_name.get(name, ()):
-        if entry.kind in kinds if kinds is not None else entry.kind != "operation":
-            return entry.target
-    return None
+    entries = [entry for entry in _by_name.get(name, ()) if kinds is None or entry.kind in kinds]
+    entries.sort(key=lambda entry: entry.module != module)
+    return entries[0].target if entries else None
 
 
 def names_of_kind(kind):

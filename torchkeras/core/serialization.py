@@ -180,8 +180,8 @@ def resolve_class(config, kinds, what="object"):
     if custom is not None:
         return custom
     short = name.split(">")[-1]
-    cls = registry.find(short, kinds)
     module = config.get("module")
+    cls = registry.find(short, kinds, module)
     if cls is not None and (module is None or module.split(".")[0] in ("keras", "tf_keras", "torchkeras", "builtins")):
         return cls
     raise ValueError(

@@ -20,25 +20,6 @@ from torchkeras.losses.divergence import KLDivergence, Poisson, kl_divergence, p
 from torchkeras.losses.lookup import deserialize, get, serialize
 from torchkeras.losses.loss import Loss, LossFunctionWrapper
 from torchkeras.losses.margins import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
-from torchkeras.losses.older import (
-    BCE,
-    KLD,
-    MAE,
-    MAPE,
-    MSE,
-    MSLE,
-    Reduction,
-    bce,
-    cosine_proximity,
-    huber_loss,
-    kld,
-    kullback_leibler_divergence,
-    logcosh,
-    mae,
-    mape,
-    mse,
-    msle,
-)
 from torchkeras.losses.overlap import Dice, Tversky, dice, tversky
 from torchkeras.losses.reduction import reduce_weighted_values
 from torchkeras.losses.regression import (

@@ -15,7 +15,14 @@ from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
-from torchkeras.losses.loss import FunctionLoss, dtype_field, fused_mean, reduction_field, standard_fields
+from torchkeras.losses.loss import (
+    FunctionLoss,
+    dtype_field,
+    fused_mean,
+    published_function,
+    reduction_field,
+    standard_fields,
+)
 from torchkeras.losses.regression import row_mean
 from torchkeras.losses.tensors import as_tensor, matched
 
@@ -73,7 +80,7 @@ def _binary(y_true, y_pred, from_logits=False):
     return (y_true - 1.0) * log_q - y_true * log_p
 
 
-@published("loss", "keras.losses", aliases=("bce", "BCE"))
+@published_function("bce", "BCE")
 def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
     """Mean over `axis` of `-y_true·log(p) - (1 - y_true)·log(1 - p)`.
 
@@ -112,7 +119,7 @@ def _categorical_inputs(y_true, y_pred, label_smoothing, axis, name):
     return y_true, y_pred
 
 
-@published("loss", "keras.losses")
+@published_function()
 def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
     """`-Σ y_true·log(p)` over `axis`.
 
@@ -141,7 +148,7 @@ def _mean_categorical(y_true, y_pred, from_logits=False, label_smoothing=0.0, ax
 def _class_indices(y_true, y_pred, axis):
     """Targets as indices without the class axis, and predictions as a tensor."""
     y_pred = as_tensor(y_pred)
-    y_true = as_tensor(y_true, None, getattr(y_pred, "device", None))
+    y_true = as_tensor(y_true, None, y_pred.device)
     if len(y_pred.shape) == 0:
         raise ValueError("y_pred must have a class axis, got a single number.")
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
@@ -168,7 +175,7 @@ def _picked(y_true, y_pred, from_logits, reduction):
     return F.nll_loss(log_p, torch.where(y_true < 0, y_true, 0), reduction=reduction)
 
 
-@published("loss", "keras.losses")
+@published_function()
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """`-log(p)` of the target class.
 
@@ -211,7 +218,7 @@ def _mean_sparse(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     return _picked(y_true, y_pred, from_logits, "mean")
 
 
-@published("loss", "keras.losses")
+@published_function()
 def binary_focal_crossentropy(
     y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
 ):
@@ -230,7 +237,7 @@ def binary_focal_crossentropy(
     return values.mean(dim=axis)
 
 
-@published("loss", "keras.losses")
+@published_function()
 def categorical_focal_crossentropy(
     y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
 ):

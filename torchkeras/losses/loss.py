@@ -7,8 +7,8 @@ has as one kernel, that kernel; everything else (arrays, structures, masks, weig
 general way.
 """
 
+import functools
 import types
-from functools import partial
 
 import torch
 
@@ -18,6 +18,7 @@ from torchkeras.core.fields import Configured, field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.symbolic import FunctionOperation, KerasTensor, any_symbolic
 from torchkeras.losses.reduction import MEANS, reduce_weighted_values, standardize_reduction
 from torchkeras.losses.tensors import convert_structure, mask_of, same_rank
 
@@ -29,8 +30,8 @@ def compute_dtype(dtype):
     return dtype_policy.get(dtype or settings.floatx).compute_dtype
 
 
-reduction_field = partial(field, "sum_over_batch_size", convert=standardize_reduction)
-dtype_field = partial(field, None, convert=compute_dtype, in_config=False)
+reduction_field = functools.partial(field, "sum_over_batch_size", convert=standardize_reduction)
+dtype_field = functools.partial(field, None, convert=compute_dtype, in_config=False)
 
 
 @published("loss", "keras.losses")
@@ -80,6 +81,8 @@ class Loss(Configured):
                 value = self._fused_mean(y_true, y_pred)
                 if value is not None:
                     return value
+        elif any_symbolic((y_true, y_pred, sample_weight), None):
+            return FunctionOperation(self)(y_true, y_pred, sample_weight)
         else:
             y_pred = convert_structure(y_pred, dtype)
             leaf = next(iter(tree.flatten(y_pred)), None)
@@ -169,6 +172,21 @@ class LossFunctionWrapper(Loss):
 
     def __repr__(self):
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
+
+
+def published_function(*aliases):
+    """Decorator: publishes a loss function under its name and others. On KerasTensors it becomes a node."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def public(y_true, y_pred, *args, **kwargs):
+            if isinstance(y_pred, KerasTensor) or isinstance(y_true, KerasTensor):
+                return FunctionOperation(public)(y_true, y_pred, *args, **kwargs)
+            return function(y_true, y_pred, *args, **kwargs)
+
+        return published("loss", "keras.losses", aliases=aliases)(public)
+
+    return decorate
 
 
 _fused = {}  # loss function -> function of the same arguments giving the mean of all its values, or None

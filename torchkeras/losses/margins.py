@@ -6,7 +6,7 @@ May import core and this folder. Knows no model.
 import torch
 
 from torchkeras.core.registry import published
-from torchkeras.losses.loss import FunctionLoss, standard_fields
+from torchkeras.losses.loss import FunctionLoss, published_function, standard_fields
 from torchkeras.losses.regression import row_mean
 from torchkeras.losses.tensors import matched
 
@@ -22,19 +22,19 @@ def _margins(y_true, y_pred):
     return torch.clamp(1.0 - _signed(y_true) * y_pred, min=0.0)
 
 
-@published("loss", "keras.losses")
+@published_function()
 def hinge(y_true, y_pred):
     """Mean of `max(1 - y_true·y_pred, 0)` per row; targets -1 and 1 (0 and 1 are converted)."""
     return row_mean(_margins(y_true, y_pred))
 
 
-@published("loss", "keras.losses")
+@published_function()
 def squared_hinge(y_true, y_pred):
     """Mean of `max(1 - y_true·y_pred, 0)²` per row; targets -1 and 1 (0 and 1 are converted)."""
     return row_mean(torch.square(_margins(y_true, y_pred)))
 
 
-@published("loss", "keras.losses")
+@published_function()
 def categorical_hinge(y_true, y_pred):
     """`max(neg - pos + 1, 0)` per row: `pos` the target's score, `neg` the best other one. One-hot targets."""
     y_true, y_pred = matched(y_true, y_pred)

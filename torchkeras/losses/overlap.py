@@ -6,11 +6,11 @@ May import core and this folder. Knows no model.
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
-from torchkeras.losses.loss import FunctionLoss, dtype_field, reduction_field
+from torchkeras.losses.loss import FunctionLoss, dtype_field, published_function, reduction_field
 from torchkeras.losses.tensors import matched
 
 
-@published("loss", "keras.losses")
+@published_function()
 def dice(y_true, y_pred, axis=None):
     """`1 - 2·|A∩B| / (|A| + |B|)` over `axis` (all axes by default)."""
     y_true, y_pred = matched(y_true, y_pred)
@@ -18,7 +18,7 @@ def dice(y_true, y_pred, axis=None):
     return 1.0 - 2.0 * (y_true * y_pred).sum(dim=axis) / total
 
 
-@published("loss", "keras.losses")
+@published_function()
 def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     """Dice with the two kinds of error weighed apart: `alpha` for targets missed, `beta` for false predictions."""
     y_true, y_pred = matched(y_true, y_pred)

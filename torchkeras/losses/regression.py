@@ -16,7 +16,7 @@ from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
-from torchkeras.losses.loss import FunctionLoss, fused_mean, standard_fields
+from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function, standard_fields
 from torchkeras.losses.tensors import matched_rank
 
 
@@ -31,7 +31,7 @@ def _fusable(y_true, y_pred):
     return y_true.shape == y_pred.shape and y_pred.numel() > 0
 
 
-@published("loss", "keras.losses", aliases=("mse", "MSE"))
+@published_function("mse", "MSE")
 def mean_squared_error(y_true, y_pred):
     """Mean of `(y_true - y_pred)²` per row. Torch: `F.mse_loss(y_pred, y_true, reduction="none").mean(-1)`."""
     y_true, y_pred = matched_rank(y_true, y_pred)
@@ -43,7 +43,7 @@ def _mean_squared_error(y_true, y_pred):
     return F.mse_loss(y_pred, y_true) if _fusable(y_true, y_pred) else None
 
 
-@published("loss", "keras.losses", aliases=("mae", "MAE"))
+@published_function("mae", "MAE")
 def mean_absolute_error(y_true, y_pred):
     """Mean of `|y_true - y_pred|` per row. Torch: `F.l1_loss(y_pred, y_true, reduction="none").mean(-1)`."""
     y_true, y_pred = matched_rank(y_true, y_pred)
@@ -55,7 +55,7 @@ def _mean_absolute_error(y_true, y_pred):
     return F.l1_loss(y_pred, y_true) if _fusable(y_true, y_pred) else None
 
 
-@published("loss", "keras.losses", aliases=("mape", "MAPE"))
+@published_function("mape", "MAPE")
 def mean_absolute_percentage_error(y_true, y_pred):
     """Mean of `100 · |y_true - y_pred| / max(|y_true|, epsilon)` per row."""
     y_true, y_pred = matched_rank(y_true, y_pred)
@@ -63,7 +63,7 @@ def mean_absolute_percentage_error(y_true, y_pred):
     return 100.0 * row_mean(torch.abs(relative))
 
 
-@published("loss", "keras.losses", aliases=("msle", "MSLE"))
+@published_function("msle", "MSLE")
 def mean_squared_logarithmic_error(y_true, y_pred):
     """Mean of `(log(1 + y_true) - log(1 + y_pred))²` per row; negative values count as epsilon."""
     y_true, y_pred = matched_rank(y_true, y_pred)
@@ -73,7 +73,7 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     return row_mean(torch.square(logs[0] - logs[1]))
 
 
-@published("loss", "keras.losses")
+@published_function()
 def huber(y_true, y_pred, delta=1.0):
     """Per row the mean of `e²/2` where `|e| ≤ delta`, else of `delta·|e| - delta²/2`. Torch: `F.huber_loss`."""
     y_true, y_pred = matched_rank(y_true, y_pred)
@@ -87,7 +87,7 @@ def _huber(y_true, y_pred, delta=1.0):
     return F.huber_loss(y_pred, y_true, delta=delta) if served else None
 
 
-@published("loss", "keras.losses")
+@published_function()
 def log_cosh(y_true, y_pred):
     """Mean of `log(cosh(y_pred - y_true))` per row, computed as `e + softplus(-2e) - log 2`, which cannot overflow."""
     y_true, y_pred = matched_rank(y_true, y_pred)
@@ -107,7 +107,7 @@ def unit_length(x, axis=-1):
     return x * torch.clamp(inverse, max=min(1.0 / settings.epsilon, torch.finfo(x.dtype).max))
 
 
-@published("loss", "keras.losses")
+@published_function()
 def cosine_similarity(y_true, y_pred, axis=-1):
     """Minus the cosine of the angle between rows, without `axis`: -1 for equal directions, 1 for opposite ones."""
     y_true, y_pred = matched_rank(y_true, y_pred)

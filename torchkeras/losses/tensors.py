@@ -12,11 +12,6 @@ from torchkeras.core.dtypes import dtype_of, result_type, torch_dtype
 Tensor = torch.Tensor
 
 
-def is_tensor(value):
-    """Whether a value takes part in torch's functions itself: tensors, and symbolic stand-ins for them."""
-    return isinstance(value, Tensor) or hasattr(type(value), "__torch_function__")
-
-
 def as_tensor(value, dtype=None, device=None):
     """A tensor of an array, number, (nested) list of numbers or list of tensors.
 
@@ -25,8 +20,8 @@ def as_tensor(value, dtype=None, device=None):
         dtype: torch dtype; None keeps an array's own and gives Python numbers Keras's (float32, int32).
         device: where the result lies; None leaves a tensor where it is and puts the rest on the default device.
     """
-    if not is_tensor(value):
-        if isinstance(value, (list, tuple)) and any(is_tensor(leaf) for leaf in tree.flatten(value)):
+    if not isinstance(value, Tensor):
+        if isinstance(value, (list, tuple)) and any(isinstance(leaf, Tensor) for leaf in tree.flatten(value)):
             value = torch.stack([as_tensor(item, dtype, device) for item in value])
         else:
             return _from_array(value, dtype, device or scopes.default_device())
@@ -71,7 +66,7 @@ def matched(y_true, y_pred):
     if not isinstance(y_pred, Tensor):
         y_pred = as_tensor(y_pred)
     if not isinstance(y_true, Tensor) or y_true.dtype != y_pred.dtype:
-        y_true = as_tensor(y_true, y_pred.dtype, getattr(y_pred, "device", None))
+        y_true = as_tensor(y_true, y_pred.dtype, y_pred.device)
     return y_true, y_pred
 
 

@@ -21,8 +21,7 @@ from torchkeras.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from torchkeras.metrics import older
-from torchkeras.metrics.accuracy import (
+from torchkeras.metrics.accuracies import (
     Accuracy,
     BinaryAccuracy,
     CategoricalAccuracy,

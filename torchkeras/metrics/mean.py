@@ -10,7 +10,7 @@ import types
 
 import torch
 
-from torchkeras.core import registry
+from torchkeras.core import registry, scopes
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.losses.loss import Loss, unwritten
@@ -88,8 +88,8 @@ class Sum(Metric):
     def update_state(self, values, sample_weight=None):
         if not isinstance(values, Tensor):
             values = as_tensor(values, self._torch_dtype, self.total.device)
-        if values.device != self.total.device and not self._follow(values.device):
-            return
+        if values.device != self.total.device:
+            self._follow(values.device)
         if sample_weight is not None:
             values, _ = weigh(values, sample_weight, torch.sum, self._torch_dtype)
         self.total.add_(values.sum(dtype=self._torch_dtype) if values.ndim else values)
@@ -122,13 +122,14 @@ class Mean(Metric):
         return self._count
 
     def _settle(self):
-        if self._uncounted:
+        if self._uncounted and scopes.state.probe is None:
             with torch.no_grad():
                 self._count.add_(self._uncounted)
             self._uncounted = 0
 
     def _add_count(self, number):
-        if torch.compiler.is_compiling():  # a number on the host would be a new graph each time
+        # Traced, a number on the host would mean a new graph each time; a shape probe works on copies of variables.
+        if torch.compiler.is_compiling() or scopes.state.probe is not None:
             self._count.add_(number)
         else:
             self._uncounted += number
@@ -142,8 +143,8 @@ class Mean(Metric):
         total = self.total
         if not isinstance(values, Tensor):
             values = as_tensor(values, self._torch_dtype, total.device)
-        if values.device != total.device and not self._follow(values.device):
-            return
+        if values.device != total.device:
+            self._follow(values.device)
         rank = values.ndim
         if sample_weight is None:
             self._add_unweighted(values, rank)

@@ -145,12 +145,9 @@ class Metric(Configured):
         """Brings what an update left on the host into the variables."""
 
     def _follow(self, device):
-        """Moves the state to a device. False on the meta device: values without numbers leave the state alone."""
-        if device.type == "meta":
-            return False
+        """Moves the state to the device of the values."""
         for variable in self._variables:
             variable.data = variable.data.to(device)
-        return True
 
     def update_state(self, *args, **kwargs):
         raise NotImplementedError(f"{type(self).__name__} must define update_state(self, y_true, y_pred, …).")

@@ -8,14 +8,14 @@ with `shape`.
 from torchkeras import losses
 from torchkeras.core import scopes
 from torchkeras.losses.loss import Loss, LossFunctionWrapper
-from torchkeras.metrics import accuracy, lookup, probabilistic
+from torchkeras.metrics import accuracies, lookup, probabilistic
 from torchkeras.metrics.mean import MeanMetricWrapper
 from torchkeras.metrics.metric import Metric
 
 _ACCURACIES = {
-    "binary": accuracy.BinaryAccuracy,
-    "sparse": accuracy.SparseCategoricalAccuracy,
-    "categorical": accuracy.CategoricalAccuracy,
+    "binary": accuracies.BinaryAccuracy,
+    "sparse": accuracies.SparseCategoricalAccuracy,
+    "categorical": accuracies.CategoricalAccuracy,
 }
 _CROSSENTROPY_METRICS = {
     "binary": probabilistic.BinaryCrossentropy,

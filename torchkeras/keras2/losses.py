@@ -1,36 +1,28 @@
 """What tf.keras 2 calls losses and their arguments: more names, the `Reduction` class, `"auto"`, the older order.
 
-May import core and this folder. Only the package's `__init__` imports it; no loss knows of it.
+May import core and losses. Registers itself with them; no loss knows of it.
 """
 
+from torchkeras import losses
 from torchkeras.core import registry
 from torchkeras.core.fields import add_rule
-from torchkeras.losses.crossentropy import binary_crossentropy
-from torchkeras.losses.divergence import kl_divergence
 from torchkeras.losses.reduction import REDUCTIONS
-from torchkeras.losses.regression import (
-    cosine_similarity,
-    huber,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-)
 
-# Functions under their older names, in the module and as strings.
-mse = MSE = mean_squared_error
-mae = MAE = mean_absolute_error
-mape = MAPE = mean_absolute_percentage_error
-msle = MSLE = mean_squared_logarithmic_error
-bce = BCE = binary_crossentropy
-kld = KLD = kullback_leibler_divergence = kl_divergence
-logcosh = log_cosh
-huber_loss = huber
-cosine_proximity = cosine_similarity
-
-for _name in ("kullback_leibler_divergence", "logcosh", "huber_loss", "cosine_proximity"):
-    registry.register(globals()[_name], "loss", "keras.losses", name=_name)
+# Functions under their older names in the module. The first table's are strings in Keras 3 too.
+SHORT = {
+    "mse": losses.mean_squared_error,
+    "mae": losses.mean_absolute_error,
+    "mape": losses.mean_absolute_percentage_error,
+    "msle": losses.mean_squared_logarithmic_error,
+    "bce": losses.binary_crossentropy,
+    "kld": losses.kl_divergence,
+}
+RENAMED = {
+    "kullback_leibler_divergence": losses.kl_divergence,
+    "logcosh": losses.log_cosh,
+    "huber_loss": losses.huber,
+    "cosine_proximity": losses.cosine_similarity,
+}
 
 
 class Reduction:
@@ -71,4 +63,11 @@ def _loss_arguments(fields, args, kwargs):
     return args
 
 
+losses.Reduction = Reduction
+for _name, _function in SHORT.items():
+    setattr(losses, _name, _function)
+    setattr(losses, _name.upper(), _function)
+for _name, _function in RENAMED.items():
+    setattr(losses, _name, _function)
+    registry.register(_function, "loss", "keras.losses", name=_name)
 add_rule("Loss", _loss_arguments)
