@@ -52,7 +52,8 @@ def resolve_by_shape(identifier, y_true, y_pred):
     """The metric that a shape-dependent name stands for, named as asked for; None for any other identifier.
 
     Example:
-        >>> resolve_by_shape("acc", torch.zeros(8), torch.zeros(8, 3))
+        >>> import numpy as np
+        >>> resolve_by_shape("acc", np.zeros(8), np.zeros((8, 3)))
         <SparseCategoricalAccuracy name=acc>
     """
     choices = _METRICS_BY_SHAPE.get(identifier.lower()) if isinstance(identifier, str) else None
