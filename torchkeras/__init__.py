@@ -1,7 +1,7 @@
 """torchkeras: Keras code, running as real PyTorch.
 
-Public names only. `import torchkeras as keras` gives Keras's modules and classes; `python -m torchkeras script.py` runs a script that imports
-`keras` or `tensorflow.keras`; `torchkeras.install()` does the same inside a running program.
+Public names only. `import torchkeras as keras` gives Keras's modules and classes; `python -m torchkeras script.py`
+runs a script that imports `keras` or `tensorflow.keras`; `torchkeras.install()` does the same inside a running program.
 """
 
 from torchkeras import (

@@ -73,15 +73,17 @@ def shape_tree(value, probe=None):
 def _parameters(function):
     parameters = list(inspect.signature(function).parameters.values())
     kinds = inspect.Parameter
-    names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
+    names = [
+        p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
+    ]
     return names[1:], any(p.kind is kinds.VAR_KEYWORD for p in parameters)
 
 
 def shape_arguments(method, shapes):
     """Arguments for `build` or `compute_output_shape` from the shapes of the tensor arguments.
 
-    One tensor argument, or a method with one parameter: its shape by position. Otherwise `<argument>_shape` by name, as far as
-    the method takes them.
+    One tensor argument, or a method with one parameter: its shape by position. Otherwise `<argument>_shape` by name,
+    as far as the method takes them.
     """
     names, any_keyword = _parameters(method)
     if not names and not any_keyword:

@@ -2,8 +2,8 @@
 
 May import torch, numpy and core/scopes. Knows neither layers nor policies.
 
-The promotion lattice is the one of JAX's documentation ("Type promotion semantics"), which Keras 3 follows: Python numbers are
-weak, an integer meeting a float takes the float's width.
+The promotion lattice is the one of JAX's documentation ("Type promotion semantics"), which Keras 3 follows: Python
+numbers are weak, an integer meeting a float takes the float's width.
 """
 
 import functools

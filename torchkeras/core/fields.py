@@ -1,14 +1,14 @@
 """Fields: what a class can be configured with, declared once.
 
-May import core. A class lists its fields as class attributes in Keras's argument order; the constructor's binding and its
-errors, the signature that tools show, `get_config` and `from_config` follow from the list.
+May import core. A class lists its fields as class attributes in Keras's argument order; the constructor's binding
+and its errors, the signature that tools show, `get_config` and `from_config` follow from the list.
 
     class Dense(Layer):
         units = field(convert=positive_int("units"))
         activation = field(None, convert=activations.get, save=activations.serialize)
 
-Spellings of Keras 2 (renamed, ignored or re-ordered arguments) are rules that the keras2 room adds with `add_rule`; no class
-knows of them.
+Spellings of Keras 2 (renamed, ignored or re-ordered arguments) are rules that the keras2 room adds with `add_rule`;
+no class knows of them.
 """
 
 import inspect
@@ -48,8 +48,8 @@ def field(default=REQUIRED, *, convert=None, save=None, in_config=True, keyword_
 def collect(cls):
     """Fields of a class: inherited ones first, then its own; own `Field` attributes leave the class namespace.
 
-    A subclass that declares fields of its own states the complete order by declaring inherited ones again, or gets its own
-    appended.
+    A subclass that declares fields of its own states the complete order by declaring inherited ones again, or gets
+    its own appended.
     """
     inherited = {}
     for parent in reversed(cls.__bases__):
@@ -78,8 +78,8 @@ def signature_of(fields, extra="kwargs"):
 def bind(cls, fields, args, kwargs):
     """Splits the arguments of `cls(...)` into field values (converted) and the rest.
 
-    Returns `(values, rest)`. Raises `TypeError` for too many, repeated or missing arguments, and whatever a field's converter
-    raises.
+    Returns `(values, rest)`. Raises `TypeError` for too many, repeated or missing arguments, and whatever a field's
+    converter raises.
     """
     owner, kwargs = cls.__name__, dict(kwargs)
     args = apply_rules(cls, fields, args, kwargs)
@@ -133,7 +133,8 @@ def refuse_unknown(owner, rest, known=()):
 
 
 def positive_int(name):
-    """Accepts integers and integral floats (Keras 2 wrote `Dense(2.0)`); refuses zero, negatives, bools and the rest."""
+    """Accepts integers and integral floats (Keras 2 wrote `Dense(2.0)`); refuses zero, negatives, bools and the
+    rest."""
 
     def convert(value):
         integral = isinstance(value, (int, float)) or hasattr(value, "__index__")

@@ -63,7 +63,9 @@ class InputSpec:
         if self.ndim is not None:
             if rank != self.ndim:
                 return False
-        elif (self.min_ndim is not None and rank < self.min_ndim) or (self.max_ndim is not None and rank > self.max_ndim):
+        elif (self.min_ndim is not None and rank < self.min_ndim) or (
+            self.max_ndim is not None and rank > self.max_ndim
+        ):
             return False
         for axis, size in self._sizes:
             found = shape[axis]

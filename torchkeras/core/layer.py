@@ -2,9 +2,10 @@
 
 May import core. Knows no concrete layer, model or trainer.
 
-Torch enters through `forward` (so hooks, export and compile work), Keras through `__call__`, which is `nn.Module.__call__`; both end in
-`call`. A built layer called on one tensor takes `_call_tensor`: no binding, no flattening, no scopes. Everything else (first call,
-symbolic tensors, several or nested arguments, numpy) takes `_call_any`.
+Torch enters through `forward` (so hooks, export and compile work), Keras through `__call__`, which is
+`nn.Module.__call__`; both end in `call`. A built layer called on one tensor takes `_call_tensor`: no binding, no
+flattening, no scopes. Everything else (first call, symbolic tensors, several or nested arguments, numpy) takes
+`_call_any`.
 """
 
 import contextlib
@@ -62,8 +63,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         name: unique name; by default the class name in snake case, numbered.
         input_shape, input_dim, batch_input_shape, batch_size: declare the input of a first layer (Keras 2).
 
-    Write a layer with `__init__` for its configuration, `build(input_shape)` for its weights and `call(inputs)`; it is an
-    `nn.Module` and works inside any torch model once it is built.
+    Write a layer with `__init__` for its configuration, `build(input_shape)` for its weights and `call(inputs)`; it
+    is an `nn.Module` and works inside any torch model once it is built.
 
     Example:
         >>> class Scale(Layer):
@@ -149,7 +150,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
     def _require_init(self):
         if "_ready" not in self.__dict__:
             raise RuntimeError(
-                f"In layer {type(self).__name__}: call `super().__init__()` at the start of __init__(), before anything else."
+                f"In layer {type(self).__name__}: call `super().__init__()` at the start of __init__(), before "
+                "anything else."
             )
 
     def __setattr__(self, name, value):
@@ -169,7 +171,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         elif isinstance(value, torch.nn.Module):
             if d["_in_first_call"] and name not in d["_modules"]:
                 raise ValueError(
-                    f"Layer {self.name!r} makes a sublayer ({name!r}) inside call(), so each call would make another one: make "
+                    f"Layer {self.name!r} makes a sublayer ({name!r}) inside call(), so each call would make another "
+                    "one: make "
                     "it in __init__() or build()."
                 )
             d["_ready"] = False
@@ -263,7 +266,10 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         d["built"] = True
         shapes = dict(kwargs)
         if args:
-            shapes = {**dict(zip(calls._parameters(type(self).build)[0] or ["input_shape"], args, strict=False)), **shapes}
+            shapes = {
+                **dict(zip(calls._parameters(type(self).build)[0] or ["input_shape"], args, strict=False)),
+                **shapes,
+            }
         d["_build_shapes"] = shapes
         if not d["_modules"]:
             d["_ready"] = True
@@ -358,7 +364,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         return outputs
 
     def _resolve_training(self, training):
-        """Argument or outer call (already in `training`), Keras 2's learning phase, the module's own flag, else None."""
+        """Argument or outer call (already in `training`), Keras 2's learning phase, the module's own flag, else
+        None."""
         if training is not None:
             return training
         if self.training:
@@ -366,7 +373,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         return state.learning_phase
 
     def _call_in_scope(self, training, args, kwargs):
-        """Calls with what sublayers must see: the training value, the loss collector, cast weights, torch's train flag."""
+        """Calls with what sublayers must see: the training value, the loss collector, cast weights, torch's train
+        flag."""
         d = self.__dict__
         before = state.training, state.losses, state.casting
         if training is not None:
@@ -478,9 +486,11 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         return tree.map_structure(convert, value)
 
     def _convert_leaf(self, policy, value):
-        if isinstance(value, np.ndarray) or isinstance(value, np.generic):
+        if isinstance(value, (np.ndarray, np.generic)):
             if value.dtype == object:
-                raise ValueError(f"Layer {self.name!r} got an array of Python objects: make it a rectangular array of numbers.")
+                raise ValueError(
+                    f"Layer {self.name!r} got an array of Python objects: make it a rectangular array of numbers."
+                )
             if value.dtype.kind in "US":
                 return value
             value = torch.as_tensor(value, device=self._device())
@@ -525,7 +535,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
             if outputs is not inputs and not getattr(self, "_warned_of_mask", False):
                 self.__dict__["_warned_of_mask"] = True
                 warnings.warn(
-                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached to it. However, "
+                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached "
+                    "to it. However, "
                     "this layer does not support masking and will therefore destroy the mask information.",
                     stacklevel=3,
                 )
@@ -596,7 +607,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
         bad = [key for key, value in values.items() if not _is_plain(value)]
         if bad:
             raise NotImplementedError(
-                f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are ({', '.join(bad)}): define "
+                f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are "
+                f"({', '.join(bad)}): define "
                 "get_config() and from_config() on it."
             )
         return values
@@ -638,7 +650,12 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
 
     def _require_built_for(self, what):
         if not self.built:
-            raise ValueError(f"{what} needs the weights of {self.name!r}: call build(input_shape) or call it on data first.")
+            raise ValueError(
+                f"{what} needs the weights of {self.name!r}: call build(input_shape) or call it on data first."
+            )
+
+
+Layer.build = _wrap_build(Layer.build)  # the class itself never passes through __init_subclass__
 
 
 def _cast_weight(value, policy):

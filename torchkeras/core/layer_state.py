@@ -6,7 +6,7 @@ May import core. A mixin of `core.layer.Layer`; knows nothing of how layers are 
 import numpy as np
 import torch
 
-from torchkeras.core import registry, scopes, tree
+from torchkeras.core import registry, tree
 from torchkeras.core.dtypes import FLOATS, standardize_dtype
 from torchkeras.core.scopes import state
 from torchkeras.core.shape_probe import pause
@@ -57,7 +57,14 @@ class LayerState:
         Example: `self.scale = self.add_weight(shape=(units,), initializer="ones", name="scale")`.
         """
         shape, initializer, dtype, name = _weight_arguments(args, shape, initializer, dtype, name)
-        unknown = set(ignored) - {"synchronization", "use_resource", "partitioner", "getter", "collections", "experimental_autocast"}
+        unknown = set(ignored) - {
+            "synchronization",
+            "use_resource",
+            "partitioner",
+            "getter",
+            "collections",
+            "experimental_autocast",
+        }
         if unknown:
             raise TypeError(f"add_weight got unknown arguments {sorted(unknown)}.")
         self._require_init()
@@ -199,7 +206,8 @@ class LayerState:
         """Number of scalars in all weights. Raises `ValueError` before the weights exist."""
         if not self.built:
             raise ValueError(
-                f"You tried to call count_params() on layer {self.name!r}, which is not built yet: call build(input_shape) or "
+                f"You tried to call count_params() on layer {self.name!r}, which is not built yet: call "
+                "build(input_shape) or "
                 "call the layer on data."
             )
         return sum(weight.numel() for weight in self.weights)
@@ -225,7 +233,8 @@ class LayerState:
         for weight, value in zip(layers, tensors, strict=True):
             if weight.shape != value.shape:
                 raise ValueError(
-                    f"Layer {self.name!r}: weight {getattr(weight, 'path', '')!r} has shape {tuple(weight.shape)}, the given "
+                    f"Layer {self.name!r}: weight {getattr(weight, 'path', '')!r} has shape {tuple(weight.shape)}, "
+                    "the given "
                     f"array has shape {tuple(value.shape)}."
                 )
         with torch.no_grad():
@@ -235,7 +244,8 @@ class LayerState:
     # -- losses and metrics -------------------------------------------------------------------------------------------
 
     def add_loss(self, loss):
-        """Adds a scalar (or a list of them) to what training minimizes; a function without arguments is evaluated lazily.
+        """Adds a scalar (or a list of them) to what training minimizes; a function without arguments is evaluated
+        lazily.
 
         Inside `call` it counts for that call; a function counts always.
         """
@@ -313,9 +323,15 @@ class LayerState:
             for name, parameter in self.named_parameters(remove_duplicate=False)
             if id(parameter) in values
         }
-        named = {name: torch.as_tensor(value) if not isinstance(value, torch.Tensor) else value for name, value in named.items()}
+        named = {
+            name: torch.as_tensor(value) if not isinstance(value, torch.Tensor) else value
+            for name, value in named.items()
+        }
         outputs = torch.func.functional_call(self, named, args, kwargs)
-        after = [values[id(v)].detach() if isinstance(values[id(v)], Variable) else values[id(v)] for v in self.non_trainable_variables]
+        after = [
+            values[id(v)].detach() if isinstance(values[id(v)], Variable) else values[id(v)]
+            for v in self.non_trainable_variables
+        ]
         if return_losses:
             return outputs, after, self.losses
         return outputs, after
@@ -330,7 +346,8 @@ class _Locked:
     def __enter__(self):
         if self.layer.__dict__["_in_first_call"]:
             raise ValueError(
-                f"Layer {self.layer.name!r} makes a weight inside call(), so each call would make another one: make it in "
+                f"Layer {self.layer.name!r} makes a weight inside call(), so each call would make another one: make "
+                "it in "
                 "__init__() or build()."
             )
 
@@ -341,7 +358,9 @@ class _Locked:
 def _array(value):
     array = np.asarray(value)
     if array.dtype == object:
-        raise ValueError(f"A weight must be a rectangular array of numbers, got {type(value).__name__} with ragged rows.")
+        raise ValueError(
+            f"A weight must be a rectangular array of numbers, got {type(value).__name__} with ragged rows."
+        )
     return array
 
 
@@ -358,7 +377,8 @@ def _weight_shape(shape, owner):
     shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
     if any(size is None or not hasattr(size, "__index__") for size in shape):
         raise ValueError(
-            f"Layer {owner!r} asks for a weight of shape {shape}: every size must be known. Give the layer an input with a "
+            f"Layer {owner!r} asks for a weight of shape {shape}: every size must be known. Give the layer an input "
+            "with a "
             "known size on that axis."
         )
     return tuple(int(size) for size in shape)
@@ -370,7 +390,9 @@ def _weight_arguments(args, shape, initializer, dtype, name):
     keras2 = args[0] is None or isinstance(args[0], str)
     order = ("name", "shape", "dtype", "initializer") if keras2 else ("shape", "initializer", "dtype", "trainable")
     if len(args) > (4 if keras2 else 3):
-        raise TypeError(f"add_weight takes at most 3 positional arguments (shape, initializer, dtype), got {len(args)}.")
+        raise TypeError(
+            f"add_weight takes at most 3 positional arguments (shape, initializer, dtype), got {len(args)}."
+        )
     given = dict(zip(order, args, strict=False))
     return (
         given.get("shape", shape),
@@ -378,5 +400,3 @@ def _weight_arguments(args, shape, initializer, dtype, name):
         given.get("dtype", dtype),
         given.get("name", name),
     )
-
-

@@ -142,10 +142,12 @@ _resolvers = {}  # kind -> the family's `get`
 
 
 def set_resolver(kind, get):
-    """Called once by each family: how "glorot_uniform", a config, a class or a function becomes an object of the kind."""
+    """Called once by each family: how "glorot_uniform", a config, a class or a function becomes an object of the
+    kind."""
     _resolvers[kind] = get
 
 
 def resolve(kind, identifier):
-    """What a family makes of an identifier. The rooms above core register themselves; core needs none of their names."""
+    """What a family makes of an identifier. The rooms above core register themselves; core needs none of their
+    names."""
     return _resolvers[kind](identifier)

@@ -1,7 +1,7 @@
 """Every context variable and every process-wide setting of torchkeras.
 
-May import torch only. Nothing else in the package keeps global state: a reader who wonders what a call depends on besides
-its arguments finds all of it here.
+May import torch only. Nothing else in the package keeps global state: a reader who wonders what a call depends on
+besides its arguments finds all of it here.
 """
 
 import contextlib
@@ -125,7 +125,8 @@ def default_device():
 
 @contextlib.contextmanager
 def device(name):
-    """New weights and converted arrays go to this device inside the block. Accepts `"cpu"`, `"gpu:0"`, `torch.device`."""
+    """New weights and converted arrays go to this device inside the block. Accepts `"cpu"`, `"gpu:0"`,
+    `torch.device`."""
     if isinstance(name, str):
         name = re.sub(r"^gpu", "cuda", name.lower())
     elif not isinstance(name, torch.device):

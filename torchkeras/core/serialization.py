@@ -1,7 +1,8 @@
 """Objects to configs and back, exactly as Keras writes them.
 
-May import core. Knows file formats no more than layers: it turns objects into JSON-ready dicts. Nothing named by a config is
-ever imported or called; a name is looked up among published and user-registered objects of the kinds that the slot allows.
+May import core. Knows file formats no more than layers: it turns objects into JSON-ready dicts. Nothing named by a
+config is ever imported or called; a name is looked up among published and user-registered objects of the kinds that
+the slot allows.
 """
 
 import types
@@ -113,7 +114,9 @@ def _config_value(value):
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def deserialize_keras_object(config, custom_objects=None, safe_mode=True, kinds=None, printable_name="object", **kwargs):
+def deserialize_keras_object(
+    config, custom_objects=None, safe_mode=True, kinds=None, printable_name="object", **kwargs
+):
     """Rebuilds what `serialize_keras_object` described.
 
     Args:
@@ -174,7 +177,8 @@ def _read_object(config, safe_mode, kinds, what, depth):
 
 
 def resolve_class(config, kinds, what="object"):
-    """The class that a description names, user objects first. Raises `ValueError` if there is none of the slot's kind."""
+    """The class that a description names, user objects first. Raises `ValueError` if there is none of the slot's
+    kind."""
     name, registered = config["class_name"], config.get("registered_name")
     custom = registry.find_custom(registered, name, f"Custom>{name}")
     if custom is not None:

@@ -2,11 +2,11 @@
 
 May import torch and core. The only room that knows of meta tensors.
 
-What a run must not do is touch real things. A torch-function mode stands in front of every torch call: weights, constants and
-buffers that live on a real device are replaced by meta copies as they go in, so that in-place updates hit the copies, and
-tensors made inside are made on meta. This covers weights in lists, foreign modules and captured constants alike, which swapping
-parameters of one module (`torch.func.functional_call`) does not. Layers that build themselves meanwhile step out of the probe
-(`pause`) and see `None` where a probe size stood.
+What a run must not do is touch real things. A torch-function mode stands in front of every torch call: weights,
+constants and buffers that live on a real device are replaced by meta copies as they go in, so that in-place updates
+hit the copies, and tensors made inside are made on meta. This covers weights in lists, foreign modules and captured
+constants alike, which swapping parameters of one module (`torch.func.functional_call`) does not. Layers that build
+themselves meanwhile step out of the probe (`pause`) and see `None` where a probe size stood.
 """
 
 import contextlib
@@ -27,7 +27,8 @@ _SMALL_FILLS = ((12, 24), (60, 120), (36, 72), (84, 168))
 
 
 class Probe(TorchFunctionMode):
-    """The running probe. `fill` is the size that stands for unknown; `device` is "meta", or "cpu" for real small runs."""
+    """The running probe. `fill` is the size that stands for unknown; `device` is "meta", or "cpu" for real small
+    runs."""
 
     def __init__(self, fill, device):
         super().__init__()
@@ -93,7 +94,8 @@ def infer(function, args, kwargs):
     except Exception as error:
         name = getattr(function, "__qualname__", repr(function))
         raise ShapeInferenceError(
-            f"The output shape of {name} cannot be found without data ({_first_line(reason)}), and a trial run on zeros failed "
+            f"The output shape of {name} cannot be found without data ({_first_line(reason)}), and a trial run on "
+            "zeros failed "
             f"({_first_line(error)}). Define compute_output_shape(), or compute_output_spec(), on the layer."
         ) from error
 

@@ -2,8 +2,8 @@
 
 May import torch and core. Knows neither layers nor models: a layer is just another operation here.
 
-A torch function applied to a KerasTensor arrives in `__torch_function__` and is recorded; a Keras operation records itself
-(`operation` below), keeping Keras's class name for files. Operators (`x + 1`) are filled in by the ops room.
+A torch function applied to a KerasTensor arrives in `__torch_function__` and is recorded; a Keras operation records
+itself (`operation` below), keeping Keras's class name for files. Operators (`x + 1`) are filled in by the ops room.
 """
 
 import functools
@@ -115,7 +115,8 @@ class KerasTensor:
 
     def __array__(self, *args, **kwargs):
         raise ValueError(
-            "A KerasTensor is symbolic: it stands for data to come and cannot become a numpy array. Use `keras.ops`, a torch "
+            "A KerasTensor is symbolic: it stands for data to come and cannot become a numpy array. Use `keras.ops`, "
+            "a torch "
             "function or a layer on it instead."
         )
 
@@ -272,7 +273,8 @@ class FunctionOperation(Operation):
         keras_class = getattr(self.function, "keras_class", None)
         if keras_class is None:
             raise ValueError(
-                f"The graph holds {self.function!r}, which has no Keras name and cannot be saved: use the same function of "
+                f"The graph holds {self.function!r}, which has no Keras name and cannot be saved: use the same "
+                "function of "
                 "keras.ops, or put it into a layer of your own."
             )
         return self.function.keras_module, keras_class, keras_class

@@ -1,8 +1,9 @@
 """Layers and weights inside lists and dicts: seen by torch as well.
 
-May import torch. A list or dict assigned to a layer becomes a `TrackedList`/`TrackedDict`: still a list or dict for the user. What it holds
-is registered in the owner under `<attribute>_<index>` (`blocks_0`, `heads_left`), so that `parameters()`, `state_dict()`, `to()` and
-`functional_call` find it. Every change tells the owner, so layers appended later count too.
+May import torch. A list or dict assigned to a layer becomes a `TrackedList`/`TrackedDict`: still a list or dict for
+the user. What it holds is registered in the owner under `<attribute>_<index>` (`blocks_0`, `heads_left`), so that
+`parameters()`, `state_dict()`, `to()` and `functional_call` find it. Every change tells the owner, so layers
+appended later count too.
 """
 
 import torch
@@ -76,7 +77,19 @@ class TrackedDict(_Tracked, dict):
         dict.__setitem__(self, key, value)
 
 
-_LIST_CHANGES = ("append", "extend", "insert", "remove", "pop", "clear", "__setitem__", "__delitem__", "__iadd__", "reverse", "sort")
+_LIST_CHANGES = (
+    "append",
+    "extend",
+    "insert",
+    "remove",
+    "pop",
+    "clear",
+    "__setitem__",
+    "__delitem__",
+    "__iadd__",
+    "reverse",
+    "sort",
+)
 _DICT_CHANGES = ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__", "__ior__")
 for _name in _LIST_CHANGES:
     setattr(TrackedList, _name, _mutator(list, _name))
@@ -101,7 +114,8 @@ def track(value, owner, key):
 def register(layer, attribute, tracked, held):
     """Brings a layer's registered modules and parameters in step with a tracked attribute.
 
-    `held` maps attribute -> {key: object} of what is registered already. Kept entries keep their place in the order; new ones come last.
+    `held` maps attribute -> {key: object} of what is registered already. Kept entries keep their place in the order;
+    new ones come last.
     """
     modules, parameters = layer.__dict__["_modules"], layer.__dict__["_parameters"]
     before, now = held.pop(attribute, {}), {}

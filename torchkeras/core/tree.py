@@ -1,6 +1,7 @@
 """Nested structures: lists, tuples, named tuples and dicts (keys sorted, as Keras flattens them).
 
-Imports nothing of the package. `torch.utils._pytree` keeps insertion order of dicts and is private, hence these few lines.
+Imports nothing of the package. `torch.utils._pytree` keeps insertion order of dicts and is private, hence these few
+lines.
 """
 
 

@@ -2,8 +2,9 @@
 
 May import torch, numpy and core. Knows nothing of layers.
 
-The logical shape is Keras's; `memory_order` chooses how the numbers lie in memory, so that torch's kernels get the layout
-that they want without a copy per step. torch keeps those strides through gradients, optimizer state, copies and casts.
+The logical shape is Keras's; `memory_order` chooses how the numbers lie in memory, so that torch's kernels get the
+layout that they want without a copy per step. torch keeps those strides through gradients, optimizer state, copies
+and casts.
 """
 
 import numpy as np

@@ -1,8 +1,9 @@
 """Plain torch modules called on symbolic tensors.
 
-May import torch and core. `nn.Linear(3, 4)(x)` on a KerasTensor must become one node that owns the module, not a record of the functions
-that its forward happens to use. `nn.Module.__call__` gives no place to stand in, so while a graph is being wired — from the first Input
-until a model runs — it is replaced by a version that looks for symbolic arguments, and put back afterwards: running models never pay.
+May import torch and core. `nn.Linear(3, 4)(x)` on a KerasTensor must become one node that owns the module, not a
+record of the functions that its forward happens to use. `nn.Module.__call__` gives no place to stand in, so while a
+graph is being wired — from the first Input until a model runs — it is replaced by a version that looks for symbolic
+arguments, and put back afterwards: running models never pay.
 """
 
 import torch

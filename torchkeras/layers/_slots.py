@@ -1,6 +1,7 @@
 """The kinds of fields that layers share: activations, initializers, regularizers, constraints, sizes.
 
-May import core and the families below layers. One line per kind of slot, so that every layer declares its fields in one word each.
+May import core and the families below layers. One line per kind of slot, so that every layer declares its fields in
+one word each.
 """
 
 from torchkeras import activations, constraints, initializers, regularizers
@@ -24,9 +25,12 @@ def regularizer():
     return field(None, convert=regularizers.get, save=serialize_keras_object)
 
 
-def activity_regularizer():
-    """The place of `activity_regularizer` in Keras's argument order; the base layer writes it into the config when set."""
-    return field(None, in_config=False)
+def activity_regularizer(always=False):
+    """The place of `activity_regularizer` in Keras's argument order.
+
+    Most layers write it into the config when it is set, which the base layer does; some write it `always`.
+    """
+    return field(None, in_config=always, save=serialize_keras_object)
 
 
 def lora(name):
@@ -34,7 +38,9 @@ def lora(name):
 
     def convert(value):
         if value is not None:
-            raise NotImplementedError(f"`{name}` is not supported yet: leave it None and train the layer's own weights.")
+            raise NotImplementedError(
+                f"`{name}` is not supported yet: leave it None and train the layer's own weights."
+            )
         return None
 
     return field(None, convert=convert, in_config=False)

@@ -129,7 +129,7 @@ class ELU(_Pointwise):
     In torch: `nn.ELU(alpha)`.
     """
 
-    alpha = field(1.0, in_config=False)  # Keras does not write it either
+    alpha = field(1.0)
 
     def call(self, inputs):
         return activations.elu(inputs, self.alpha)

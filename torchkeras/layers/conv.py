@@ -152,7 +152,7 @@ def _window_fields(rank, paddings):
         "bias_initializer": _slots.initializer("zeros"),
         "kernel_regularizer": _slots.regularizer(),
         "bias_regularizer": _slots.regularizer(),
-        "activity_regularizer": _slots.activity_regularizer(),
+        "activity_regularizer": _slots.activity_regularizer(always=True),
         "kernel_constraint": _slots.constraint(),
         "bias_constraint": _slots.constraint(),
     }

@@ -21,8 +21,8 @@ class Dense(Layer):
         units: size of the last axis of the output.
         activation: name, function or None for none.
         use_bias: whether a bias is added.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
-            weights `kernel` `(inputs, units)` and `bias` `(units,)`.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint,
+            bias_constraint: of the weights `kernel` `(inputs, units)` and `bias` `(units,)`.
 
     Input `(..., inputs)` of rank 2 or more, output `(..., units)`.
 

@@ -66,7 +66,8 @@ class Equation:
         expected = elided + len(self.outputs)
         if len(shape) != expected:
             raise ValueError(
-                f"The equation {self.text!r} gives outputs of rank {expected} for inputs of shape {tuple(input_shape)}; "
+                f"The equation {self.text!r} gives outputs of rank {expected} for inputs of shape "
+                f"{tuple(input_shape)}; "
                 f"output_shape={partial} would give rank {len(shape)}. Leave out the batch axis and those under '...'."
             )
         return shape
@@ -80,7 +81,8 @@ class Equation:
         for letter, size in ins.items():
             if outs.get(letter) is not None and outs[letter] != size:
                 raise ValueError(
-                    f"Axis {letter!r} of {self.text!r} is {size} in the inputs and {outs[letter]} in the outputs: give None "
+                    f"Axis {letter!r} of {self.text!r} is {size} in the inputs and {outs[letter]} in the outputs: "
+                    "give None "
                     "for it in output_shape."
                 )
         return ins, outs
@@ -177,7 +179,8 @@ class EinsumDense(Layer):
         return (*shape, *[1] * behind)
 
     def linear_weight(self, kernel):
-        """The kernel as `(outputs, inputs)` matrix of a linear map, a view; None where the equation is no linear map."""
+        """The kernel as `(outputs, inputs)` matrix of a linear map, a view; None where the equation is no linear
+        map."""
         if self._linear_order is None:
             return None
         cut = len(self._linear_order) - self._bound

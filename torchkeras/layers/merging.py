@@ -1,8 +1,8 @@
 """Layers that make one tensor of several (Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot), and
 their functions.
 
-May import core. Masks are read from the tensors, as Keras does: where an entry of one input is masked, the others'
-values count alone.
+May import core. Multiply, Maximum and Minimum read the masks that tensors carry, as in Keras: there a masked entry does
+not count.
 """
 
 import functools
@@ -126,7 +126,7 @@ class Add(_Merge):
     """
 
     def _merge(self, inputs):
-        return _combine(operator.add, inputs)
+        return functools.reduce(operator.add, inputs)
 
 
 @published("layer", "keras.layers")
@@ -297,8 +297,8 @@ class Dot(_Merge):
         first, second = self._positive_axes(len(one), len(other))
         if one[first] != other[second] and None not in (one[first], other[second]):
             raise ValueError(
-                f"Layer {self.name!r} sums over axis {first} of {tuple(one)} and axis {second} of {tuple(other)}: their "
-                "sizes must be equal."
+                f"Layer {self.name!r} sums over axis {first} of {tuple(one)} and axis {second} of {tuple(other)}: "
+                "their sizes must be equal."
             )
 
     def _positive_axes(self, *ranks):

@@ -17,7 +17,8 @@ _wrappers = weakref.WeakKeyDictionary()
 
 @published("layer", "keras.layers")
 class TorchModuleWrapper(Layer):
-    """A `torch.nn.Module` where a Keras layer may stand. Sequential and the functional API wrap plain modules by themselves.
+    """A `torch.nn.Module` where a Keras layer may stand. Sequential and the functional API wrap plain modules by
+    themselves.
 
     Args:
         module: the module. Its parameters are the layer's weights.
@@ -48,7 +49,8 @@ class TorchModuleWrapper(Layer):
 
     def get_config(self):
         raise NotImplementedError(
-            f"The torch module {type(self.module).__name__} has no config, so a model that holds it cannot be saved as one: save its "
+            f"The torch module {type(self.module).__name__} has no config, so a model that holds it cannot be saved "
+            "as one: save its "
             "weights, or write it as a Layer."
         )
 

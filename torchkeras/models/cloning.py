@@ -21,7 +21,8 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         call_function: `(layer, *args, **kwargs) -> tensors`, called instead of the layer, for functional models.
         recursive: whether `clone_function` also goes into nested models.
 
-    Example: `clone_model(model, clone_function=lambda layer: Dropout(0.1) if isinstance(layer, Dropout) else type(layer).from_config(layer.get_config()))`.
+    Example: `clone_model(model, clone_function=lambda layer: Dropout(0.1) if isinstance(layer, Dropout) else
+    type(layer).from_config(layer.get_config()))`.
     """
     cache = kwargs.pop("cache", None)
     if kwargs:
@@ -34,7 +35,8 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         return _clone_functional(model, input_tensors, clone, call_function)
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ValueError(
-            "A subclassed model is cloned from its config: `input_tensors`, `clone_function` and `call_function` are for Sequential and "
+            "A subclassed model is cloned from its config: `input_tensors`, `clone_function` and `call_function` are "
+            "for Sequential and "
             "functional models."
         )
     return type(model).from_config(model.get_config())

@@ -25,8 +25,8 @@ class Functional(Model):
         inputs, outputs: KerasTensors, or lists, tuples, dicts of them.
         name: model name.
 
-    Data come in the structure of `inputs`, or as a dict by input name, or as a list in order. Values are cast to the inputs' dtypes.
-    Raises `ValueError` for tensors that are not connected, and for two layers of one name.
+    Data come in the structure of `inputs`, or as a dict by input name, or as a list in order. Values are cast to the
+    inputs' dtypes. Raises `ValueError` for tensors that are not connected, and for two layers of one name.
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
@@ -112,7 +112,10 @@ class Functional(Model):
             flat = [inputs]
         else:
             flat = self._flat_inputs(inputs)
-        return [self._fit_input(i, value, *kind) for i, (value, kind) in enumerate(zip(flat, self._input_types, strict=True))]
+        return [
+            self._fit_input(i, value, *kind)
+            for i, (value, kind) in enumerate(zip(flat, self._input_types, strict=True))
+        ]
 
     def _flat_inputs(self, inputs):
         structure = self._input_structure
@@ -123,7 +126,9 @@ class Functional(Model):
             return [self._by_name(inputs, index, name) for index, name in enumerate(names)]
         flat = tree.flatten(inputs)
         if len(flat) != len(names):
-            raise ValueError(f"Model {self.name!r} expects {len(names)} input(s) {names}, but it received {len(flat)} tensor(s).")
+            raise ValueError(
+                f"Model {self.name!r} expects {len(names)} input(s) {names}, but it received {len(flat)} tensor(s)."
+            )
         return flat
 
     def _by_name(self, inputs, index, name):
@@ -134,19 +139,26 @@ class Functional(Model):
             return None
         if len(inputs) == 1 and len(self.inputs) == 1:
             return next(iter(inputs.values()))
-        raise ValueError(f"Missing data for input {name!r} of model {self.name!r}: the dict has the keys {sorted(inputs)}.")
+        raise ValueError(
+            f"Missing data for input {name!r} of model {self.name!r}: the dict has the keys {sorted(inputs)}."
+        )
 
     def _fit_input(self, index, value, shape, dtype, optional):
         if value is None:
             if optional:
                 return None
-            raise ValueError(f"Input {self.input_names[index]!r} of model {self.name!r} is None, but it is not optional.")
+            raise ValueError(
+                f"Input {self.input_names[index]!r} of model {self.name!r} is None, but it is not optional."
+            )
         if not hasattr(value, "shape"):
             raise ValueError(
-                f"Input {self.input_names[index]!r} of model {self.name!r} must be a tensor or array, got {type(value).__name__}."
+                f"Input {self.input_names[index]!r} of model {self.name!r} must be a tensor or array, got "
+                f"{type(value).__name__}."
             )
         found = value.shape
-        if len(found) != len(shape) or any(a is not None and a != b for a, b in zip(shape[1:], found[1:], strict=False)):
+        if len(found) != len(shape) or any(
+            a is not None and a != b for a, b in zip(shape[1:], found[1:], strict=False)
+        ):
             value = self._adjust_rank(index, value, shape)
         elif shape and shape[0] is not None and found[0] is not None and found[0] != shape[0]:
             self._refuse_shape(index, found, shape)
@@ -174,7 +186,8 @@ class Functional(Model):
 
     def _refuse_shape(self, index, found, shape):
         raise ValueError(
-            f"Input {self.input_names[index]!r} of model {self.name!r} is incompatible with it: expected shape={tuple(shape)}, "
+            f"Input {self.input_names[index]!r} of model {self.name!r} is incompatible with it: expected "
+            f"shape={tuple(shape)}, "
             f"found shape={tuple(found)}."
         )
 
@@ -210,7 +223,9 @@ def _require_symbolic(what, structure):
     for leaf in tree.flatten(structure):
         if not isinstance(leaf, KerasTensor):
             hint = " Pass symbolic tensors from keras.Input(), not data." if isinstance(leaf, torch.Tensor) else ""
-            raise ValueError(f"All `{what}` of a functional model must be KerasTensors, got {type(leaf).__name__}: {leaf!r}.{hint}")
+            raise ValueError(
+                f"All `{what}` of a functional model must be KerasTensors, got {type(leaf).__name__}: {leaf!r}.{hint}"
+            )
 
 
 def _refuse_equal_names(layers):
@@ -223,7 +238,8 @@ def _refuse_equal_names(layers):
 def _with_fresh_inputs(graph):
     """The same graph from new Inputs, for models that begin at a tensor in the middle of another model."""
     fresh = [
-        t if isinstance(t._keras_history.operation, InputLayer) else Input(batch_shape=t.shape, dtype=t.dtype) for t in graph.inputs
+        t if isinstance(t._keras_history.operation, InputLayer) else Input(batch_shape=t.shape, dtype=t.dtype)
+        for t in graph.inputs
     ]
     outputs = graph.replay(fresh, lambda op, args, kwargs: op.symbolic_call(*args, **kwargs))
     return Graph(fresh, outputs)

@@ -1,6 +1,7 @@
 """Functional models as configs, and back.
 
-May import core, layers and this room. Writes Keras 3's form: layers with `inbound_nodes`, tensors as `__keras_tensor__`.
+May import core, layers and this room. Writes Keras 3's form: layers with `inbound_nodes`, tensors as
+`__keras_tensor__`.
 """
 
 import inspect
@@ -27,9 +28,7 @@ def functional_to_config(model):
         entry = serialize_keras_object(operation)
         entry["name"] = operation.name
         entry["inbound_nodes"] = [
-            _node_to_config(node, numbers)
-            for node in operation._inbound_nodes
-            if node in numbers and not node.is_input
+            _node_to_config(node, numbers) for node in operation._inbound_nodes if node in numbers and not node.is_input
         ]
         layers.append(entry)
     return {
@@ -64,7 +63,10 @@ def _node_to_config(node, numbers):
         return serialize_keras_object(value)
 
     args, kwargs = node.arguments.args, node.arguments.kwargs
-    return {"args": [_map(describe, arg) for arg in args], "kwargs": {key: _map(describe, arg) for key, arg in kwargs.items()}}
+    return {
+        "args": [_map(describe, arg) for arg in args],
+        "kwargs": {key: _map(describe, arg) for key, arg in kwargs.items()},
+    }
 
 
 def _map(function, value):
@@ -130,7 +132,8 @@ def functional_from_config(cls, config, custom_objects=None):
         later = [item for item in waiting if not _try_call(operations, calls_made, *item)]
         if len(later) == len(waiting):
             raise ValueError(
-                f"The graph in the config cannot be wired: {[name for name, _, _ in later]} wait for tensors that nothing makes (a cycle, or "
+                f"The graph in the config cannot be wired: {[name for name, _, _ in later]} wait for tensors that "
+                "nothing makes (a cycle, or "
                 "a missing layer)."
             )
         waiting = later

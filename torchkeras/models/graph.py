@@ -2,8 +2,8 @@
 
 May import core. Knows no model: it finds the nodes, orders them as Keras orders layers, and runs them.
 
-The plan holds operations and slots only, no KerasTensors, so it copies and pickles without recursion however deep the model; the
-symbolic side is wired again from it.
+The plan holds operations and slots only, no KerasTensors, so it copies and pickles without recursion however deep
+the model; the symbolic side is wired again from it.
 """
 
 import torch
@@ -26,7 +26,8 @@ class Slot:
 
 
 class Step:
-    """One node of the plan: which operation, from which slots, into which slots, and which slots it is the last to read."""
+    """One node of the plan: which operation, from which slots, into which slots, and which slots it is the last to
+    read."""
 
     __slots__ = ("args", "finished", "kwargs", "operation", "outputs", "single", "structure")
 
@@ -80,7 +81,9 @@ class Graph:
             if node.is_input or all(id(out) in given for out in node.outputs):
                 continue
             args, kwargs = node.arguments.fill(slot_of)
-            structure = tree.map_structure(lambda t: slot_of(t) if isinstance(t, KerasTensor) else t, node.output_structure)
+            structure = tree.map_structure(
+                lambda t: slot_of(t) if isinstance(t, KerasTensor) else t, node.output_structure
+            )
             outputs = [slot_of(out).index for out in node.outputs]
             steps.append(Step(node.operation, args, kwargs, outputs, structure))
         self.output_slots = [slot_of(tensor).index for tensor in self.outputs]
@@ -233,7 +236,8 @@ def _visit(output, stop, order, finished, first_visit):
         first_visit.setdefault(node.operation, len(first_visit))
         if node.is_input and id(tensor) not in stop:
             raise ValueError(
-                f"The output needs the input {tensor.name!r} (of layer {node.operation.name!r}), which is not among the model's inputs: add "
+                f"The output needs the input {tensor.name!r} (of layer {node.operation.name!r}), which is not among "
+                "the model's inputs: add "
                 "it to `inputs`."
             )
         stack.append((tensor, node, True))

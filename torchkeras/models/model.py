@@ -1,6 +1,7 @@
 """Model: a layer that can be trained, inspected and written down.
 
-May import core, layers and training (the trainer is a mixin that knows no model). Files are the saving room's: `to_json` asks it.
+May import core, layers and training (the trainer is a mixin that knows no model). Files are the saving room's:
+`to_json` asks it.
 """
 
 from torchkeras.core import calls, scopes, shape_probe, tree
@@ -18,7 +19,8 @@ def _is_functional_call(args, kwargs):
 class Model(Trainer, Layer):
     """Layers and the training of them.
 
-    Three ways to make one: `Model(inputs, outputs)` from symbolic tensors, `Sequential([...])`, or a subclass with `call`.
+    Three ways to make one: `Model(inputs, outputs)` from symbolic tensors, `Sequential([...])`, or a subclass with
+    `call`.
 
     Example:
         >>> inputs = Input((3,))
@@ -26,8 +28,8 @@ class Model(Trainer, Layer):
         >>> model(torch.ones(2, 3)).shape
         torch.Size([2, 1])
 
-    A model is a `torch.nn.Module`: `state_dict()`, `to("cuda")`, `torch.compile(model)` and hand-written loops work. `compile` is Keras's;
-    torch's own is `torch.compile(model)`.
+    A model is a `torch.nn.Module`: `state_dict()`, `to("cuda")`, `torch.compile(model)` and hand-written loops work.
+    `compile` is Keras's; torch's own is `torch.compile(model)`.
     """
 
     def __new__(cls, *args, **kwargs):
@@ -57,7 +59,8 @@ class Model(Trainer, Layer):
     def get_layer(self, name=None, index=None):
         """A layer by name or by place in `layers`.
 
-        `input_1`, `input_2`… also find the n-th input layer, as Keras 2 named them. Raises `ValueError` if there is none.
+        `input_1`, `input_2`… also find the n-th input layer, as Keras 2 named them. Raises `ValueError` if there is
+        none.
         """
         if name is not None and index is not None:
             raise ValueError(f"Give `name` or `index`, not both; got name={name!r}, index={index}.")
@@ -82,7 +85,9 @@ class Model(Trainer, Layer):
             specs = {key: KerasTensor(shape) for key, shape in input_shape.items()}
         else:
             shapes = calls.normalize_shapes(input_shape)
-            is_list = isinstance(shapes, list) or (isinstance(shapes, tuple) and any(isinstance(s, tuple) for s in shapes))
+            is_list = isinstance(shapes, list) or (
+                isinstance(shapes, tuple) and any(isinstance(s, tuple) for s in shapes)
+            )
             specs = type(shapes)(KerasTensor(shape) for shape in shapes) if is_list else KerasTensor(shapes)
         shape_probe.infer(self._probe_call, (specs,), {})
         self.built = True
@@ -167,7 +172,8 @@ def _shapes_of(tensors):
 
 
 def _become_functional(cls, functional):
-    """Puts Functional in place of Model among the bases of a user's class that calls `super().__init__(inputs, outputs)`."""
+    """Puts Functional in place of Model among the bases of a user's class that calls `super().__init__(inputs,
+    outputs)`."""
     if issubclass(cls, functional):
         return
     for parent in cls.__mro__:

@@ -1,6 +1,7 @@
 """Sequential: a stack of layers.
 
-May import core, layers and this room. Once the input shape is known it is a functional model inside; before that it just runs its layers in order.
+May import core, layers and this room. Once the input shape is known it is a functional model inside; before that it
+just runs its layers in order.
 """
 
 import torch
@@ -22,8 +23,8 @@ class Sequential(Model):
     """Layers one after the other.
 
     Args:
-        layers: list of layers (or torch modules); the first may be `Input(...)` or declare its input (`input_shape=`), then the weights
-            exist at once. Otherwise they are made for the first data.
+        layers: list of layers (or torch modules); the first may be `Input(...)` or declare its input
+            (`input_shape=`), then the weights exist at once. Otherwise they are made for the first data.
         trainable, name: as for every layer.
 
     Example:
@@ -61,17 +62,26 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor):
             layer = layer._keras_history.operation
             if not isinstance(layer, InputLayer):
-                raise ValueError(f"Only the tensor of keras.Input() can be added to a Sequential, got the output of {layer!r}.")
+                raise ValueError(
+                    f"Only the tensor of keras.Input() can be added to a Sequential, got the output of {layer!r}."
+                )
         if not isinstance(layer, torch.nn.Module):
             raise ValueError(f"Only layers and torch modules can be added to a Sequential model, got {layer!r}.")
         layer = as_layer(layer)
         if isinstance(layer, InputLayer) and self._stack:
             raise ValueError(f"Sequential model {self.name!r} has layers already: an Input can only come first.")
         if any(layer.name == other.name for other in self._stack):
-            raise ValueError(f"All layers of a Sequential must have unique names; there is a layer {layer.name!r} already.")
+            raise ValueError(
+                f"All layers of a Sequential must have unique names; there is a layer {layer.name!r} already."
+            )
         if not self._stack and not isinstance(layer, InputLayer):
             shape = layer.__dict__.get("_declared_input")
-            if shape is None and isinstance(layer, (Functional, Sequential)) and layer.built and layer._graph is not None:
+            if (
+                shape is None
+                and isinstance(layer, (Functional, Sequential))
+                and layer.built
+                and layer._graph is not None
+            ):
                 shape = layer.input_shape if is_shape(layer.input_shape) else None
             if shape is not None:
                 self._push(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
@@ -155,7 +165,8 @@ class Sequential(Model):
     def _functional(self, what):
         if self._inner is None:
             raise AttributeError(
-                f"Sequential model {self.name!r} has no defined {what} yet: call it on data, build(input_shape), or begin with an Input."
+                f"Sequential model {self.name!r} has no defined {what} yet: call it on data, build(input_shape), or "
+                "begin with an Input."
             )
         return self._inner
 

@@ -1,6 +1,7 @@
 """CompileLoss: what `compile(loss=..., loss_weights=...)` minimizes.
 
-May import core, losses, metrics and this room. Built from the first prediction, because names and structures show only then.
+May import core, losses, metrics and this room. Built from the first prediction, because names and structures show
+only then.
 """
 
 import inspect
@@ -71,11 +72,14 @@ class CompileLoss:
         return total
 
     def evaluate(self, y_true, y_pred, sample_weight=None):
-        """`(total, logged)`: they differ only for losses with reduction "none", whose sum is minimized and mean shown."""
+        """`(total, logged)`: they differ only for losses with reduction "none", whose sum is minimized and mean
+        shown."""
         if self.outputs is None:
             self.build(y_true, y_pred)
         if self._only is not None and isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor):
-            value = self._only(y_true, y_pred, sample_weight) if sample_weight is not None else self._only(y_true, y_pred)
+            value = (
+                self._only(y_true, y_pred, sample_weight) if sample_weight is not None else self._only(y_true, y_pred)
+            )
             return (value, value) if value.dim() == 0 else (value.sum(), value.mean())
         return self._evaluate_all(y_true, y_pred, sample_weight)
 
@@ -91,7 +95,9 @@ class CompileLoss:
             if loss is None:
                 continue
             if true is None:
-                raise ValueError("There is no target for an output that has a loss: pass `y` for it, or set its loss to None.")
+                raise ValueError(
+                    "There is no target for an output that has a loss: pass `y` for it, or set its loss to None."
+                )
             value = loss(true, pred, weight) if weight is not None else loss(true, pred)
             summed, shown = (value, value) if value.dim() == 0 else (value.sum(), value.mean())
             if self.trackers:

@@ -13,7 +13,8 @@ class CompileMetrics(Metric):
     """All metrics of a compiled model, with Keras's names in logs.
 
     Args:
-        metrics, weighted_metrics: a list; a list of lists or a dict by output name for several outputs; a bare name or function.
+        metrics, weighted_metrics: a list; a list of lists or a dict by output name for several outputs; a bare name
+            or function.
         output_names: the model's, if it has any.
     """
 
@@ -67,7 +68,9 @@ class CompileMetrics(Metric):
         outputs = self._outputs
         targets = [y_true] if outputs.single and not tree.is_nested(y_true) else outputs.align(y_true, "The target `y`")
         predictions = outputs.flat(y_pred)
-        weights = outputs.align(sample_weight, "`sample_weight`", everywhere=True) if sample_weight is not None else None
+        weights = (
+            outputs.align(sample_weight, "`sample_weight`", everywhere=True) if sample_weight is not None else None
+        )
         for _, index, metric, weighted in self._entries:
             if weighted and weights is not None and weights[index] is not None:
                 metric.update_state(targets[index], predictions[index], sample_weight=weights[index])
@@ -105,8 +108,8 @@ def _listed(value):
 def _per_output(given, outputs):
     """A list of metrics for each output.
 
-    For several outputs: a dict goes by name, a list as long as the outputs goes entry by entry (Keras 3), any other flat list holds for
-    every output (Keras 2).
+    For several outputs: a dict goes by name, a list as long as the outputs goes entry by entry (Keras 3), any other
+    flat list holds for every output (Keras 2).
     """
     if given is None:
         return [[] for _ in range(outputs.count)]
@@ -118,5 +121,7 @@ def _per_output(given, outputs):
     if len(given) == outputs.count:
         return [_listed(each) for each in given]
     if any(isinstance(each, (list, tuple)) for each in given):
-        raise ValueError(f"`metrics` lists {len(given)} entries, but the model has {outputs.count} outputs: {outputs.names}.")
+        raise ValueError(
+            f"`metrics` lists {len(given)} entries, but the model has {outputs.count} outputs: {outputs.names}."
+        )
     return [given for _ in range(outputs.count)]

@@ -1,7 +1,7 @@
 """Data for the loops: arrays become tensors once and are sliced per batch.
 
-May import core, numpy and torch. Knows no model; other sources (generators, loaders) are further classes with the same three members:
-`num_batches`, `batches()`, `first_batch()`.
+May import core, numpy and torch. Knows no model; other sources (generators, loaders) are further classes with the
+same three members: `num_batches`, `batches()`, `first_batch()`.
 """
 
 import math
@@ -62,7 +62,8 @@ def to_arrays(value, what):
     if isinstance(value, (list, tuple)):
         return type(value)(to_arrays(item, f"{what}[{i}]") for i, item in enumerate(value))
     raise UnsupportedInputError(
-        f"`{what}` is of type {type(value).__name__}, which is not understood. Pass numpy arrays, torch tensors, or lists and dicts of them."
+        f"`{what}` is of type {type(value).__name__}, which is not understood. Pass numpy arrays, torch tensors, or "
+        "lists and dicts of them."
     )
 
 
@@ -74,10 +75,13 @@ def _to_array(value, what):
         try:
             array = np.asarray(value)
         except ValueError as error:
-            raise UnsupportedInputError(f"`{what}` is a ragged list: all rows must have the same length. ({error})") from None
+            raise UnsupportedInputError(
+                f"`{what}` is a ragged list: all rows must have the same length. ({error})"
+            ) from None
         if array.dtype == object:
             raise UnsupportedInputError(
-                f"`{what}` is an array of Python objects (dtype=object). Make it numeric: rows of equal length, no None; for data frames "
+                f"`{what}` is an array of Python objects (dtype=object). Make it numeric: rows of equal length, no "
+                "None; for data frames "
                 "select or encode the columns."
             )
         if array.dtype.kind in "USM":
@@ -102,7 +106,9 @@ def rows_of(arrays, what="x"):
                 raise ValueError(f"`{what}` holds a scalar: every array needs a first axis of samples.")
             sizes.setdefault(int(leaf.shape[0]), []).append(tuple(leaf.shape))
     if len(sizes) > 1:
-        raise ValueError(f"All arrays must have the same number of samples (first axis); got shapes {sum(sizes.values(), [])}.")
+        raise ValueError(
+            f"All arrays must have the same number of samples (first axis); got shapes {sum(sizes.values(), [])}."
+        )
     if not sizes:
         raise ValueError("There are no data: `x` holds no array.")
     return next(iter(sizes))
@@ -116,7 +122,8 @@ def split_validation(data, validation_split):
     cut = math.floor(rows * (1 - validation_split))
     if cut == 0 or cut == rows:
         raise ValueError(
-            f"validation_split={validation_split} leaves no samples on one side of {rows}: choose another value or pass validation_data."
+            f"validation_split={validation_split} leaves no samples on one side of {rows}: choose another value or "
+            "pass validation_data."
         )
 
     def part(where):
@@ -152,13 +159,18 @@ class ArraySource:
         batch_size: samples per batch; the last batch may be smaller.
         shuffle: new order every epoch, from torch's random stream.
         device: where the batches are wanted.
-        steps: batches per epoch, where the user gave it; the data then go on from epoch to epoch and start again when used up.
+        steps: batches per epoch, where the user gave it; the data then go on from epoch to epoch and start again
+            when used up.
     """
 
-    def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, device=None, steps=None):
+    def __init__(
+        self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, device=None, steps=None
+    ):
         if class_weight is not None:
             extra = class_weights(y, class_weight)
-            sample_weight = extra if sample_weight is None else sample_weight * extra.reshape(-1, *[1] * (sample_weight.dim() - 1))
+            sample_weight = (
+                extra if sample_weight is None else sample_weight * extra.reshape(-1, *[1] * (sample_weight.dim() - 1))
+            )
         self.rows = rows_of((x, y, sample_weight))
         if self.rows == 0:
             raise ValueError("The data are empty: `x` has no samples.")
@@ -194,7 +206,9 @@ class ArraySource:
             if batch is None:
                 if self._running is not None and self.steps > math.ceil(self.rows / self.batch_size):
                     warnings.warn(
-                        f"The data give fewer batches than steps_per_epoch={self.steps}: they start again from the beginning.", stacklevel=2
+                        f"The data give fewer batches than steps_per_epoch={self.steps}: they start again from the "
+                        "beginning.",
+                        stacklevel=2,
                     )
                 self._running = self._pass()
                 batch = next(self._running)
@@ -217,7 +231,9 @@ class ArraySource:
             return
         for start in range(0, self.rows, self.batch_size):
             where = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
-            batch = tree.map_structure(lambda leaf, w=where: leaf[w] if isinstance(w, slice) or leaf is None else _take(leaf, w), arrays)
+            batch = tree.map_structure(
+                lambda leaf, w=where: leaf[w] if isinstance(w, slice) or leaf is None else _take(leaf, w), arrays
+            )
             yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch)
 
 

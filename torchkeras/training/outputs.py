@@ -54,7 +54,9 @@ class Outputs:
             raise ValueError(f"{what} has {len(flat)} entries, but the model has {self.count} output(s): {self.names}.")
         if self.single or everywhere:
             return [value] * self.count
-        raise ValueError(f"{what} is one entry, but the model has {self.count} outputs {self.names}: pass a list or a dict by name.")
+        raise ValueError(
+            f"{what} is one entry, but the model has {self.count} outputs {self.names}: pass a list or a dict by name."
+        )
 
     def _align_dict(self, value, what, default):
         entries, left = [default] * self.count, dict(value)

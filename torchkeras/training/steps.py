@@ -1,7 +1,7 @@
 """One step of training, evaluation and prediction, and what users override in it.
 
-May import core, losses, optimizers and this room. Nothing here reads a value from the device: losses and metrics add up in tensors, and the
-logs are made when someone looks.
+May import core, losses, optimizers and this room. Nothing here reads a value from the device: losses and metrics add
+up in tensors, and the logs are made when someone looks.
 """
 
 import torch
@@ -82,7 +82,8 @@ class Steps:
             shown = value if shown is None else shown + value
         if total is None:
             raise ValueError(
-                "No loss to compute. Provide a `loss` argument in `compile()`, or call `add_loss` in a layer of the model."
+                "No loss to compute. Provide a `loss` argument in `compile()`, or call `add_loss` in a layer of the "
+                "model."
             )
         if shown is not total:
             d["_shown_loss"] = shown

@@ -1,7 +1,7 @@
 """Which layers learn: frozen when a model is compiled, put in force around each training call.
 
-May import core. This makes the classic GAN recipe work: a discriminator compiled before it is frozen for the combined model still learns in
-its own step.
+May import core. This makes the classic GAN recipe work: a discriminator compiled before it is frozen for the
+combined model still learns in its own step.
 """
 
 import contextlib

@@ -21,7 +21,14 @@ from torchkeras.training.data import ArraySource, rows_of, split_validation, to_
 from torchkeras.training.steps import Steps
 from torchkeras.training.trainable_state import CompiledTrainable
 
-_OLDER_COMPILE = ("sample_weight_mode", "target_tensors", "cloning", "experimental_run_tf_function", "from_serialized", "pss_evaluation_shards")
+_OLDER_COMPILE = (
+    "sample_weight_mode",
+    "target_tensors",
+    "cloning",
+    "experimental_run_tf_function",
+    "from_serialized",
+    "pss_evaluation_shards",
+)
 _OLDER_LOOP = ("workers", "use_multiprocessing", "max_queue_size")
 
 
@@ -84,7 +91,11 @@ class Trainer(Steps):
             "jit_compile": jit_compile,
         }
         optimizer = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and isinstance(optimizer, optimizers.Optimizer):
+        if (
+            auto_scale_loss
+            and self.dtype_policy.name == "mixed_float16"
+            and isinstance(optimizer, optimizers.Optimizer)
+        ):
             if not isinstance(optimizer, optimizers.LossScaleOptimizer):
                 optimizer = optimizers.LossScaleOptimizer(optimizer)
         if not hasattr(steps_per_execution, "__index__") or int(steps_per_execution) < 1:
@@ -109,7 +120,9 @@ class Trainer(Steps):
         if metrics or weighted_metrics:
             d["_compile_metrics"] = CompileMetrics(metrics, weighted_metrics, self._known_output_names())
         parameters = inspect.signature(self.compute_loss).parameters
-        d["_loss_takes_training"] = "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        d["_loss_takes_training"] = "training" in parameters or any(
+            p.kind is p.VAR_KEYWORD for p in parameters.values()
+        )
         if self.jit_compile:
             torch.nn.Module.compile(self)
 
@@ -129,7 +142,9 @@ class Trainer(Steps):
 
     def _require_compiled(self, what):
         if not self.compiled:
-            raise ValueError(f"You must call `compile()` before calling `{what}()`: say which optimizer and loss to use.")
+            raise ValueError(
+                f"You must call `compile()` before calling `{what}()`: say which optimizer and loss to use."
+            )
 
     # -- metrics ------------------------------------------------------------------------------------------------------
 
@@ -210,7 +225,8 @@ class Trainer(Steps):
         return self.__dict__.get("_weights_made") or (self.built and getattr(self, "_graph", None) is not None)
 
     def _get_ready_to_learn(self, batch):
-        """Weights, optimizer state, the list of what is learned. Called with the compiled `trainable` flags in force."""
+        """Weights, optimizer state, the list of what is learned. Called with the compiled `trainable` flags in
+        force."""
         d = self.__dict__
         if not self._overrides("predict_step") or d.get("_compile_loss") is not None:
             self._ensure_weights(batch)
@@ -268,7 +284,8 @@ class Trainer(Steps):
             validation_freq: every how many epochs to validate, or the list of epochs.
             older: `workers`, `use_multiprocessing`, `max_queue_size` of Keras 2: no effect on arrays.
 
-        Returns a History: `history.history` maps log names to one number per epoch. Interrupting with Ctrl-C leaves a usable model.
+        Returns a History: `history.history` maps log names to one number per epoch. Interrupting with Ctrl-C leaves
+            a usable model.
         """
         self._require_compiled("fit")
         _refuse_unknown("fit", older)
@@ -277,7 +294,9 @@ class Trainer(Steps):
             data, validation_data = split_validation(data, validation_split)
         device = self._model_device()
         source = ArraySource(*data, batch_size, bool(shuffle), class_weight, device, steps_per_epoch)
-        validate = self._validator(validation_data, validation_batch_size or batch_size, validation_steps, validation_freq)
+        validate = self._validator(
+            validation_data, validation_batch_size or batch_size, validation_steps, validation_freq
+        )
         self.__dict__["stop_training"] = False
         with self._compiled_trainable.in_force(self):
             self._get_ready_to_learn(source.first_batch())
@@ -408,13 +427,16 @@ class Trainer(Steps):
     # -- single batches -----------------------------------------------------------------------------------------------
 
     def _one_batch(self, x, y=None, sample_weight=None, class_weight=None):
-        source = ArraySource(*_adapt(x, y, sample_weight), 2**62, class_weight=class_weight, device=self._model_device())
+        source = ArraySource(
+            *_adapt(x, y, sample_weight), 2**62, class_weight=class_weight, device=self._model_device()
+        )
         return next(iter(source.batches()))
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False, reset_metrics=None):
         """One update on one batch. Returns the loss, or a list in the order of `metrics_names`, or a dict.
 
-        The numbers are running means since the last `reset_metrics()`; `reset_metrics=True` starts them again for this batch.
+        The numbers are running means since the last `reset_metrics()`; `reset_metrics=True` starts them again for
+        this batch.
         """
         self._require_compiled("train_on_batch")
         if class_weight is not None and sample_weight is not None:
@@ -495,7 +517,9 @@ def _adapt(x, y=None, sample_weight=None, what=None):
     if x is None:
         raise ValueError("There are no data: pass `x` (numpy arrays, torch tensors, or lists and dicts of them).")
     prefix = f"{what}: " if what else ""
-    data = tuple(to_arrays(value, prefix + name) for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight)))
+    data = tuple(
+        to_arrays(value, prefix + name) for name, value in (("x", x), ("y", y), ("sample_weight", sample_weight))
+    )
     rows_of(data)
     return data
 

@@ -15,7 +15,8 @@ def to_categorical(x=None, num_classes=None, dtype=None, **older):
         num_classes: number of classes; by default the largest index plus one.
         dtype: numpy dtype of the result, float64 by default.
 
-    Returns an array of shape `x.shape + (num_classes,)`, a tensor if a tensor came. Raises `ValueError` for indices outside the range.
+    Returns an array of shape `x.shape + (num_classes,)`, a tensor if a tensor came. Raises `ValueError` for indices
+    outside the range.
 
     >>> to_categorical([0, 2], num_classes=3)
     array([[1., 0., 0.],
@@ -27,7 +28,9 @@ def to_categorical(x=None, num_classes=None, dtype=None, **older):
     if isinstance(x, torch.Tensor):
         labels = x.long()
         labels = labels.squeeze(-1) if labels.dim() > 1 and labels.shape[-1] == 1 else labels
-        return torch.nn.functional.one_hot(labels, num_classes if num_classes is not None else -1).to(torch.get_default_dtype())
+        return torch.nn.functional.one_hot(labels, num_classes if num_classes is not None else -1).to(
+            torch.get_default_dtype()
+        )
     labels = np.asarray(x).astype("int64")
     shape = labels.shape[:-1] if labels.ndim > 1 and labels.shape[-1] == 1 else labels.shape
     labels = labels.reshape(-1)
