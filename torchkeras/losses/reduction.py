@@ -81,7 +81,7 @@ def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum
 def apply_mask(sample_weight, mask, dtype, reduction):
     """Merges a mask into weights; None where both are None.
 
-    For means, valid steps weigh `total / valid`: dividing by the number of all steps then divides by that of valid ones.
+    For means, valid steps weigh `total / valid`: dividing by all steps then divides by the valid ones.
     """
     if mask is None:
         return sample_weight
