@@ -10,21 +10,32 @@ flattening, no scopes. Everything else (first call, symbolic tensors, several or
 
 import contextlib
 import functools
-import warnings
+import types
 
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, scopes, serialization, shape_probe, tree
+from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, scopes, shape_probe
+from torchkeras.core.layer_config import LayerConfig
+from torchkeras.core.layer_inputs import LayerInputs, any_mask
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.scopes import state
-from torchkeras.core.symbolic import KerasTensor, Operation, Shape, any_symbolic, is_shape
+from torchkeras.core.symbolic import Operation, Shape, any_symbolic, is_shape
 from torchkeras.core.tracking import register, track
 from torchkeras.core.variable import Variable
 
 _INPUT_KEYS = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
 _POSITIONED_KEYS = ("activity_regularizer", "name", "dtype")  # base arguments that some classes take by position
 _BASE_KEYS = ("name", "trainable", "dtype", "autocast", "activity_regularizer", "weights", "dynamic", "implementation")
+
+
+def _with_code_of_its_own(function):
+    """The same function over another code object: torch.compile counts recompilations per code object, so that one
+    `forward` shared by all layers would reach its limit after a few classes."""
+    code, closure = function.__code__.replace(), function.__closure__
+    copy = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, closure)
+    copy.__qualname__, copy.__doc__ = function.__qualname__, function.__doc__
+    return copy
 
 
 def _wrap_build(build):
@@ -52,7 +63,7 @@ def _wrap_build(build):
     return wrapped
 
 
-class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
+class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, torch.nn.Module):
     """The base of all layers.
 
     Args:
@@ -90,6 +101,8 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
             cls.build = _wrap_build(cls.build)
         if "call" in cls.__dict__:
             cls._call_info = calls.CallInfo(cls.call)
+        if "forward" not in cls.__dict__:
+            cls.forward = _with_code_of_its_own(cls.forward)
         cls._makes_mask = cls.compute_mask is not Layer.compute_mask
 
     def __init__(self, *args, **kwargs):
@@ -456,173 +469,11 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
             outputs = self._call_in_scope(training, args, kwargs)
         else:
             outputs = self.call(*args, **kwargs)
-        if self._makes_mask or _any_mask(mask):
+        if self._makes_mask or any_mask(mask):
             self._pass_mask(first, outputs, mask)
         if d["_activity_regularizer"] is not None:
             self._penalize_activity(outputs)
         return outputs
-
-    # -- inputs at the door -------------------------------------------------------------------------------------------
-
-    def _convert(self, args, kwargs):
-        """Numpy to tensors on the layer's device, floats to the compute dtype; symbolic tensors as they are."""
-        policy, names = self.dtype_policy, self._call_info.names
-        convert = functools.partial(self._convert_leaf, policy)
-        new_args = []
-        for position, value in enumerate(args):
-            name = names[position] if position < len(names) else None
-            new_args.append(self._convert_argument(value, convert, position, name))
-        return tuple(new_args), {key: self._convert_argument(v, convert, None, key) for key, v in kwargs.items()}
-
-    def _convert_argument(self, value, convert, position, name):
-        if value is None or isinstance(value, (bool, str)):
-            return value
-        if name is not None and name.endswith("mask"):
-            return tree.map_structure(lambda v: torch.as_tensor(v) if isinstance(v, np.ndarray) else v, value)
-        if not tree.is_nested(value):
-            return convert(value)
-        if position == 0 and _is_number_list(value):
-            return convert(np.asarray(value))
-        return tree.map_structure(convert, value)
-
-    def _convert_leaf(self, policy, value):
-        if isinstance(value, (np.ndarray, np.generic)):
-            if value.dtype == object:
-                raise ValueError(
-                    f"Layer {self.name!r} got an array of Python objects: make it a rectangular array of numbers."
-                )
-            if value.dtype.kind in "US":
-                return value
-            value = torch.as_tensor(value, device=self._device())
-        if isinstance(value, torch.Tensor):
-            if policy.casts and self.autocast and value.is_floating_point() and value.dtype is not policy.torch_compute:
-                mask = getattr(value, "_keras_mask", None)
-                value = value.to(policy.torch_compute)
-                if mask is not None:
-                    value._keras_mask = mask
-            return value
-        return value
-
-    def _device(self):
-        for parameter in self.parameters():
-            return parameter.device
-        return scopes.default_device()
-
-    # -- masks --------------------------------------------------------------------------------------------------------
-
-    def compute_mask(self, inputs, previous_mask):
-        """The mask of the outputs; by default the one that came in (when `supports_masking`)."""
-        return previous_mask
-
-    def _fill_masks(self, info, args, kwargs):
-        """Hands the masks that tensors carry to `call`; returns those of the first argument."""
-        values = dict(zip(info.names, args, strict=False))
-        values.update(kwargs)
-        first = next(iter(values.values()), None)
-        mask = _mask_of(first)
-        for name, keyword in info.masks.items():
-            if name in values and values.get(keyword) is None:
-                found = _mask_of(values[name])
-                if _any_mask(found):
-                    kwargs[keyword] = found
-        if info.mask and _any_mask(mask) and values.get("mask") is None and "mask" not in info.names[: len(args)]:
-            kwargs["mask"] = mask
-        given = kwargs.get("mask", values.get("mask"))
-        return given if given is not None else mask
-
-    def _pass_mask(self, inputs, outputs, mask):
-        if not self.supports_masking and not self._makes_mask:
-            if outputs is not inputs and not getattr(self, "_warned_of_mask", False):
-                self.__dict__["_warned_of_mask"] = True
-                warnings.warn(
-                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached "
-                    "to it. However, "
-                    "this layer does not support masking and will therefore destroy the mask information.",
-                    stacklevel=3,
-                )
-            return
-        masks = self.compute_mask(inputs, mask)
-        if masks is None:
-            return
-        leaves = tree.flatten(outputs)
-        for tensor, each in zip(leaves, tree.flatten(masks), strict=False):
-            if each is not None and isinstance(tensor, torch.Tensor):
-                tensor._keras_mask = each
-
-    def _penalize_activity(self, outputs):
-        for tensor in tree.flatten(outputs):
-            if isinstance(tensor, torch.Tensor):
-                self.add_loss(self.activity_regularizer(tensor) / max(tensor.shape[0] if tensor.dim() else 1, 1))
-
-    # -- shapes -------------------------------------------------------------------------------------------------------
-
-    def compute_output_spec(self, *args, **kwargs):
-        """Outputs as KerasTensors: from `compute_output_shape` where it is overridden, else by a probe."""
-        if type(self).compute_output_shape is Layer.compute_output_shape:
-            with scopes.override(names=()):
-                return shape_probe.infer(self._probe_call, args, kwargs)
-        tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
-        shapes = {name: calls.shape_tree(value) for name, value in tensors.items()}
-        positional, named = calls.shape_arguments(type(self).compute_output_shape, shapes)
-        return _specs_of(self.compute_output_shape(*positional, **named), self.compute_dtype)
-
-    def _probe_call(self, *args, **kwargs):
-        args, kwargs = self._convert(args, kwargs)
-        return self._call_built(self._call_info, args, kwargs, kwargs.get("training"))
-
-    def compute_output_shape(self, *args, **kwargs):
-        """Output shape(s) for input shape(s), None for unknown sizes. Override it to spare the probe."""
-        shapes = [calls.normalize_shapes(value) for value in (*args, *kwargs.values())]
-        specs = [_specs_of(shape, self.compute_dtype) for shape in shapes]
-        if not self.built:
-            self.build(*shapes[:1])
-        outputs = shape_probe.infer(self._probe_call, tuple(specs), {})
-        return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
-
-    # -- configuration ------------------------------------------------------------------------------------------------
-
-    def get_config(self):
-        """Constructor arguments as Keras writes them.
-
-        For a class that has neither fields nor a `get_config` of its own, the plain arguments it was made with.
-        """
-        base = {"trainable": self.trainable, "dtype": serialization.serialize_keras_object(self.dtype_policy)}
-        if self._fields:
-            config = {"name": self.name, **base, **fields.saved(self, self._fields)}
-        elif type(self).get_config is Layer.get_config and type(self).__init__ is not Layer.__init__:
-            config = {**self._plain_arguments(), **base}
-        else:
-            config = {"name": self.name, **base}
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = serialization.serialize_keras_object(self.activity_regularizer)
-        return config
-
-    def _plain_arguments(self):
-        bound = dict(fields.inspect.signature(type(self)).bind(*self._init_call[0], **self._init_call[1]).arguments)
-        bound.update(bound.pop("kwargs", {}))
-        signature = fields.inspect.signature(type(self)).parameters
-        defaults = {k: p.default for k, p in signature.items() if p.default is not p.empty}
-        values = {**defaults, **bound}
-        values.pop("name", None)
-        bad = [key for key, value in values.items() if not _is_plain(value)]
-        if bad:
-            raise NotImplementedError(
-                f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are "
-                f"({', '.join(bad)}): define "
-                "get_config() and from_config() on it."
-            )
-        return values
-
-    @classmethod
-    def from_config(cls, config):
-        """A layer from what `get_config` gave (Keras 2's spellings too)."""
-        config = dict(config)
-        if isinstance(config.get("dtype"), dict):
-            config["dtype"] = dtype_policy.get(config["dtype"])
-        try:
-            return cls(**config)
-        except TypeError as error:
-            raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
 
     def __repr__(self):
         if "_name" not in self.__dict__:
@@ -655,6 +506,7 @@ class Layer(fields.Configured, LayerState, Operation, torch.nn.Module):
             )
 
 
+Layer._base_init = Layer.__init__
 Layer.build = _wrap_build(Layer.build)  # the class itself never passes through __init_subclass__
 
 
@@ -666,41 +518,6 @@ def _cast_weight(value, policy):
     if isinstance(value, Variable) and not value.__dict__.get("_made_trainable", True):
         cast.assign, cast.assign_add, cast.assign_sub = value.assign, value.assign_add, value.assign_sub
     return cast
-
-
-def _mask_of(value):
-    if isinstance(value, torch.Tensor):
-        return getattr(value, "_keras_mask", None)
-    if tree.is_nested(value):
-        return tree.map_structure(_mask_of, value)
-    return None
-
-
-def _any_mask(mask):
-    return mask is not None and (isinstance(mask, torch.Tensor) or any(m is not None for m in tree.flatten(mask)))
-
-
-def _is_plain(value):
-    if isinstance(value, (str, int, float, bool, type(None), np.generic)):
-        return True
-    return tree.is_nested(value) and all(_is_plain(leaf) for leaf in tree.flatten(value))
-
-
-def _is_number_list(value):
-    leaves = tree.flatten(value) if isinstance(value, (list, tuple)) else []
-    return bool(leaves) and all(isinstance(leaf, (int, float, np.number)) for leaf in leaves)
-
-
-def _specs_of(shapes, dtype):
-    if isinstance(shapes, KerasTensor):
-        return shapes
-    if is_shape(shapes):
-        return KerasTensor(Shape(shapes), dtype=dtype)
-    if isinstance(shapes, dict):
-        return {key: _specs_of(shape, dtype) for key, shape in shapes.items()}
-    if isinstance(shapes, (list, tuple)):
-        return type(shapes)(_specs_of(shape, dtype) for shape in shapes)
-    raise ValueError(f"compute_output_shape() must give a shape tuple or a structure of them, got {shapes!r}.")
 
 
 def _plain_shape(shape):

@@ -1,0 +1,103 @@
+"""A layer as a config, and its output shapes.
+
+May import core. A mixin of `core.layer.Layer`.
+"""
+
+import inspect
+
+import numpy as np
+
+from torchkeras.core import calls, dtype_policy, fields, scopes, serialization, shape_probe, tree
+from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
+
+
+class LayerConfig:
+    """`get_config`, `from_config`, `compute_output_spec`, `compute_output_shape`."""
+
+    # -- shapes -------------------------------------------------------------------------------------------------------
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Outputs as KerasTensors: from `compute_output_shape` where it is overridden, else by a probe."""
+        if type(self).compute_output_shape is LayerConfig.compute_output_shape:
+            with scopes.override(names=()):
+                return shape_probe.infer(self._probe_call, args, kwargs)
+        tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
+        shapes = {name: calls.shape_tree(value) for name, value in tensors.items()}
+        positional, named = calls.shape_arguments(type(self).compute_output_shape, shapes)
+        return _specs_of(self.compute_output_shape(*positional, **named), self.compute_dtype)
+
+    def _probe_call(self, *args, **kwargs):
+        args, kwargs = self._convert(args, kwargs)
+        return self._call_built(self._call_info, args, kwargs, kwargs.get("training"))
+
+    def compute_output_shape(self, *args, **kwargs):
+        """Output shape(s) for input shape(s), None for unknown sizes. Override it to spare the probe."""
+        shapes = [calls.normalize_shapes(value) for value in (*args, *kwargs.values())]
+        specs = [_specs_of(shape, self.compute_dtype) for shape in shapes]
+        if not self.built:
+            self.build(*shapes[:1])
+        outputs = shape_probe.infer(self._probe_call, tuple(specs), {})
+        return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
+
+    # -- configuration ------------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        """Constructor arguments as Keras writes them.
+
+        For a class that has neither fields nor a `get_config` of its own, the plain arguments it was made with.
+        """
+        base = {"trainable": self.trainable, "dtype": serialization.serialize_keras_object(self.dtype_policy)}
+        if self._fields:
+            config = {"name": self.name, **base, **fields.saved(self, self._fields)}
+        elif type(self).get_config is LayerConfig.get_config and type(self).__init__ is not type(self)._base_init:
+            config = {**self._plain_arguments(), **base}
+        else:
+            config = {"name": self.name, **base}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialization.serialize_keras_object(self.activity_regularizer)
+        return config
+
+    def _plain_arguments(self):
+        bound = dict(inspect.signature(type(self)).bind(*self._init_call[0], **self._init_call[1]).arguments)
+        bound.update(bound.pop("kwargs", {}))
+        signature = inspect.signature(type(self)).parameters
+        defaults = {k: p.default for k, p in signature.items() if p.default is not p.empty}
+        values = {**defaults, **bound}
+        values.pop("name", None)
+        bad = [key for key, value in values.items() if not _is_plain(value)]
+        if bad:
+            raise NotImplementedError(
+                f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are "
+                f"({', '.join(bad)}): define "
+                "get_config() and from_config() on it."
+            )
+        return values
+
+    @classmethod
+    def from_config(cls, config):
+        """A layer from what `get_config` gave (Keras 2's spellings too)."""
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = dtype_policy.get(config["dtype"])
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
+
+
+def _is_plain(value):
+    if isinstance(value, (str, int, float, bool, type(None), np.generic)):
+        return True
+    return tree.is_nested(value) and all(_is_plain(leaf) for leaf in tree.flatten(value))
+
+
+def _specs_of(shapes, dtype):
+    if isinstance(shapes, KerasTensor):
+        return shapes
+    if is_shape(shapes):
+        return KerasTensor(Shape(shapes), dtype=dtype)
+    if isinstance(shapes, dict):
+        return {key: _specs_of(shape, dtype) for key, shape in shapes.items()}
+    if isinstance(shapes, (list, tuple)):
+        return type(shapes)(_specs_of(shape, dtype) for shape in shapes)
+    raise ValueError(f"compute_output_shape() must give a shape tuple or a structure of them, got {shapes!r}.")

@@ -1,0 +1,125 @@
+"""What comes in through a layer's door and the masks that travel with it.
+
+May import core. A mixin of `core.layer.Layer`; knows nothing of building, graphs or configs.
+"""
+
+import functools
+import warnings
+
+import numpy as np
+import torch
+
+from torchkeras.core import scopes, tree
+
+
+class LayerInputs:
+    """Conversion of a call's arguments, and masks."""
+
+    # -- inputs at the door -------------------------------------------------------------------------------------------
+
+    def _convert(self, args, kwargs):
+        """Numpy to tensors on the layer's device, floats to the compute dtype; symbolic tensors as they are."""
+        policy, names = self.dtype_policy, self._call_info.names
+        convert = functools.partial(self._convert_leaf, policy)
+        new_args = []
+        for position, value in enumerate(args):
+            name = names[position] if position < len(names) else None
+            new_args.append(self._convert_argument(value, convert, position, name))
+        return tuple(new_args), {key: self._convert_argument(v, convert, None, key) for key, v in kwargs.items()}
+
+    def _convert_argument(self, value, convert, position, name):
+        if value is None or isinstance(value, (bool, str)):
+            return value
+        if name is not None and name.endswith("mask"):
+            return tree.map_structure(lambda v: torch.as_tensor(v) if isinstance(v, np.ndarray) else v, value)
+        if not tree.is_nested(value):
+            return convert(value)
+        if position == 0 and _is_number_list(value):
+            return convert(np.asarray(value))
+        return tree.map_structure(convert, value)
+
+    def _convert_leaf(self, policy, value):
+        if isinstance(value, (np.ndarray, np.generic)):
+            if value.dtype == object:
+                raise ValueError(
+                    f"Layer {self.name!r} got an array of Python objects: make it a rectangular array of numbers."
+                )
+            if value.dtype.kind in "US":
+                return value
+            value = torch.as_tensor(value, device=self._device())
+        if isinstance(value, torch.Tensor):
+            if policy.casts and self.autocast and value.is_floating_point() and value.dtype is not policy.torch_compute:
+                mask = getattr(value, "_keras_mask", None)
+                value = value.to(policy.torch_compute)
+                if mask is not None:
+                    value._keras_mask = mask
+            return value
+        return value
+
+    def _device(self):
+        for parameter in self.parameters():
+            return parameter.device
+        return scopes.default_device()
+
+    # -- masks --------------------------------------------------------------------------------------------------------
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask of the outputs; by default the one that came in (when `supports_masking`)."""
+        return previous_mask
+
+    def _fill_masks(self, info, args, kwargs):
+        """Hands the masks that tensors carry to `call`; returns those of the first argument."""
+        values = dict(zip(info.names, args, strict=False))
+        values.update(kwargs)
+        first = next(iter(values.values()), None)
+        mask = mask_of(first)
+        for name, keyword in info.masks.items():
+            if name in values and values.get(keyword) is None:
+                found = mask_of(values[name])
+                if any_mask(found):
+                    kwargs[keyword] = found
+        if info.mask and any_mask(mask) and values.get("mask") is None and "mask" not in info.names[: len(args)]:
+            kwargs["mask"] = mask
+        given = kwargs.get("mask", values.get("mask"))
+        return given if given is not None else mask
+
+    def _pass_mask(self, inputs, outputs, mask):
+        if not self.supports_masking and not self._makes_mask:
+            if outputs is not inputs and not getattr(self, "_warned_of_mask", False):
+                self.__dict__["_warned_of_mask"] = True
+                warnings.warn(
+                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached "
+                    "to it. However, "
+                    "this layer does not support masking and will therefore destroy the mask information.",
+                    stacklevel=3,
+                )
+            return
+        masks = self.compute_mask(inputs, mask)
+        if masks is None:
+            return
+        leaves = tree.flatten(outputs)
+        for tensor, each in zip(leaves, tree.flatten(masks), strict=False):
+            if each is not None and isinstance(tensor, torch.Tensor):
+                tensor._keras_mask = each
+
+    def _penalize_activity(self, outputs):
+        for tensor in tree.flatten(outputs):
+            if isinstance(tensor, torch.Tensor):
+                self.add_loss(self.activity_regularizer(tensor) / max(tensor.shape[0] if tensor.dim() else 1, 1))
+
+
+def _is_number_list(value):
+    leaves = tree.flatten(value) if isinstance(value, (list, tuple)) else []
+    return bool(leaves) and all(isinstance(leaf, (int, float, np.number)) for leaf in leaves)
+
+
+def mask_of(value):
+    if isinstance(value, torch.Tensor):
+        return getattr(value, "_keras_mask", None)
+    if tree.is_nested(value):
+        return tree.map_structure(mask_of, value)
+    return None
+
+
+def any_mask(mask):
+    return mask is not None and (isinstance(mask, torch.Tensor) or any(m is not None for m in tree.flatten(mask)))
