@@ -26,7 +26,7 @@ from torchkeras.core.variable import Variable
 
 _INPUT_KEYS = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
 _POSITIONED_KEYS = ("activity_regularizer", "name", "dtype")  # base arguments that some classes take by position
-_BASE_KEYS = ("name", "trainable", "dtype", "autocast", "activity_regularizer", "weights", "dynamic", "implementation")
+_BASE_KEYS = ("name", "trainable", "dtype", "autocast", "activity_regularizer", "weights")
 
 
 def _with_code_of_its_own(function):
@@ -490,14 +490,14 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
 
     @property
     def input(self):
-        node = self._single_node("input")
+        node = self._first_node("input")
         args, kwargs = node.arguments.args, node.arguments.kwargs
         tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
         return next(iter(tensors.values())) if tensors else node.output_structure
 
     @property
     def output(self):
-        return self._single_node("output").output_structure
+        return self._first_node("output").output_structure
 
     def _require_built_for(self, what):
         if not self.built:

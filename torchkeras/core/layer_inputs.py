@@ -9,7 +9,8 @@ import warnings
 import numpy as np
 import torch
 
-from torchkeras.core import scopes, tree
+from torchkeras.core import registry, scopes, tree
+from torchkeras.core.symbolic import KerasTensor
 
 
 class LayerInputs:
@@ -25,7 +26,18 @@ class LayerInputs:
         for position, value in enumerate(args):
             name = names[position] if position < len(names) else None
             new_args.append(self._convert_argument(value, convert, position, name))
+        if args and registry.entry_of(type(self)) is not None:
+            self._require_tensors(new_args[0], names)
         return tuple(new_args), {key: self._convert_argument(v, convert, None, key) for key, v in kwargs.items()}
+
+    def _require_tensors(self, value, names):
+        """The first argument of a published layer is data; users' layers may take what they like."""
+        for leaf in tree.flatten(value):
+            if leaf is not None and not isinstance(leaf, (torch.Tensor, KerasTensor, np.ndarray)):
+                raise ValueError(
+                    f"Layer {self.name!r} takes tensors (or arrays) as `{names[0] if names else 'inputs'}`, got {leaf!r} "
+                    f"of type {type(leaf).__name__}."
+                )
 
     def _convert_argument(self, value, convert, position, name):
         if value is None or isinstance(value, (bool, str)):

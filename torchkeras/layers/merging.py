@@ -377,6 +377,6 @@ def concatenate(inputs, axis=-1, **kwargs):
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs, axes=-1, **kwargs):
-    """Products of two tensors summed over an axis: `Dot(axes, **kwargs)(inputs)`."""
-    return Dot(axes=axes, **kwargs)(inputs)
+def dot(inputs, axes=-1, normalize=False, **kwargs):
+    """Products of two tensors summed over an axis: `Dot(axes, normalize, **kwargs)(inputs)`."""
+    return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)

@@ -1,0 +1,98 @@
+"""Keras 2's and Keras 1's layer arguments: what is renamed, ignored, refused."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import torchkeras as keras
+
+layers = keras.layers
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (lambda: layers.BatchNormalization(fused=True), lambda: layers.BatchNormalization()),
+        (lambda: layers.BatchNormalization(virtual_batch_size=None), lambda: layers.BatchNormalization()),
+        (lambda: layers.BatchNormalization(axis=[3]), lambda: layers.BatchNormalization(axis=3)),
+        (lambda: layers.Softmax(robust_masking=True), lambda: layers.Softmax()),
+        (lambda: layers.LSTM(2, implementation=1), lambda: layers.LSTM(2)),
+        (lambda: layers.Dense(2, dynamic=True), lambda: layers.Dense(2)),
+        (lambda: layers.LeakyReLU(alpha=0.2), lambda: layers.LeakyReLU(negative_slope=0.2)),
+        (lambda: layers.Conv2D(3, 3, border_mode="same"), lambda: layers.Conv2D(3, 3, padding="same")),
+        (
+            lambda: layers.Conv2D(nb_filter=3, nb_row=2, nb_col=4, subsample=(2, 1), dim_ordering="th"),
+            lambda: layers.Conv2D(3, (2, 4), strides=(2, 1), data_format="channels_first"),
+        ),
+        (
+            lambda: layers.Dense(output_dim=4, init="he_normal", bias=False),
+            lambda: layers.Dense(4, use_bias=False, kernel_initializer="he_normal"),
+        ),
+        (lambda: layers.Dropout(p=0.25), lambda: layers.Dropout(0.25)),
+        (
+            lambda: layers.LSTM(output_dim=3, inner_activation="hard_sigmoid"),
+            lambda: layers.LSTM(3, recurrent_activation="hard_sigmoid"),
+        ),
+    ],
+)
+def test_old_spelling_gives_the_same_config(old, new):
+    a, b = old().get_config(), new().get_config()
+    a.pop("name"), b.pop("name")
+    assert a == b
+
+
+def test_both_names_of_one_argument_are_refused():
+    with pytest.raises(TypeError, match="border_mode"):
+        layers.Conv2D(3, 3, padding="same", border_mode="valid")
+
+
+def test_what_has_no_meaning_here_is_refused_with_advice():
+    with pytest.raises(ValueError, match="virtual_batch_size"):
+        layers.BatchNormalization(virtual_batch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("first", "shape"),
+    [
+        (lambda: layers.Dense(2, input_shape=(3,)), (None, 3)),
+        (lambda: layers.Dense(2, input_shape=[3]), (None, 3)),
+        (lambda: layers.Dense(2, input_shape=3), (None, 3)),
+        (lambda: layers.Dense(2, input_dim=3), (None, 3)),
+        (lambda: layers.Dense(2, input_shape=(3,), batch_size=4), (4, 3)),
+        (lambda: layers.LSTM(3, batch_input_shape=(2, 4, 2), stateful=True), (2, 4, 2)),
+        (lambda: layers.LSTM(3, input_length=4, input_dim=2), (None, 4, 2)),
+        (lambda: layers.Embedding(10, 4, input_length=5), (None, 5)),
+    ],
+)
+def test_a_first_layer_declares_the_input_without_a_warning(first, shape):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = keras.Sequential([first()])
+    assert model.built and tuple(model.input_shape) == shape
+
+
+def test_weights_given_to_a_layer_are_its_first_values():
+    kernel, bias = np.arange(6.0).reshape(3, 2), np.array([1.0, 2.0])
+    layer = layers.Dense(2, weights=[kernel, bias])
+    assert torch.equal(layer(torch.ones(1, 3)), torch.tensor([[7.0, 11.0]]))
+    np.testing.assert_array_equal(layer.get_weights()[0], kernel)
+
+
+def test_dot_takes_normalize_by_position():
+    x = np.array([[3.0, 4.0]], "float32")
+    np.testing.assert_allclose(layers.dot([x, x], 1, True).numpy(), [[1.0]], rtol=1e-6)
+
+
+def test_input_takes_old_spellings():
+    assert tuple(keras.Input(3).shape) == (None, 3)
+    assert tuple(keras.Input(batch_input_shape=(2, 3)).shape) == (2, 3)
+    assert keras.Input((3,), None, "tokens").name == "tokens"
+    assert tuple(layers.InputLayer(input_shape=(3,)).batch_shape) == (None, 3)
+
+
+def test_unknown_arguments_raise_both_generations_errors():
+    for kind in (TypeError, ValueError):
+        with pytest.raises(kind, match="foo"):
+            layers.Dense(2, foo=1)

@@ -1,0 +1,112 @@
+"""Keras 2's and Keras 1's spellings of layer arguments, as tables.
+
+May import core. Registers rules with the fields; no layer knows of them.
+"""
+
+from torchkeras.core.fields import add_rule
+
+# Arguments that tuned TensorFlow and mean nothing here.
+IGNORED = {
+    "Layer": ("dynamic", "implementation"),
+    "BatchNormalization": ("fused",),
+    "Softmax": ("robust_masking",),
+    "MultiHeadAttention": ("softmax_robust_masking",),
+}
+
+# Arguments that meant something which is not offered: only their default passes.
+REFUSED = {
+    "BatchNormalization": {
+        "virtual_batch_size": "split the batch yourself, or leave it out to normalize over the whole batch",
+    },
+}
+
+# Keras 1's names (standalone Keras took them until 2.3).
+_COMMON = {
+    "init": "kernel_initializer",
+    "W_regularizer": "kernel_regularizer",
+    "b_regularizer": "bias_regularizer",
+    "W_constraint": "kernel_constraint",
+    "b_constraint": "bias_constraint",
+    "bias": "use_bias",
+}
+_CONV = {
+    **_COMMON,
+    "nb_filter": "filters",
+    "border_mode": "padding",
+    "subsample": "strides",
+    "filter_length": "kernel_size",
+    "subsample_length": "strides",
+}
+_POOL = {"border_mode": "padding", "pool_length": "pool_size", "stride": "strides"}
+_RNN = {
+    **_COMMON,
+    "output_dim": "units",
+    "inner_init": "recurrent_initializer",
+    "inner_activation": "recurrent_activation",
+    "U_regularizer": "recurrent_regularizer",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+}
+RENAMED = {
+    "Dense": {**_COMMON, "output_dim": "units"},
+    **{f"Conv{rank}D": _CONV for rank in (1, 2, 3)},
+    **{f"{kind}Pooling{rank}D": _POOL for kind in ("Max", "Average") for rank in (1, 2, 3)},
+    **{name: _RNN for name in ("SimpleRNN", "LSTM", "GRU")},
+    "Dropout": {"p": "rate"},
+    "SpatialDropout1D": {"p": "rate"},
+    "GaussianDropout": {"p": "rate"},
+    "GaussianNoise": {"sigma": "stddev"},
+    "RepeatVector": {"nb": "n"},
+    "Embedding": {"init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer"},
+}
+_ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
+
+
+def _ignore(names):
+    def rule(fields, args, kwargs):
+        for name in names:
+            kwargs.pop(name, None)
+        return args
+
+    return rule
+
+
+def _refuse(owner, advice):
+    def rule(fields, args, kwargs):
+        for name, text in advice.items():
+            if kwargs.pop(name, None) is not None:
+                raise ValueError(f"{owner}: `{name}` is not supported on torch: {text}.")
+        return args
+
+    return rule
+
+
+def _rename(owner, names):
+    def rule(fields, args, kwargs):
+        for old, new in names.items():
+            if old in kwargs and old not in fields and new in fields:
+                if new in kwargs:
+                    raise TypeError(f"{owner} got both `{new}` and its old name `{old}`: keep one.")
+                kwargs[new] = kwargs.pop(old)
+        ordering = kwargs.pop("dim_ordering", None) if "data_format" in fields else None
+        if ordering is not None:
+            kwargs["data_format"] = _ORDERINGS.get(ordering, ordering)
+        return args
+
+    return rule
+
+
+def _window_from_rows_and_columns(fields, args, kwargs):
+    """`Conv2D(nb_filter, nb_row=3, nb_col=3)`."""
+    if "nb_row" in kwargs and "nb_col" in kwargs:
+        kwargs["kernel_size"] = (kwargs.pop("nb_row"), kwargs.pop("nb_col"))
+    return args
+
+
+for _owner, _names in IGNORED.items():
+    add_rule(_owner, _ignore(_names))
+for _owner, _advice in REFUSED.items():
+    add_rule(_owner, _refuse(_owner, _advice))
+for _owner, _names in RENAMED.items():
+    add_rule(_owner, _rename(_owner, _names))
+add_rule("Conv2D", _window_from_rows_and_columns)
