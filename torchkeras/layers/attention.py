@@ -1,0 +1,371 @@
+"""MultiHeadAttention.
+
+May import core and the families below layers, and the layers that it is made of.
+"""
+
+import contextlib
+import math
+import string
+
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from torchkeras.core.fields import field, positive_int
+from torchkeras.core.layer import Layer
+from torchkeras.core.registry import published
+from torchkeras.core.serialization import serialize_keras_object
+from torchkeras.core.symbolic import KerasTensor
+from torchkeras.layers import _slots
+from torchkeras.layers._argument import keep_argument
+from torchkeras.layers.activation import Softmax
+from torchkeras.layers.einsum_dense import EinsumDense
+from torchkeras.layers.regularization import Dropout
+
+
+def _optional_positive_int(name):
+    convert = positive_int(name)
+    return lambda value: None if value is None else convert(value)
+
+
+def _output_shape(value):
+    if not value:
+        return None
+    if not isinstance(value, int) and not hasattr(value, "__iter__"):
+        raise ValueError(f"`output_shape` must be an integer, a tuple of them or None, got {value!r}.")
+    return (value,) if isinstance(value, int) else tuple(value)
+
+
+def _axes(value):
+    if value is not None and not isinstance(value, (int, list, tuple)):
+        raise ValueError(f"`attention_axes` must be an integer, or a list or tuple of them, got {value!r}.")
+    return (value,) if isinstance(value, int) else value
+
+
+@published("layer", "keras.layers")
+class MultiHeadAttention(Layer):
+    """Attention with several heads (Vaswani et al. 2017).
+
+    Args:
+        num_heads, key_dim: number of heads, and size of a head's queries and keys.
+        value_dim: size of a head's values; `key_dim` if None.
+        dropout: fraction of attention scores dropped in training.
+        use_bias: of the projections.
+        output_shape: sizes of the output behind the steps; by default the size of the query.
+        attention_axes: axes of the query to attend over; None for all between batch and features.
+        sliding_window: let a step see only those less than this many steps away.
+        flash_attention: True insists on torch's flash kernel (an error where it cannot run); None and False let torch choose.
+        kernel_*, bias_*: initializer, regularizer and constraint of the projections' weights; `activity_regularizer` of
+            their outputs.
+        use_gate: multiply the heads' outputs by a sigmoid of a projection of the query.
+        seed: for dropout.
+
+    Call arguments: `query` `(batch, T, features)`, `value` `(batch, S, features)`, `key` (by default the value);
+    `attention_mask` `(batch, T, S)`, true where a step may look; `query_mask`, `value_mask`, `key_mask` `(batch, steps)`, by
+    default those that the tensors carry; `use_causal_mask`; `return_attention_scores`, then the output is
+    `(output, scores)` with scores `(batch, heads, T, S)`; `training`.
+
+    Which kernel runs, and why: `explain_kernel()`.
+
+    Example:
+        >>> x = torch.ones(2, 5, 8)
+        >>> MultiHeadAttention(num_heads=2, key_dim=4)(x, x).shape
+        torch.Size([2, 5, 8])
+
+    In torch: `nn.MultiheadAttention(features, heads, batch_first=True)`, whose projections are stacked into one weight.
+    """
+
+    num_heads = field(convert=positive_int("num_heads"))
+    key_dim = field(convert=positive_int("key_dim"))
+    value_dim = field(None, convert=_optional_positive_int("value_dim"))
+    dropout = field(0.0)
+    use_bias = field(True)
+    output_shape = field(None, convert=_output_shape, in_config=False)
+    attention_axes = field(None, convert=_axes)
+    sliding_window = field(None, convert=_optional_positive_int("sliding_window"))
+    flash_attention = field(None, in_config=False)
+    kernel_initializer = _slots.initializer("glorot_uniform")
+    bias_initializer = _slots.initializer("zeros")
+    kernel_regularizer = _slots.regularizer()
+    bias_regularizer = _slots.regularizer()
+    activity_regularizer = _slots.activity_regularizer()
+    kernel_constraint = _slots.constraint()
+    bias_constraint = _slots.constraint()
+    use_gate = field(False)
+    seed = field(None)
+
+    def _configure(self):
+        self.supports_masking = True
+        self.value_dim = self.value_dim or self.key_dim
+        # Keras penalizes the outputs of the projections, not that of the whole.
+        self._penalty, self.activity_regularizer = self.activity_regularizer, None
+        if self.flash_attention and self.dropout > 0:
+            raise ValueError("flash_attention=True knows no dropout: make one of the two 0 or None.")
+
+    # -- weights ------------------------------------------------------------------------------------------------------
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        key_shape = value_shape if key_shape is None else key_shape
+        self._check_lengths(value_shape, key_shape)
+        self.query_dense = self._projection("query", query_shape, self.key_dim)
+        self.key_dense = self._projection("key", key_shape, self.key_dim)
+        if self.use_gate:
+            self.gate_dense = self._projection("gate", query_shape, self.value_dim, activation="sigmoid")
+        self.value_dense = self._projection("value", value_shape, self.value_dim)
+        self._build_attention(len(value_shape) + 1)
+        self.output_dense = self._output_projection(query_shape)
+
+    def _check_lengths(self, value_shape, key_shape):
+        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+            raise ValueError(
+                f"Layer {self.name!r}: key and value must agree in all axes between batch and features, got shapes "
+                f"{tuple(key_shape)} and {tuple(value_shape)}."
+            )
+
+    def _projection(self, name, shape, size, **options):
+        """Features to `(heads, size)`."""
+        free = string.ascii_lowercase[: len(shape) - 1]
+        equation = f"{free}x,xyz->{free}yz"
+        sizes = (*[None] * (len(shape) - 2), self.num_heads, size)
+        layer = EinsumDense(equation, sizes, bias_axes=self._bias("yz"), name=name, **options, **self._common())
+        layer.build(shape)
+        return layer
+
+    def _output_projection(self, query_shape):
+        """`(heads, value_dim)` to the output's features."""
+        sizes = self._output_sizes or (query_shape[-1],)
+        letters = string.ascii_lowercase
+        count = len(query_shape) - 1
+        free, new = letters[:count], letters[count : count + len(sizes)]
+        equation = f"{free}yz,yz{new}->{free}{new}"
+        layer = EinsumDense(
+            equation,
+            (*[None] * (count - 1), *sizes),
+            bias_axes=self._bias(new),
+            name="attention_output",
+            **self._common(),
+        )
+        layer.build((*query_shape[:-1], self.num_heads, self.value_dim))
+        return layer
+
+    def _bias(self, axes):
+        return axes if self.use_bias else None
+
+    def _common(self):
+        """Arguments of every projection. Initializers are cloned: one instance gives the same numbers each time."""
+        return {
+            "kernel_initializer": _clone(self.kernel_initializer),
+            "bias_initializer": _clone(self.bias_initializer),
+            "kernel_regularizer": self.kernel_regularizer,
+            "bias_regularizer": self.bias_regularizer,
+            "activity_regularizer": self._penalty,
+            "kernel_constraint": self.kernel_constraint,
+            "bias_constraint": self.bias_constraint,
+            "dtype": self.dtype_policy,
+            "trainable": self.trainable,
+        }
+
+    def _build_attention(self, rank):
+        """The equations for projected tensors of this rank, `(batch, ..., heads, size)`."""
+        if self.attention_axes is None:
+            self.attention_axes = tuple(range(1, rank - 2))
+        else:
+            self.attention_axes = tuple(axis if axis >= 0 else rank - 1 + axis for axis in self.attention_axes)
+        axes = self.attention_axes
+        target = string.ascii_lowercase[:rank]
+        source = list(target)
+        for position, axis in enumerate(axes):
+            source[axis] = string.ascii_lowercase[rank + position]
+        source = "".join(source)
+        kept = "".join(target[axis] for axis in range(rank - 1) if axis not in axes)
+        scores = kept + "".join(target[axis] for axis in axes) + "".join(source[axis] for axis in axes)
+        self._scores_equation = f"{source},{target}->{scores}"
+        self._combine_equation = f"{scores},{source}->{target}"
+        self._scores_rank = len(scores)
+        self._softmax = Softmax(axis=tuple(range(len(scores) - len(axes), len(scores))), dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+
+    # -- call ---------------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        key = value if key is None else key
+        masks = (query_mask, value_mask, key_mask)
+        query, value, key = (_without_mask(each) for each in (query, value, key))
+        only_causal = (
+            use_causal_mask
+            and attention_mask is None
+            and all(mask is None for mask in masks)
+            and self.sliding_window is None
+            and type(self)._compute_attention is MultiHeadAttention._compute_attention
+        )
+        options = {"use_causal_mask": True} if only_causal else {}
+        if not only_causal:
+            lengths = query.shape[1], value.shape[1]
+            attention_mask = self._merge_masks(*masks, attention_mask, use_causal_mask, lengths, query.device)
+        outputs, scores = self._compute_attention(
+            self.query_dense(query),
+            self.key_dense(key),
+            self.value_dense(value),
+            attention_mask,
+            training,
+            return_attention_scores,
+            **options,
+        )
+        if self.use_gate:
+            outputs = outputs * self.gate_dense(query)
+        outputs = self.output_dense(outputs)
+        return (outputs, scores) if return_attention_scores else outputs
+
+    def _merge_masks(self, query_mask, value_mask, key_mask, attention_mask, causal, lengths, device):
+        """All masks as one, true where a step may look, or None. Masks of steps become `(batch, T, 1)` and `(batch, 1, S)`."""
+        found = []
+        if query_mask is not None:
+            found.append(query_mask.bool().unsqueeze(-1))
+        found.extend(mask.bool().unsqueeze(-2) for mask in (value_mask, key_mask) if mask is not None)
+        if causal:
+            found.append(_causal_mask(*lengths, device).unsqueeze(0))
+        if self.sliding_window is not None:
+            distance = torch.arange(lengths[0], device=device).unsqueeze(1) - torch.arange(lengths[1], device=device)
+            found.append((distance.abs() < self.sliding_window).unsqueeze(0))
+        if attention_mask is not None:
+            found.append(attention_mask.bool())
+        merged = None
+        for mask in found:
+            merged = mask if merged is None else merged & mask
+        return merged
+
+    def _compute_attention(
+        self,
+        query,
+        key,
+        value,
+        attention_mask=None,
+        training=None,
+        return_attention_scores=False,
+        use_causal_mask=False,
+    ):
+        """The attention of projected tensors `(batch, T, heads, size)`: `(outputs, scores or None)`. May be overridden."""
+        if self.flash_attention and return_attention_scores:
+            raise ValueError(
+                "The flash kernel forms no attention scores: leave flash_attention None to have them returned."
+            )
+        if self._obstacle(query, attention_mask is not None, training, return_attention_scores) is None:
+            dropout = self.dropout if training else 0.0
+            return self._run_kernel(query, key, value, attention_mask, use_causal_mask, dropout), None
+        if use_causal_mask:
+            causal = _causal_mask(query.shape[1], value.shape[1], query.device)
+            attention_mask = causal if attention_mask is None else attention_mask.bool() & causal
+        scores = torch.einsum(self._scores_equation, key, query / math.sqrt(self.key_dim))
+        scores = self._softmax(scores, mask=self._widen(attention_mask))
+        kept = self._dropout_layer(scores, training=training) if self.dropout > 0 else scores
+        return torch.einsum(self._combine_equation, kept, value), scores
+
+    def _widen(self, mask):
+        """A mask with axes for what stands between batch and attention axes, heads among them."""
+        if mask is None:
+            return None
+        place = -2 * len(self.attention_axes) - 1
+        for _ in range(self._scores_rank - mask.dim()):
+            mask = mask.unsqueeze(place)
+        return mask
+
+    def _run_kernel(self, query, key, value, mask, causal, dropout):
+        if mask is not None:
+            # A finite number, as in Keras: a step that may look nowhere gets the mean of all values, not NaN.
+            low = -0.7 * (65500.0 if query.dtype is torch.float16 else 3.38953e38)
+            mask = self._widen(mask.bool())
+            mask = torch.zeros(mask.shape, dtype=query.dtype, device=query.device).masked_fill(mask.logical_not(), low)
+            if causal:
+                mask = mask.masked_fill(_causal_mask(query.shape[1], key.shape[1], query.device).logical_not(), low)
+                causal = False
+        chosen = sdpa_kernel(SDPBackend.FLASH_ATTENTION) if self.flash_attention else contextlib.nullcontext()
+        with chosen:
+            outputs = F.scaled_dot_product_attention(
+                query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), mask, dropout, causal
+            )
+        return outputs.transpose(1, 2)
+
+    def _obstacle(self, query=None, masked=False, training=False, scores=False):
+        """Why torch's attention kernel cannot serve, or None."""
+        if scores:
+            return "the attention scores are asked for"
+        if query is not None and query.dim() != 4 or self.built and self.attention_axes != (1,):
+            return "attention over other axes than the steps"
+        if self.dropout > 0 and masked:
+            return "with dropout, Keras gives steps that may look nowhere zeros instead of a mean"
+        if self.dropout > 0 and self.seed is not None and training:
+            return "dropout with a seed takes Keras's numbers"
+        return None
+
+    def explain_kernel(self, masked=False, training=False, return_attention_scores=False):
+        """`(kernel, reason)` for such a call."""
+        obstacle = self._obstacle(None, masked, training, return_attention_scores)
+        if obstacle is None:
+            return "torch scaled_dot_product_attention", "the same arithmetic"
+        return "einsum and softmax", obstacle
+
+    # -- shapes and configuration -------------------------------------------------------------------------------------
+
+    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+        self._check_lengths(value_shape, value_shape if key_shape is None else key_shape)
+        return (*query_shape[:-1], *(self._output_sizes or (query_shape[-1],)))
+
+    def compute_output_spec(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        shape = self.compute_output_shape(query.shape, value.shape, None if key is None else key.shape)
+        output = KerasTensor(shape, dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return output
+        axes = self.attention_axes
+        kept = [query.shape[axis] for axis in range(len(query.shape) - 1) if axis not in axes]
+        ends = [query.shape[axis] for axis in axes] + [value.shape[axis] for axis in axes]
+        return output, KerasTensor((*kept, self.num_heads, *ends), dtype=self.compute_dtype)
+
+    def get_config(self):
+        config = super().get_config()
+        config["output_shape"] = self._output_sizes
+        config["activity_regularizer"] = serialize_keras_object(self._penalty)
+        return config
+
+
+# The constructor's argument; on layers and models the name stands for something else.
+keep_argument(MultiHeadAttention, "output_shape", "_output_sizes")
+
+
+def _clone(initializer):
+    if not hasattr(initializer, "get_config"):
+        return initializer  # a plain function
+    return type(initializer).from_config(initializer.get_config())
+
+
+def _without_mask(tensor):
+    """The same tensor, without the Keras mask that it carries: the projections have no use for it."""
+    return tensor if getattr(tensor, "_keras_mask", None) is None else tensor.view_as(tensor)
+
+
+def _causal_mask(queries, keys, device):
+    """True where a step may look: at itself and before, `(queries, keys)`."""
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
