@@ -117,7 +117,8 @@ def default_device():
     """Where new weights go: `device(...)` block, then torch's own default device, then CUDA if present, then CPU."""
     if state.device is not None:
         return state.device
-    chosen = torch.get_default_device()
+    # get_default_device() cannot be traced by torch.compile; where an empty tensor goes can be.
+    chosen = torch.empty(0).device if torch.compiler.is_compiling() else torch.get_default_device()
     if chosen.type != "cpu":
         return chosen
     return torch.device("cuda") if torch.cuda.is_available() else chosen

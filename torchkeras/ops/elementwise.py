@@ -132,7 +132,9 @@ subtract = binary("Subtract", operator.sub, "`x1 - x2`.", numbers=True)
 multiply = binary("Multiply", operator.mul, "`x1 * x2`; a logical and for two bools.", numbers=True)
 divide = binary("Divide", operator.truediv, "`x1 / x2`, always a float.", ints="floatx", numbers=True)
 true_divide = binary("TrueDivide", operator.truediv, "`x1 / x2`, always a float.", ints="floatx", numbers=True)
-floor_divide = binary("FloorDivide", operator.floordiv, "`floor(x1 / x2)`.", ints="int32", numbers=True)
+floor_divide = binary(
+    "FloorDivide", lambda a, b: torch.div(a, b, rounding_mode="floor"), "`floor(x1 / x2)`.", ints="int32"
+)
 mod = binary("Mod", torch.remainder, "The remainder of division, with the sign of `x2`.", ints="int32")
 fmod = binary("Fmod", torch.fmod, "The remainder of division, with the sign of `x1`.", ints="int32")
 power = binary("Power", operator.pow, "`x1` to the power of `x2`.", ints="int32", numbers=True)
@@ -177,14 +179,18 @@ def _safe_quotient(x1, x2):
 divide_no_nan = binary("DivideNoNan", _safe_quotient, "`x1 / x2`, zero where `x2` is zero.", ints="floatx")
 
 
-def _close_spec(x1, x2, **tolerance):
+def _close_spec(x1, x2, *tolerance, equal_nan):
     return KerasTensor(broadcast_shape(shape_of(x1), shape_of(x2)), "bool")
 
 
-@operation("Isclose", "numpy", ("x1", "x2"), output_spec=_close_spec)
+@operation("Isclose", "numpy", ("x1", "x2", "rtol", "atol"), output_spec=_close_spec)
+def _isclose(x1, x2, rtol, atol, equal_nan):
+    return torch.isclose(*promoted(x1, x2), rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
 def isclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
     """True where `abs(x1 - x2) <= atol + rtol * abs(x2)`."""
-    return torch.isclose(*promoted(x1, x2), rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return _isclose(x1, x2, rtol, atol, equal_nan)
 
 
 def _clip_spec(x, x_min, x_max):

@@ -85,9 +85,9 @@ def hard_shrink(x, threshold=0.5):
 
 
 @operation("Threshold", "nn", output_spec=_same)
-def threshold(x, threshold, default):
-    """`x` where above `threshold`, `default` elsewhere."""
-    return F.threshold(as_tensor(x), threshold, default)
+def threshold(x, threshold, default_value):
+    """`x` where above `threshold`, `default_value` elsewhere."""
+    return F.threshold(as_tensor(x), threshold, default_value)
 
 
 @operation("Squareplus", "nn", output_spec=_same)

@@ -1,29 +1,30 @@
 """Products of matrices and tensors: part of `keras.ops.numpy`.
 
-May import core and the makers. int8 operands are multiplied in int32.
+May import core and the makers.
 """
 
 import torch
 
-from torchkeras.core.dtypes import result_type
+from torchkeras.core.dtypes import dtype_of, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
 from torchkeras.ops._makers import as_tensor, broadcast_shape, joint_type, promoted, shape_of
 
 
-def _operands(*values):
-    """Promoted operands; pairs of int8 become int32, bools too (the result is cast back to bool)."""
-    tensors = promoted(*values)
-    return [x.int() for x in tensors] if tensors[0].dtype in (torch.int8, torch.bool) else tensors
+def _product(function, *operands, wide=False):
+    """`function` on promoted operands, for which torch has kernels: int8 and bool go by int32.
 
-
-def _result(value, *operands):
-    types = [joint_type((x,)) for x in operands]
-    return value.bool() if set(types) == {"bool"} else value
+    With `wide` products of int8 alone stay int32, as matrix products and einsum have it.
+    """
+    dtype = torch_dtype(_product_type(*operands) if wide else joint_type(operands))
+    tensors = promoted(*operands)
+    if tensors[0].dtype in (torch.int8, torch.bool):
+        tensors = [x.int() for x in tensors]
+    return function(*tensors).to(dtype)
 
 
 def _product_type(*operands):
-    types = {joint_type((x,)) for x in operands}
-    return "int32" if types == {"int8"} else result_type(*types)
+    types = {dtype_of(x) for x in operands}
+    return "int32" if types == {"int8"} else joint_type(operands)
 
 
 def _matmul_spec(x1, x2):
@@ -42,18 +43,19 @@ def matmul(x1, x2):
     """The matrix product over the last two axes, as `@`."""
     if type(x1) is torch.Tensor and type(x2) is torch.Tensor and x1.dtype == x2.dtype and x1.is_floating_point():
         return torch.matmul(x1, x2)
-    return _result(torch.matmul(*_operands(x1, x2)), x1, x2)
+    return _product(torch.matmul, x1, x2, wide=True)
 
 
 @operation("Dot", "numpy", ("x1", "x2"))
 def dot(x1, x2):
     """The sum product over the last axis of `x1` and the last but one of `x2`; a plain product with a scalar."""
-    a, b = _operands(x1, x2)
+    return _product(_dot, x1, x2)
+
+
+def _dot(a, b):
     if a.dim() == 0 or b.dim() == 0:
-        return _result(a * b, x1, x2)
-    if b.dim() == 1:
-        return _result(torch.tensordot(a, b, dims=([-1], [0])), x1, x2)
-    return _result(torch.tensordot(a, b, dims=([-1], [-2])), x1, x2)
+        return a * b
+    return torch.tensordot(a, b, dims=([-1], [0] if b.dim() == 1 else [-2]))
 
 
 @operation("Tensordot", "numpy", ("x1", "x2"))
@@ -61,20 +63,19 @@ def tensordot(x1, x2, axes=2):
     """The sum product over pairs of axes: the last and first `axes`, or lists of them."""
     if not isinstance(axes, int):
         axes = [[one] if isinstance(one, int) else list(one) for one in axes]
-    return _result(torch.tensordot(*_operands(x1, x2), dims=axes), x1, x2)
+    return _product(lambda a, b: torch.tensordot(a, b, dims=axes), x1, x2)
 
 
 @operation("Vdot", "numpy", ("x1", "x2"))
 def vdot(x1, x2):
     """The sum product of two tensors taken flat; the first one conjugated."""
-    a, b = _operands(x1, x2)
-    return _result(torch.sum(a.reshape(-1).conj() * b.reshape(-1), dtype=a.dtype), x1, x2)
+    return _product(lambda a, b: torch.sum(a.reshape(-1).conj() * b.reshape(-1), dtype=a.dtype), x1, x2)
 
 
 @operation("Inner", "numpy", ("x1", "x2"))
 def inner(x1, x2):
     """The sum product over the last axis of both."""
-    return _result(torch.inner(*_operands(x1, x2)), x1, x2)
+    return _product(torch.inner, x1, x2)
 
 
 @operation("Outer", "numpy", ("x1", "x2"))
@@ -99,8 +100,7 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 @operation("Einsum", "numpy", ("operands",))
 def _einsum(*operands, subscripts):
-    tensors = _operands(*operands)
-    return _result(torch.einsum(subscripts, *tensors), *operands)
+    return _product(lambda *tensors: torch.einsum(subscripts, *tensors), *operands, wide=True)
 
 
 def einsum(subscripts, *operands, **kwargs):

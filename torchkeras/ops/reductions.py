@@ -135,8 +135,7 @@ def count_nonzero(x, axis=None):
 
 
 @operation("Average", "numpy", ("x", "weights"))
-def average(x, axis=None, weights=None):
-    """The mean, weighted by `weights` of the same shape (or of one dimension, along `axis`)."""
+def _average(x, weights=None, axis=None):
     x = as_float(x)
     if weights is None:
         return mean(x, axis)
@@ -147,6 +146,11 @@ def average(x, axis=None, weights=None):
         weights = weights.reshape(shape).expand(x.shape)
     axes = axes_of(axis, x.dim())
     return torch.sum(x * weights, axes) / torch.sum(weights, axes)
+
+
+def average(x, axis=None, weights=None):
+    """The mean, weighted by `weights` of the same shape (or of one dimension, along `axis`)."""
+    return _average(x, axis=axis) if weights is None else _average(x, weights, axis=axis)
 
 
 # -- positions --------------------------------------------------------------------------------------------------------
