@@ -58,8 +58,12 @@ class CompileLoss:
         if isinstance(weights, (int, float)):
             weights = [weights]
         self.weights = outputs.align(weights, "`loss_weights`")
-        used = [name for name, loss in zip(outputs.names, self.losses, strict=True) if loss is not None]
-        self.trackers = [Mean(name=f"{name}_loss") for name in used] if len(used) > 1 else []
+        self._track = [None] * outputs.count
+        used = [index for index in outputs.order_of(self.user_loss, y_pred) if self.losses[index] is not None]
+        if len(used) > 1:
+            for index in used:
+                self._track[index] = Mean(name=f"{outputs.names[index]}_loss")
+        self.trackers = [self._track[index] for index in used if self._track[index] is not None]
         self.outputs = outputs
         self._only = self.losses[0] if outputs.single and self.weights[0] is None else None
 
@@ -88,9 +92,8 @@ class CompileLoss:
         targets = outputs.align(y_true, "The target `y`")
         weights = outputs.align(sample_weight, "`sample_weight`", everywhere=True)
         total = logged = None
-        trackers = iter(self.trackers)
-        for loss, factor, true, pred, weight in zip(
-            self.losses, self.weights, targets, outputs.flat(y_pred), weights, strict=True
+        for loss, factor, tracker, true, pred, weight in zip(
+            self.losses, self.weights, self._track, targets, outputs.flat(y_pred), weights, strict=True
         ):
             if loss is None:
                 continue
@@ -100,8 +103,8 @@ class CompileLoss:
                 )
             value = loss(true, pred, weight) if weight is not None else loss(true, pred)
             summed, shown = (value, value) if value.dim() == 0 else (value.sum(), value.mean())
-            if self.trackers:
-                next(trackers).update_state(shown.detach(), sample_weight=_rows(pred))
+            if tracker is not None:
+                tracker.update_state(shown.detach(), sample_weight=_rows(pred))
             if factor is not None:
                 summed, shown = summed * factor, shown * factor
             total = summed if total is None else total + summed

@@ -107,7 +107,8 @@ def rows_of(arrays, what="x"):
             sizes.setdefault(int(leaf.shape[0]), []).append(tuple(leaf.shape))
     if len(sizes) > 1:
         raise ValueError(
-            f"All arrays must have the same number of samples (first axis); got shapes {sum(sizes.values(), [])}."
+            "All arrays must have the same number of samples (first axis); got shapes "
+            f"{[shape for shapes in sizes.values() for shape in shapes]}."
         )
     if not sizes:
         raise ValueError("There are no data: `x` holds no array.")
@@ -157,10 +158,9 @@ class ArraySource:
     Args:
         x, y, sample_weight: converted arrays (`to_arrays`) or structures of them.
         batch_size: samples per batch; the last batch may be smaller.
-        shuffle: new order every epoch, from torch's random stream.
+        shuffle: new order every epoch, from torch's random stream; "batch" changes the order within each batch only.
         device: where the batches are wanted.
-        steps: batches per epoch, where the user gave it; the data then go on from epoch to epoch and start again
-            when used up.
+        steps: batches per epoch, where the user gave it; see `batches`.
     """
 
     def __init__(
@@ -175,13 +175,13 @@ class ArraySource:
         if self.rows == 0:
             raise ValueError("The data are empty: `x` has no samples.")
         self.batch_size = min(_batch_size(batch_size), self.rows)
-        self.shuffle, self.steps = bool(shuffle), steps
+        self.shuffle, self.steps = shuffle, _steps(steps)
         self.device = device or torch.device("cpu")
         self._arrays = (x, y, sample_weight)
         self._place()
-        self._running = None
-        whole = math.ceil(self.rows / self.batch_size)
-        self.num_batches = whole if steps is None else steps
+        self._running, self._left = None, 0
+        self._whole = math.ceil(self.rows / self.batch_size)
+        self.num_batches = self._whole if steps is None else steps
 
     def _place(self):
         """Moves the data to the device once if they fit; else batches travel, from pinned memory."""
@@ -196,33 +196,49 @@ class ArraySource:
         else:
             self._arrays = _map(lambda leaf: leaf.pin_memory() if leaf.device.type == "cpu" else leaf, self._arrays)
 
-    def batches(self):
-        """The batches of one epoch, as tuples `(x, y, sample_weight)`."""
+    def batches(self, restart=False):
+        """The batches of one epoch, as tuples `(x, y, sample_weight)`.
+
+        With `steps`, an epoch goes on where the last one ended (`restart`: from the beginning). It ends, with a
+        warning, where the data end; the next one then begins with the first sample.
+        """
         if self.steps is None:
             yield from self._pass()
             return
+        if restart or self._running is None:
+            self._start_again()
         for _ in range(self.steps):
-            batch = next(self._running, None) if self._running is not None else None
-            if batch is None:
-                if self._running is not None and self.steps > math.ceil(self.rows / self.batch_size):
-                    warnings.warn(
-                        f"The data give fewer batches than steps_per_epoch={self.steps}: they start again from the "
-                        "beginning.",
-                        stacklevel=2,
-                    )
-                self._running = self._pass()
-                batch = next(self._running)
-            yield batch
+            if self._left == 0:
+                warnings.warn(
+                    f"The data ran out before {self.steps} steps: they give {self._whole} batches of {self.batch_size}. "
+                    "The epoch ends here; leave out steps_per_epoch (or steps) to use all data in each epoch.",
+                    stacklevel=2,
+                )
+                break
+            self._left -= 1
+            yield next(self._running)
+        if self._left == 0:
+            self._start_again()
+
+    def _start_again(self):
+        self._running, self._left = self._pass(), self._whole
 
     def first_batch(self):
         """A batch to look at, without disturbing the order."""
         return _map(lambda leaf: leaf[: self.batch_size].to(self.device), self._arrays)
 
+    def _order(self):
+        """A random order of the samples: of all, or within each batch (`shuffle="batch"`)."""
+        if self.shuffle != "batch":
+            return torch.randperm(self.rows)
+        size = self.batch_size
+        return torch.cat([start + torch.randperm(min(size, self.rows - start)) for start in range(0, self.rows, size)])
+
     def _pass(self):
         """One run through the data."""
         arrays, order = self._arrays, None
         if self.shuffle:
-            order = torch.randperm(self.rows)
+            order = self._order()
             if self._bytes <= _WHOLE_GATHER_BYTES or not self._travel and self.device.type == "cuda":
                 arrays = tree.map_structure(lambda leaf: _take(leaf, order), arrays)
                 order = None
@@ -235,6 +251,16 @@ class ArraySource:
                 lambda leaf, w=where: leaf[w] if isinstance(w, slice) or leaf is None else _take(leaf, w), arrays
             )
             yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch)
+
+
+def _steps(value):
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+        raise ValueError(
+            f"`steps_per_epoch`, `validation_steps` and `steps` must be positive integers or None, got {value!r}."
+        )
+    return int(value)
 
 
 def _split(arrays, size, rows):

@@ -30,6 +30,12 @@ class Outputs:
         """Leaves of a prediction."""
         return [structure] if self.single else tree.flatten(structure)
 
+    def order_of(self, given, y_pred):
+        """Indices of the outputs in order; where they are a dict, in the order of the dict `given`, or else of `y_pred`."""
+        listed = () if self.keys is None else given if isinstance(given, dict) else y_pred
+        places = {alias: index for index, aliases in enumerate(self._aliases) for alias in aliases}
+        return list(dict.fromkeys([places[name] for name in listed if name in places] + list(range(self.count))))
+
     def align(self, value, what, default=None, everywhere=False):
         """One entry for each output.
 

@@ -117,7 +117,7 @@ class Trainer(Steps):
             _compile_metrics=None,
             _compiled_trainable=CompiledTrainable(self),
         )
-        if metrics or weighted_metrics:
+        if metrics is not None or weighted_metrics is not None:
             d["_compile_metrics"] = CompileMetrics(metrics, weighted_metrics, self._known_output_names())
         parameters = inspect.signature(self.compute_loss).parameters
         d["_loss_takes_training"] = "training" in parameters or any(
@@ -184,7 +184,7 @@ class Trainer(Steps):
     def _in_order(self, logs, return_dict):
         logs = {name: _number(value) for name, value in logs.items()}
         if return_dict:
-            return logs
+            return dict(sorted(logs.items()))
         values = [logs[name] for name in self._ordered_names(logs)]
         return values[0] if len(values) == 1 else values
 
@@ -293,7 +293,7 @@ class Trainer(Steps):
         if validation_split and validation_data is None:
             data, validation_data = split_validation(data, validation_split)
         device = self._model_device()
-        source = ArraySource(*data, batch_size, bool(shuffle), class_weight, device, steps_per_epoch)
+        source = ArraySource(*data, batch_size, shuffle, class_weight, device, steps_per_epoch)
         validate = self._validator(
             validation_data, validation_batch_size or batch_size, validation_steps, validation_freq
         )
@@ -319,15 +319,17 @@ class Trainer(Steps):
     def _train_epoch(self, source, callbacks):
         step, logs, every = self._train_function(), None, self.steps_per_execution
         begin, end = callbacks.has_train_batch_begin, callbacks.has_train_batch_end
-        last = source.num_batches - 1
+        index = -1
         for index, batch in enumerate(source.batches()):
             if begin and index % every == 0:
                 callbacks.on_train_batch_begin(index)
             logs = step(batch)
-            if end and ((index + 1) % every == 0 or index == last):
+            if end and (index + 1) % every == 0:
                 callbacks.on_train_batch_end(index, self.get_metrics_result if logs is None else logs)
             if self.stop_training:
                 break
+        if end and (index + 1) % every:
+            callbacks.on_train_batch_end(index, self.get_metrics_result if logs is None else logs)
         return logs
 
     def _finish_learning(self):
@@ -371,19 +373,21 @@ class Trainer(Steps):
         """Logs of one pass over the data, without gradients."""
         step, logs, every = self._test_function(), None, self.steps_per_execution
         begin, end = callbacks.has_test_batch_begin, callbacks.has_test_batch_end
-        last = source.num_batches - 1
         callbacks.on_test_begin()
         self.reset_metrics()
         self.__dict__["stop_evaluating"] = False
+        index = -1
         with torch.no_grad():
-            for index, batch in enumerate(source.batches()):
+            for index, batch in enumerate(source.batches(restart=True)):
                 if begin and index % every == 0:
                     callbacks.on_test_batch_begin(index)
                 logs = step(batch)
-                if end and ((index + 1) % every == 0 or index == last):
+                if end and (index + 1) % every == 0:
                     callbacks.on_test_batch_end(index, self.get_metrics_result if logs is None else logs)
                 if self.__dict__["stop_evaluating"]:
                     break
+            if end and (index + 1) % every:
+                callbacks.on_test_batch_end(index, self.get_metrics_result if logs is None else logs)
             logs = dict(self._result_or(logs))
         callbacks.on_test_end(logs)
         return logs
@@ -432,7 +436,7 @@ class Trainer(Steps):
         )
         return next(iter(source.batches()))
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False, reset_metrics=None):
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False, reset_metrics=True):
         """One update on one batch. Returns the loss, or a list in the order of `metrics_names`, or a dict.
 
         The numbers are running means since the last `reset_metrics()`; `reset_metrics=True` starts them again for
@@ -449,7 +453,7 @@ class Trainer(Steps):
             logs = self._train_function()(batch)
         return self._in_order(self._result_or(logs), return_dict)
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, reset_metrics=None):
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, reset_metrics=True):
         """Loss and metrics on one batch, without an update. Returned as by `train_on_batch`."""
         self._require_compiled("test_on_batch")
         batch = self._one_batch(x, y, sample_weight)
