@@ -5,6 +5,8 @@ May import torchkeras and Keras (torch backend, same process). Knows no particul
     differences = compare(case)       # a list of sentences; empty where both agree
 """
 
+import copy
+
 import keras
 import numpy as np
 import torch
@@ -32,7 +34,7 @@ class Side:
 
     def config_after(self, config):
         """What a layer made from `config` writes."""
-        return type(self.layer).from_config(config).get_config()
+        return type(self.layer).from_config(copy.deepcopy(config)).get_config()  # Keras empties what it is given
 
     def call(self, arrays):
         """Calls on tensors of these arrays; returns `(inputs, outputs)`."""

@@ -86,7 +86,7 @@ def case(
         training,
         tuple(masks),
         kwargs or {},
-        tuple(shapes),
+        shapes,
         not why,
         why,
         repeatable,
@@ -134,6 +134,13 @@ RECURRENT = [
         shapes=None,
         make=lambda layers: {"cells": [layers.LSTMCell(2), layers.LSTMCell(3)]},
     ),
+]
+
+ATTENTION = [
+    case("EinsumDense", (4, 5, 3), equation="abc,cd->abd", output_shape=(None, 6), bias_axes="d"),
+    case("EinsumDense", (4, 5, 3), equation="abc,cde->abde", output_shape=(None, 2, 6), bias_axes="de"),
+    case("MultiHeadAttention", (4, 5, 3), (4, 6, 3), num_heads=2, key_dim=4),
+    case("MultiHeadAttention", (4, 5, 3), (4, 5, 3), num_heads=2, key_dim=4, masks=(mask(5, 3, 0, 1, size=5),) * 2),
 ]
 
 ACTIVATIONS = [
@@ -345,7 +352,18 @@ MERGING = [
     case("Dot", [(4, 5, 3), (4, 3)], axes=(2, 1)),
 ]
 
-CASES = [*CORE, *RECURRENT, *ACTIVATIONS, *REGULARIZATION, *RESHAPING, *CONV, *POOLING, *NORMALIZATION, *MERGING]
+CASES = [
+    *CORE,
+    *RECURRENT,
+    *ATTENTION,
+    *ACTIVATIONS,
+    *REGULARIZATION,
+    *RESHAPING,
+    *CONV,
+    *POOLING,
+    *NORMALIZATION,
+    *MERGING,
+]
 
 # Layers that no single call describes; each has a test file of its own.
 ELSEWHERE = {

@@ -22,6 +22,17 @@ def clipping(value):
     return value
 
 
+@torch.library.custom_op("torchkeras::snapshot", mutates_args=())
+def _snapshot(value: torch.Tensor) -> torch.Tensor:
+    """A copy that torch.compile cannot look into: its backward pass must not read a statistic that has moved since."""
+    return value.clone()
+
+
+@_snapshot.register_fake
+def _(value):
+    return torch.empty_like(value)
+
+
 class Renorm:
     """The three steps, each for a BatchNormalization layer with `renorm=True`."""
 
@@ -41,9 +52,9 @@ class Renorm:
         """`gamma` and `beta` with the correction `x * r + d` folded in; r and d carry no gradient."""
         limits = layer.renorm_clipping
         with torch.no_grad():
-            slow = layer.renorm_stddev.to(mean.dtype).clamp(min=layer.epsilon**0.5)
+            slow = _snapshot(layer.renorm_stddev).to(mean.dtype).clamp(min=layer.epsilon**0.5)
             r = torch.sqrt(variance + layer.epsilon) / slow
-            d = (mean - layer.renorm_mean.to(mean.dtype)) / slow
+            d = (mean - _snapshot(layer.renorm_mean).to(mean.dtype)) / slow
             if limits.get("rmin") is not None or limits.get("rmax") is not None:
                 r = r.clamp(limits.get("rmin"), limits.get("rmax"))
             if limits.get("dmax") is not None:

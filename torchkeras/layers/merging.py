@@ -10,7 +10,7 @@ import operator
 
 import torch
 
-from torchkeras.core.fields import field
+from torchkeras.core.fields import field, signature_of
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
@@ -47,6 +47,7 @@ def _broadcast(one, other, owner):
 class _Merge(Layer):
     """What merging layers share: a list of inputs, masks of all of them, broadcasting of everything but the batch."""
 
+    __signature__ = signature_of({})
     _least, _most = 1, None  # how many inputs
 
     def _configure(self):

@@ -43,7 +43,8 @@ class _TrainingOnly(Layer):
         return input_shape
 
     def _noise(self, inputs, mean, stddev):
-        return random.normal(inputs.shape, mean, stddev, dtype=inputs.dtype, seed=self.seed_generator)
+        noise = random.normal(inputs.shape, mean, stddev, dtype=inputs.dtype, seed=self.seed_generator)
+        return noise.to(inputs.device)
 
 
 @published("layer", "keras.layers")
