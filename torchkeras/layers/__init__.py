@@ -7,8 +7,10 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torchkeras.layers.attention import MultiHeadAttention
 from torchkeras.layers.conv import Conv1D, Conv2D, Conv3D
 from torchkeras.layers.dense import Dense
+from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.embedding import Embedding
 from torchkeras.layers.input import Input, InputLayer
 from torchkeras.layers.merging import (

@@ -54,16 +54,16 @@ class MultiHeadAttention(Layer):
         output_shape: sizes of the output behind the steps; by default the size of the query.
         attention_axes: axes of the query to attend over; None for all between batch and features.
         sliding_window: let a step see only those less than this many steps away.
-        flash_attention: True insists on torch's flash kernel (an error where it cannot run); None and False let torch choose.
-        kernel_*, bias_*: initializer, regularizer and constraint of the projections' weights; `activity_regularizer` of
-            their outputs.
+        flash_attention: True insists on torch's flash kernel (an error where it cannot run); else torch chooses.
+        kernel_*, bias_*: initializer, regularizer and constraint of the projections' weights.
+        activity_regularizer: of the projections' outputs.
         use_gate: multiply the heads' outputs by a sigmoid of a projection of the query.
         seed: for dropout.
 
     Call arguments: `query` `(batch, T, features)`, `value` `(batch, S, features)`, `key` (by default the value);
-    `attention_mask` `(batch, T, S)`, true where a step may look; `query_mask`, `value_mask`, `key_mask` `(batch, steps)`, by
-    default those that the tensors carry; `use_causal_mask`; `return_attention_scores`, then the output is
-    `(output, scores)` with scores `(batch, heads, T, S)`; `training`.
+    `attention_mask` `(batch, T, S)`, true where a step may look; `query_mask`, `value_mask`, `key_mask`
+    `(batch, steps)`, by default those that the tensors carry; `use_causal_mask`; `return_attention_scores`, then the
+    output is `(output, scores)` with scores `(batch, heads, T, S)`; `training`.
 
     Which kernel runs, and why: `explain_kernel()`.
 
@@ -229,7 +229,7 @@ class MultiHeadAttention(Layer):
         return (outputs, scores) if return_attention_scores else outputs
 
     def _merge_masks(self, query_mask, value_mask, key_mask, attention_mask, causal, lengths, device):
-        """All masks as one, true where a step may look, or None. Masks of steps become `(batch, T, 1)` and `(batch, 1, S)`."""
+        """All masks as one, true where a step may look, or None. Those of steps get the axis that they lack."""
         found = []
         if query_mask is not None:
             found.append(query_mask.bool().unsqueeze(-1))
@@ -256,7 +256,7 @@ class MultiHeadAttention(Layer):
         return_attention_scores=False,
         use_causal_mask=False,
     ):
-        """The attention of projected tensors `(batch, T, heads, size)`: `(outputs, scores or None)`. May be overridden."""
+        """Attention of projected tensors `(batch, T, heads, size)`: `(outputs, scores or None)`. May be overridden."""
         if self.flash_attention and return_attention_scores:
             raise ValueError(
                 "The flash kernel forms no attention scores: leave flash_attention None to have them returned."

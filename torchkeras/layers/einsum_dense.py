@@ -68,7 +68,7 @@ class Equation:
             raise ValueError(
                 f"The equation {self.text!r} gives outputs of rank {expected} for inputs of shape "
                 f"{tuple(input_shape)}; "
-                f"output_shape={partial} would give rank {len(shape)}. Leave out the batch axis and those under '...'."
+                f"output_shape={partial} would give rank {len(shape)}. Leave out the batch axis and those of '...'."
             )
         return shape
 
