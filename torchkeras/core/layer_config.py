@@ -50,12 +50,17 @@ class LayerConfig:
         if self._fields:
             config = {"name": self.name, **base, **fields.saved(self, self._fields)}
         elif type(self).get_config is LayerConfig.get_config and type(self).__init__ is not type(self)._base_init:
-            config = {**self._plain_arguments(), **base}
+            config = self._automatic_config()
         else:
             config = {"name": self.name, **base}
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialization.serialize_keras_object(self.activity_regularizer)
         return config
+
+    def _automatic_config(self):
+        """The config of a class that says nothing about it: the arguments that it was made with."""
+        dtype = serialization.serialize_keras_object(self.dtype_policy)
+        return {**self._plain_arguments(), "trainable": self.trainable, "dtype": dtype}
 
     def _plain_arguments(self):
         bound = dict(inspect.signature(type(self)).bind(*self._init_call[0], **self._init_call[1]).arguments)

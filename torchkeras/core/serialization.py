@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from torchkeras.core import dtypes, registry, scopes
+from torchkeras.core.symbolic import KerasTensor
 from torchkeras.errors import UnsafeFileError
 
-_PLAIN = (str, bool, int, float, type(None), bytes)
+_PLAIN = (str, bool, int, float, type(None))
 MAX_DEPTH = 100
 
 
@@ -26,7 +27,7 @@ def serialize_keras_object(obj):
         return obj
     if isinstance(obj, (list, tuple)) and not hasattr(obj, "_fields"):
         items = [serialize_keras_object(item) for item in obj]
-        return {"class_name": "__tuple__", "items": items} if isinstance(obj, tuple) else items
+        return tuple(items) if isinstance(obj, tuple) else items
     if isinstance(obj, dict):
         return {key: serialize_keras_object(value) for key, value in obj.items()}
     simple = _serialize_value(obj)
@@ -40,7 +41,9 @@ def serialize_keras_object(obj):
 
 
 def _serialize_value(obj):
-    if isinstance(obj, np.generic):
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
+    if isinstance(obj, np.generic) or (isinstance(obj, np.ndarray) and obj.ndim == 0):
         return obj.item()
     if isinstance(obj, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
@@ -55,6 +58,10 @@ def _serialize_value(obj):
         return {"class_name": "__slice__", "config": dict(zip(("start", "stop", "step"), parts, strict=True))}
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(obj, KerasTensor):
+        history = getattr(obj, "_keras_history", None)
+        history = history and [history.operation.name, *history[1:]]
+        return {"class_name": "__keras_tensor__", "config": {"shape": tuple(obj.shape), "dtype": obj.dtype, "keras_history": history}}
     return None
 
 
@@ -93,8 +100,8 @@ def _serialize_instance(obj):
         if build_config is not None:
             result["build_config"] = build_config
     compile_config = getattr(obj, "get_compile_config", None)
-    if compile_config is not None and getattr(obj, "compiled", False):
-        result["compile_config"] = serialize_keras_object(compile_config())
+    if compile_config is not None:
+        result["compile_config"] = serialize_keras_object(compile_config()) if getattr(obj, "compiled", False) else {}
     return result
 
 
@@ -217,6 +224,10 @@ def _read_value(name, config, safe_mode, kinds, what, depth):
         return np.array(inner["value"], dtype=dtypes.standardize_dtype(inner["dtype"]))
     if name == "__tensor__":
         return torch.tensor(inner["value"], dtype=dtypes.torch_dtype(inner["dtype"]))
+    if name == "__bytes__":
+        return inner["value"].encode("utf-8")
+    if name == "__keras_tensor__":
+        return KerasTensor(inner["shape"], dtype=inner["dtype"])
     if name == "__slice__":
         return slice(inner["start"], inner["stop"], inner["step"])
     if name == "__ellipsis__":

@@ -213,22 +213,17 @@ class Operation:
 
     @property
     def input(self):
-        """The tensor or structure that the operation was called on; it must have been called exactly once."""
-        return self._single_node("input").arguments
+        """The tensor or structure that the operation was first called on."""
+        return self._first_node("input").arguments
 
     @property
     def output(self):
-        """The tensor or structure that the one call gave."""
-        return self._single_node("output").output_structure
+        """The tensor or structure that the first call gave."""
+        return self._first_node("output").output_structure
 
-    def _single_node(self, what):
+    def _first_node(self, what):
         if not self._inbound_nodes:
             raise AttributeError(f"{self.name!r} was never called on a symbolic tensor, so it has no {what}.")
-        if len(self._inbound_nodes) > 1:
-            raise AttributeError(
-                f"{self.name!r} was called {len(self._inbound_nodes)} times, so its {what} is ambiguous: "
-                f"use get_{what}_at(index)."
-            )
         return self._inbound_nodes[0]
 
     def symbolic_call(self, *args, **kwargs):

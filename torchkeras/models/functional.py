@@ -30,7 +30,7 @@ class Functional(Model):
     """
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
-        trainable = kwargs.pop("trainable", None)
+        kwargs["trainable"] = kwargs.get("trainable") is not False  # layers keep their own flags, as in Keras
         for what, structure in (("inputs", inputs), ("outputs", outputs)):
             _require_symbolic(what, structure)
         Layer.__init__(self, name=name, **kwargs)
@@ -41,8 +41,6 @@ class Functional(Model):
         if not all(isinstance(tensor._keras_history.operation, InputLayer) for tensor in graph.inputs):
             graph = _with_fresh_inputs(graph)
         self._adopt(graph, inputs, outputs)
-        if trainable is not None:
-            self.trainable = trainable
 
     def _adopt(self, graph, inputs, outputs):
         """Takes over a graph: registers its layers by name, remembers the structures."""
@@ -54,7 +52,7 @@ class Functional(Model):
         d["autocast"] = False
         d["supports_masking"] = True
         for layer in graph.layers:
-            d["_modules"][layer.name.replace(".", "_")] = layer
+            d["_modules"][free_key(d["_modules"], layer.name)] = layer
         owned = {id(p) for p in self.parameters()}
         for index, constant in enumerate(p for p in graph.constants() if id(p) not in owned):
             d["_parameters"][f"constant_{index}"] = constant
@@ -122,7 +120,7 @@ class Functional(Model):
         names = self.input_names
         if isinstance(inputs, dict):
             if isinstance(structure, dict) and set(structure) <= set(inputs):
-                return [inputs[key] for key in tree.sorted_keys(structure)]
+                return [leaf for key in tree.sorted_keys(structure) for leaf in tree.flatten(inputs[key])]
             return [self._by_name(inputs, index, name) for index, name in enumerate(names)]
         flat = tree.flatten(inputs)
         if len(flat) != len(names):
@@ -205,9 +203,27 @@ class Functional(Model):
         outputs = self.compute_output_spec(specs)
         return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
 
+    input_shape = property(lambda self: _shapes(self._graph.inputs), doc="Shape of the input, or list of shapes in flat order.")
+    output_shape = property(lambda self: _shapes(self._graph.outputs), doc="Shape of the output, or list of shapes in flat order.")
+
     def build(self, input_shape=None):
         """A functional model is built from the start."""
         self.built = True
+
+    def get_build_config(self):
+        return {"input_shape": None}
+
+    def build_from_config(self, config):
+        """Nothing to do: the graph is the build."""
+
+    def __setattr__(self, name, value):
+        """A subclass may use the name of one of the graph's layers for something else; the graph's layer moves aside."""
+        modules = self.__dict__.get("_modules", {})
+        if name in modules and modules[name] is not value and any(modules[name] is layer for layer in self._graph.layers):
+            renamed = {free_key(modules, name) if key == name else key: layer for key, layer in modules.items()}
+            modules.clear()
+            modules.update(renamed)
+        super().__setattr__(name, value)
 
     # -- configuration ------------------------------------------------------------------------------------------------
 
@@ -215,8 +231,21 @@ class Functional(Model):
         from torchkeras.models import functional_config
 
         if not functional_config.takes_functional_arguments(type(self)):
-            return super().get_config()
+            return self._automatic_config() if type(self).get_config is Functional.get_config else super().get_config()
         return functional_config.functional_to_config(self)
+
+
+def free_key(modules, name):
+    """The key under which a layer of this name is registered: torch allows no dots."""
+    key = name.replace(".", "_")
+    while key in modules:
+        key += "_"
+    return key
+
+
+def _shapes(tensors):
+    shapes = [tensor.shape for tensor in tensors]
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _require_symbolic(what, structure):
@@ -235,10 +264,14 @@ def _refuse_equal_names(layers):
         raise ValueError(f"The layer name(s) {double} are used more than once in the model: names must be unique.")
 
 
+def _input_like(tensor):
+    return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE")
+
+
 def _with_fresh_inputs(graph):
     """The same graph from new Inputs, for models that begin at a tensor in the middle of another model."""
     fresh = [
-        t if isinstance(t._keras_history.operation, InputLayer) else Input(batch_shape=t.shape, dtype=t.dtype)
+        t if isinstance(t._keras_history.operation, InputLayer) else _input_like(t)
         for t in graph.inputs
     ]
     outputs = graph.replay(fresh, lambda op, args, kwargs: op.symbolic_call(*args, **kwargs))

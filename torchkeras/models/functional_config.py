@@ -7,9 +7,11 @@ May import core, layers and this room. Writes Keras 3's form: layers with `inbou
 import inspect
 
 from torchkeras.core import registry, tree
+from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import FunctionOperation, KerasTensor
 from torchkeras.models.functional import Functional
+from torchkeras.models.model import Model
 
 
 def takes_functional_arguments(cls):
@@ -17,7 +19,9 @@ def takes_functional_arguments(cls):
     if cls.__init__ is Functional.__init__:
         return True
     names = list(inspect.signature(cls.__init__).parameters)[1:]
-    return names[:2] == ["inputs", "outputs"] or {"inputs", "outputs"} <= set(names)
+    kinds = {parameter.kind for parameter in inspect.signature(cls.__init__).parameters.values()}
+    anything = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
+    return anything or {"inputs", "outputs"} <= set(names)
 
 
 def functional_to_config(model):
@@ -55,35 +59,59 @@ def _history(tensor, numbers):
     return [history.operation.name, numbers[node], history.tensor_index]
 
 
+def _implied_arguments(layer, args, kwargs):
+    """What Keras adds to a layer's arguments before it writes them down: the default of `training`, an empty mask."""
+    if not isinstance(layer, Layer) or len(args) != 1 or "mask" in kwargs:
+        return {}
+    if not isinstance(layer, Model):  # there it does so only where nothing was converted
+        if kwargs or not isinstance(args[0], KerasTensor) or args[0].dtype != layer.input_dtype:
+            return {}
+    implied, info = {}, layer._call_info
+    if info.training and "training" not in kwargs and info.signature.parameters["training"].default is not None:
+        implied["training"] = info.signature.parameters["training"].default
+    if info.mask:
+        implied["mask"] = tree.map_structure(lambda tensor: None, args[0])
+    return implied
+
+
+def _explicit_arguments(operation, args, kwargs):
+    """The arguments without those that say nothing: masks of None, and `training=False` where that is the default.
+
+    Keras writes defaults down like what the user said. Here an explicit `training` wins over the trainer's, so a default must not
+    pass for one: a Dropout from a file would never drop.
+    """
+    if isinstance(operation, FunctionOperation):
+        if getattr(operation.function, "keras_class", None) == "GetItem" and isinstance(args[1], list):
+            args = [args[0], tuple(args[1])]  # JSON knows no tuples
+        return args, kwargs
+    default = operation._call_info.signature.parameters.get("training")
+    if "training" in kwargs and default is not None and kwargs["training"] is default.default:
+        kwargs = {key: value for key, value in kwargs.items() if key != "training"}
+    if "mask" in kwargs and all(leaf is None for leaf in tree.flatten(kwargs["mask"])):
+        kwargs = {key: value for key, value in kwargs.items() if key != "mask"}
+    return args, kwargs
+
+
 def _node_to_config(node, numbers):
     def describe(value):
         if isinstance(value, KerasTensor):
-            config = {"shape": list(value.shape), "dtype": value.dtype, "keras_history": _history(value, numbers)}
+            config = {"shape": tuple(value.shape), "dtype": value.dtype, "keras_history": _history(value, numbers)}
             return {"class_name": "__keras_tensor__", "config": config}
         return serialize_keras_object(value)
 
     args, kwargs = node.arguments.args, node.arguments.kwargs
-    return {
-        "args": [_map(describe, arg) for arg in args],
-        "kwargs": {key: _map(describe, arg) for key, arg in kwargs.items()},
-    }
-
-
-def _map(function, value):
-    """Like tree.map_structure; tuples become lists unless they hold no tensors (then Keras writes `__tuple__`)."""
-    if isinstance(value, (list, tuple)) and any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(value)):
-        return [_map(function, item) for item in value]
-    if isinstance(value, dict):
-        return {key: _map(function, item) for key, item in value.items()}
-    return function(value)
+    kwargs = {**_implied_arguments(node.operation, args, kwargs), **kwargs}
+    return {"args": tree.map_structure(describe, tuple(args)), "kwargs": tree.map_structure(describe, kwargs)}
 
 
 def _structure(tensors, numbers):
     if isinstance(tensors, KerasTensor):
-        return _history(tensors, numbers)
+        name, node, index = _history(tensors, numbers)
+        # Keras counts the calls of a functional model from 1 here: its own graph is number 0.
+        return [name, node + isinstance(tensors._keras_history.operation, Functional), index]
     if isinstance(tensors, dict):
         return {key: _structure(value, numbers) for key, value in tensors.items()}
-    return [_structure(value, numbers) for value in tensors]
+    return type(tensors)(_structure(value, numbers) for value in tensors)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -137,13 +165,12 @@ def functional_from_config(cls, config, custom_objects=None):
                 "a missing layer)."
             )
         waiting = later
-    inputs = _read_structure(config["input_layers"], calls_made)
-    outputs = _read_structure(config["output_layers"], calls_made)
+    inputs, outputs = (_read_structure(config[key], operations, calls_made) for key in ("input_layers", "output_layers"))
     extra = {key: config[key] for key in ("name", "trainable") if key in config}
     known = {"name", "trainable", "layers", "input_layers", "output_layers"}
     if cls.__init__ is not Functional.__init__ and issubclass(cls, Functional):
         extra.update({key: value for key, value in config.items() if key not in known})
-    return (Functional if cls.__name__ in ("Model", "Functional") else cls)(inputs=inputs, outputs=outputs, **extra)
+    return (Functional if cls is Model else cls)(inputs=inputs, outputs=outputs, **extra)
 
 
 def _try_call(operations, calls_made, name, number, node):
@@ -155,6 +182,7 @@ def _try_call(operations, calls_made, name, number, node):
     except _NotYet:
         return False
     operation = operations[name]
+    args, kwargs = _explicit_arguments(operation, args, kwargs)
     operation(*args, **kwargs)
     calls_made[name][number] = operation._inbound_nodes[-1]
     return True
@@ -167,8 +195,8 @@ class _NotYet(Exception):
 def _read(value, calls_made):
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         return _tensor(value["config"]["keras_history"], calls_made)
-    if isinstance(value, list):
-        return [_read(item, calls_made) for item in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_read(item, calls_made) for item in value)
     if isinstance(value, dict) and "class_name" not in value:
         return {key: _read(item, calls_made) for key, item in value.items()}
     return deserialize_keras_object(value)
@@ -183,9 +211,13 @@ def _tensor(history, calls_made):
     return calls_made[name][node].outputs[index]
 
 
-def _read_structure(structure, calls_made):
+def _read_structure(structure, operations, calls_made):
     if isinstance(structure, dict):
-        return {key: _read_structure(value, calls_made) for key, value in structure.items()}
+        return {key: _read_structure(value, operations, calls_made) for key, value in structure.items()}
     if len(structure) == 3 and isinstance(structure[0], str):
-        return _tensor(structure, calls_made)
-    return [_read_structure(value, calls_made) for value in structure]
+        name, node, index = structure
+        try:
+            return _tensor([name, node - isinstance(operations.get(name), Functional), index], calls_made)
+        except (_NotYet, IndexError):
+            raise ValueError(f"The config names output {index} of call {node} of layer {name!r}, which its graph does not make.") from None
+    return type(structure)(_read_structure(value, operations, calls_made) for value in structure)

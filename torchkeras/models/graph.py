@@ -212,7 +212,7 @@ def _sort(inputs, outputs):
             depths[parent] = max(depth + 1, depths.get(parent, 0))
     for tensor in inputs:  # inputs that no output needs
         node = _node_of(tensor)
-        depths.setdefault(node, 0)
+        depths.setdefault(node, 1)
         first_visit.setdefault(node.operation, len(first_visit))
     operation_depths = {}
     for node, depth in depths.items():

@@ -14,7 +14,7 @@ from torchkeras.core.symbolic import KerasTensor, is_shape
 from torchkeras.errors import ShapeInferenceError
 from torchkeras.layers.input import InputLayer
 from torchkeras.layers.torch_module import as_layer
-from torchkeras.models.functional import Functional
+from torchkeras.models.functional import Functional, free_key
 from torchkeras.models.model import Model
 
 
@@ -52,7 +52,7 @@ class Sequential(Model):
         if not self.layers:
             raise ValueError(f"Sequential model {self.name!r} has no layers to pop.")
         layer = self._stack.pop()
-        self._modules.pop(self._key_of(layer))
+        del self._modules[next(key for key, module in self._modules.items() if module is layer)]
         self._forget_graph()
         if rebuild:
             self._build_if_shape_known()
@@ -87,12 +87,8 @@ class Sequential(Model):
                 self._push(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
         self._stack.append(layer)
         if not isinstance(layer, InputLayer):
-            self._modules[self._key_of(layer)] = layer
+            self._modules[free_key(self._modules, layer.name)] = layer
         self._forget_graph()
-
-    @staticmethod
-    def _key_of(layer):
-        return layer.name.replace(".", "_")
 
     def _forget_graph(self):
         self.__dict__.update(_inner=None, built=False, _ready=False)
@@ -119,8 +115,9 @@ class Sequential(Model):
         except (ShapeInferenceError, NotImplementedError):
             self.built = True  # runs layer by layer, without a graph
             return
-        self.__dict__["_inner"] = Functional(tensor, x, name=self.name)
-        self.__dict__["_inner"].__dict__["supports_masking"] = True
+        inner = Functional(tensor, x)  # takes an automatic name, as in Keras, so that later models are numbered alike
+        inner.name = self.name
+        self.__dict__["_inner"] = inner
         self.built = True
 
     def _start_with_input(self, input_shape):
