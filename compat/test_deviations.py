@@ -1,0 +1,116 @@
+"""Keras's behaviour where torchkeras decided otherwise: strict expected failures, one for each line of deviations.md.
+
+Each test runs the same function under both and asserts that they agree. It must fail; the day it passes, its line goes.
+"""
+
+import contextlib
+import io
+
+import keras as real
+import numpy as np
+import pytest
+
+import torchkeras as ours
+
+
+def both(function):
+    """The results of one function of a keras module, ours and Keras's."""
+    return function(ours), function(real)
+
+
+deviation = pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
+
+
+def one_weight(keras, value=1.0, **options):
+    """`w * x` with one weight."""
+    initializer = keras.initializers.Constant(value)
+    return keras.layers.Dense(1, use_bias=False, kernel_initializer=initializer, **options)
+
+
+@deviation
+def test_result_type_narrows():
+    a, b = both(lambda keras: keras.backend.result_type("float64", "float32"))
+    assert a == b
+
+
+@deviation
+def test_fit_overrides_training_in_graph():
+    def moving_mean(keras):
+        inputs = keras.Input((2,))
+        layer = keras.layers.BatchNormalization(momentum=0.5)
+        model = keras.Model(inputs, layer(inputs, training=False))
+        model.compile("sgd", "mse")
+        model.fit(np.ones((4, 2)), np.zeros((4, 2)), verbose=0)
+        return float(np.asarray(layer.get_weights()[2])[0])
+
+    a, b = both(moving_mean)
+    assert a == pytest.approx(b)
+
+
+@deviation
+def test_freeze_after_compile_acts_at_once():
+    def weight(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.layers[0].trainable = False
+        try:
+            model.fit(np.ones((1, 1)), np.zeros((1, 1)), verbose=0)
+        except ValueError:
+            return None
+        return float(model.get_weights()[0][0, 0])
+
+    a, b = both(weight)
+    assert a == b
+
+
+@deviation
+def test_recompile_keeps_metrics():
+    def keys(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        model.compile("sgd", "mse", metrics=["mae"])
+        model.fit(np.ones((2, 1)), np.zeros((2, 1)), verbose=0)
+        model.compile("sgd", "mse")
+        return sorted(model.fit(np.ones((2, 1)), np.zeros((2, 1)), verbose=0).history)
+
+    a, b = both(keys)
+    assert a == b
+
+
+@deviation
+def test_integer_learning_rate_is_refused():
+    def outcome(keras):
+        try:
+            return float(np.asarray(keras.optimizers.SGD(learning_rate=1).learning_rate.numpy()))
+        except ValueError:
+            return "refused"
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_short_monitor_name_is_unknown():
+    def epochs(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras, activation="sigmoid")])
+        model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy", metrics=["accuracy"])
+        stop = keras.callbacks.EarlyStopping(monitor="val_acc", patience=1, mode="max")
+        x, y = np.ones((4, 1)), np.ones((4, 1))
+        with contextlib.redirect_stdout(io.StringIO()):
+            return len(model.fit(x, y, epochs=5, validation_data=(x, y), callbacks=[stop], verbose=0).epoch)
+
+    a, b = both(epochs)
+    assert a == b
+
+
+@deviation
+def test_bar_redraws_off_a_terminal():
+    def lines(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        model.compile("sgd", "mse")
+        stream = io.StringIO()
+        with contextlib.redirect_stdout(stream):
+            model.fit(np.ones((64, 1)), np.zeros((64, 1)), batch_size=1, verbose=1)
+        return stream.getvalue().count("/64") > 1
+
+    a, b = both(lines)
+    assert a == b
