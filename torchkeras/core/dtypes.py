@@ -6,8 +6,6 @@ The promotion lattice is the one of JAX's documentation ("Type promotion semanti
 numbers are weak, an integer meeting a float takes the float's width.
 """
 
-import functools
-
 import numpy as np
 import torch
 
@@ -62,15 +60,16 @@ _STEPS = {
 }
 
 
-@functools.cache
-def _above(name):
-    return frozenset({name}).union(*(_above(step) for step in _STEPS[name]))
+def _reach(name):
+    return frozenset({name}).union(*(_reach(step) for step in _STEPS[name]))
 
 
-@functools.cache
+_ABOVE = {name: _reach(name) for name in _STEPS}  # each type with all types above it
+
+
 def _join(names):
-    common = frozenset.intersection(*(_above(name) for name in names))
-    least = [name for name in common if common <= _above(name)]
+    common = frozenset.intersection(*(_ABOVE[name] for name in names))
+    least = [name for name in common if common <= _ABOVE[name]]
     if not least:
         raise ValueError(f"No dtype holds all of {sorted(names)}: cast one of them first.")
     return least[0]

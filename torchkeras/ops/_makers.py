@@ -6,7 +6,6 @@ Every operation works on tensors, arrays, numbers and Variables, is recorded on 
 torch.compile. A plain tensor of the right dtype passes straight to torch.
 """
 
-import functools
 import sys
 
 import numpy as np
@@ -101,13 +100,16 @@ def promoted(*values, ints=None, numbers=False):
 
 def joint_type(values, ints=None):
     """The dtype name that operands (tensors, KerasTensors, arrays, numbers) give; `ints` as for `promoted`."""
-    return _joint_type(scopes.settings.floatx, ints, *(dtype_of(weak(value)) for value in values))
+    names = tuple(dtype_of(weak(value)) for value in values)
+    key = (names, ints, scopes.settings.floatx)
+    name = _joint_types.get(key)
+    if name is None:
+        name = result_type(*names, float) if ints == "floatx" else result_type(*names)
+        name = _joint_types[key] = "int32" if ints == "int32" and name == "bool" else name
+    return name
 
 
-@functools.cache
-def _joint_type(floatx, ints, *names):
-    name = result_type(*names, float) if ints == "floatx" else result_type(*names)
-    return "int32" if ints == "int32" and name == "bool" else name
+_joint_types = {}  # a dict, not functools.cache, which torch.compile warns of
 
 
 def weak(value):
