@@ -134,6 +134,12 @@ RECURRENT = [
         shapes=None,
         make=lambda layers: {"cells": [layers.LSTMCell(2), layers.LSTMCell(3)]},
     ),
+    case("GRU", (4, 5, 3), units=2, return_sequences=True, masks=(mask(5, 3, 0, 1, size=5),)),
+    case("GRU", (4, 5, 3), [(4, 2)], units=2, return_state=True, reset_after=False, recurrent_regularizer="l2"),
+    case("GRUCell", (4, 3), [(4, 2)], units=2, shapes=None),
+    case("SimpleRNN", (4, 5, 3), units=2, go_backwards=True, return_sequences=True),
+    case("SimpleRNN", (4, 5, 3), units=2, activation="relu", masks=(mask(5, 3, 0, 1, size=5),)),
+    case("SimpleRNNCell", (4, 3), [(4, 2)], units=2, shapes=None),
 ]
 
 ATTENTION = [

@@ -57,7 +57,7 @@ from torchkeras.layers.regularization import (
     SpatialDropout3D,
 )
 from torchkeras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
-from torchkeras.layers.rnn import LSTM, RNN, LSTMCell, StackedRNNCells
+from torchkeras.layers.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells
 from torchkeras.layers.torch_module import TorchModuleWrapper
 
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D

@@ -4,8 +4,10 @@ can, `cells.py` is what our cells share.
 May import core, random and the families below layers.
 """
 
+from torchkeras.layers.rnn.gru import GRU, GRUCell
 from torchkeras.layers.rnn.lstm import LSTM, LSTMCell
 from torchkeras.layers.rnn.recurrent import RNN
+from torchkeras.layers.rnn.simple_rnn import SimpleRNN, SimpleRNNCell
 from torchkeras.layers.rnn.stacked import StackedRNNCells
 
-__all__ = ["LSTM", "RNN", "LSTMCell", "StackedRNNCells"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"]

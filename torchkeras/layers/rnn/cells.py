@@ -67,7 +67,13 @@ class RecurrentCell(Layer):
         return self.bias_initializer
 
     def call(self, inputs, states, training=False):
-        """One step: `(batch, inputs)` and a list of states `(batch, units)` -> `(output, [new states])`."""
+        """One step: `(batch, inputs)` and a list of states `(batch, units)` -> `(output, [new states])`.
+
+        A cell with one state also takes it without a list, and then gives it so.
+        """
+        if not isinstance(states, (list, tuple)):
+            output, (state,) = self.call(inputs, [states], training)
+            return output, state
         weights = self.cast_weights()
         mask = self.get_dropout_mask(inputs) if training else None
         recurrent_mask = self.get_recurrent_dropout_mask(states[0]) if training else None
@@ -116,7 +122,7 @@ class RecurrentCell(Layer):
         return self._draw(inputs, self.dropout), self._draw(state, self.recurrent_dropout)
 
     def _draw(self, like, rate):
-        if rate == 0.0 or rate == 1.0:  # Keras's cells ignore a rate of 1
+        if rate == 0.0 or (rate == 1.0 and self._gates > 1):  # Keras's cells with gates ignore a rate of 1
             return None
         ones = torch.ones_like(like)
         # Keras draws one mask per gate as soon as the recurrent part has dropout.

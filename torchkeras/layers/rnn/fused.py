@@ -35,13 +35,45 @@ def lstm(sequences, states, mask, weights, needs_state):
     return outputs[:, -1], outputs, [h, c]
 
 
-def _run(kernel_function, sequences, states, *weights):
+def gru(sequences, states, mask, weights):
+    """`(last output, outputs, [h])` of a GRU that resets after the product; its bias is `(2, 3 * units)`."""
+    kernel, recurrent_kernel, bias = weights
+    # Keras has the gates update, reset, candidate; torch has reset first. No view does that: small copies.
+    kernel, recurrent_kernel = (_reset_first(weight.t()) for weight in (kernel, recurrent_kernel))
+    biases = [None] if bias is None else [_reset_first(each) for each in bias.unbind(0)]
+    return _one_state(torch._VF.gru, sequences, states, mask, kernel, recurrent_kernel, *biases)
+
+
+def simple(kind, sequences, states, mask, weights):
+    """`(last output, outputs, [h])` of a plain recurrent layer with activation "tanh" or "relu"."""
+    kernel, recurrent_kernel, bias = weights
+    function = {"tanh": torch._VF.rnn_tanh, "relu": torch._VF.rnn_relu}[kind]
+    return _one_state(function, sequences, states, mask, kernel.t(), recurrent_kernel.t(), bias)
+
+
+def _reset_first(weight):
+    update, reset, candidate = weight.chunk(3)
+    return torch.cat([reset, update, candidate])
+
+
+def _one_state(function, sequences, states, mask, *weights):
+    """A kernel whose state is its output."""
+    if mask is None:
+        outputs, h = _run(function, sequences, states, *weights)
+        return outputs[:, -1], outputs, [h]
+    outputs, _ = _run(function, _pack(sequences, mask)[0], states, *weights)
+    outputs, h = _unpack(outputs, mask, states[0])
+    return outputs[:, -1], outputs, [h]
+
+
+def _run(function, sequences, states, *weights):
     weights = [weight for weight in weights if weight is not None]
     if len(weights) == 3:
         weights.append(torch.zeros_like(weights[2]))  # torch has two biases that add up
     states = tuple(state.unsqueeze(0) for state in states)
     train = torch.is_grad_enabled()
-    outputs, *final = kernel_function(sequences, states, weights, len(weights) == 4, 1, 0.0, train, False, True)
+    initial = states if len(states) > 1 else states[0]
+    outputs, *final = function(sequences, initial, weights, len(weights) == 4, 1, 0.0, train, False, True)
     return (outputs, *(state.squeeze(0) for state in final))
 
 

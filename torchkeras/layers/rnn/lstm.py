@@ -5,20 +5,12 @@ May import core and the families below layers. The layer runs torch's own LSTM k
 
 import torch
 
-from torchkeras import activations
 from torchkeras.core.fields import field, positive_int
-from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.cells import RecurrentCell, clamped_rate
-from torchkeras.layers.rnn.own_cell import OwnCell
-
-
-def _use_cudnn(value):
-    if value not in ("auto", True, False):
-        raise ValueError(f"`use_cudnn` must be 'auto', True or False, got {value!r}.")
-    return value
+from torchkeras.layers.rnn.own_cell import OwnCell, use_cudnn
 
 
 @published("layer", "keras.layers")
@@ -132,18 +124,9 @@ class LSTM(OwnCell):
     go_backwards = field(False)
     stateful = field(False)
     unroll = field(False)
-    use_cudnn = field("auto", convert=_use_cudnn, in_config=False)
+    use_cudnn = use_cudnn()
 
     _cell_class, _kernel_name = LSTMCell, "torch.lstm"
-
-    def _configure(self):
-        super()._configure()
-        self.input_spec = InputSpec(ndim=3)
-
-    def _obstacle(self):
-        if self.activation is not activations.tanh or self.recurrent_activation is not activations.sigmoid:
-            return "the kernel knows tanh and sigmoid only"
-        return super()._obstacle()
 
     def _run_kernel(self, sequences, states, mask):
         needs_state = self.return_state or self.stateful

@@ -5,9 +5,22 @@ May import core and the families below layers. The base of LSTM, GRU and SimpleR
 
 import torch
 
+from torchkeras import activations
 from torchkeras.core import scopes
 from torchkeras.core.fields import field, signature_of
+from torchkeras.core.input_spec import InputSpec
 from torchkeras.layers.rnn.recurrent import RNN
+
+
+def use_cudnn():
+    """A slot for `use_cudnn`."""
+
+    def convert(value):
+        if value not in ("auto", True, False):
+            raise ValueError(f"`use_cudnn` must be 'auto', True or False, got {value!r}.")
+        return value
+
+    return field("auto", convert=convert, in_config=False)
 
 
 class OwnCell(RNN):
@@ -16,6 +29,7 @@ class OwnCell(RNN):
     zero_output_for_mask = field(False, keyword_only=True)
 
     _cell_class, _kernel_name = None, None
+    use_cudnn = "auto"  # of layers that have no such argument
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -28,11 +42,15 @@ class OwnCell(RNN):
         name = scopes.snake_case(self._cell_class.__name__)
         self.cell = self._cell_class(**own, dtype=self.dtype_policy, trainable=self.trainable, name=name)
         super()._configure()
+        self.input_spec = InputSpec(ndim=3)
 
     def _obstacle(self):
         """Why torch's kernel cannot serve, or None."""
         if type(self.cell) is not self._cell_class:
             return f"the cell is a {type(self.cell).__name__}"
+        wrong = self._wrong_activation()
+        if wrong is not None:
+            return wrong
         if self.recurrent_dropout:
             return "recurrent_dropout works between the steps"
         if self.use_cudnn is False and self.cell.kernel.is_cuda:
@@ -40,6 +58,11 @@ class OwnCell(RNN):
         if torch.compiler.is_dynamo_compiling() and torch.is_grad_enabled():
             return "torch.compile cannot differentiate the kernel"  # on CPU it gives None for a saved tensor
         return None
+
+    def _wrong_activation(self):
+        if self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid:
+            return None
+        return "the kernel knows tanh and sigmoid only"
 
     def explain_kernel(self):
         obstacle = self._obstacle()
