@@ -17,6 +17,13 @@ from torchkeras.layers._spatial import Format, output_sizes, same_padding
 _CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 
 
+def _one_row(x, kernel, bias, strides, padding, dilation, groups):
+    """Convolution of channels_last sequences as images with one row: torch's conv1d would copy the data first."""
+    padding = (0, *padding) if padding else 0
+    x, kernel = x.unsqueeze(2), kernel.unsqueeze(2)
+    return torch.conv2d(x, kernel, bias, (1, *strides), padding, (1, *dilation), groups).squeeze(2)
+
+
 class _Conv(Layer):
     """Convolution over `_rank` spatial axes.
 
@@ -41,7 +48,7 @@ class _Conv(Layer):
         self._format = Format(rank, self.data_format)
         self._to_torch, self._to_keras = self._format.to_torch, self._format.to_keras
         self._kernel_order = (rank + 1, rank, *range(rank))
-        self._convolve = _CONVOLUTIONS[rank]
+        self._convolve = _one_row if rank == 1 and self._to_torch else _CONVOLUTIONS[rank]
         self._padding, self._explicit, self._by_size = _padding_plan(self)
 
     def build(self, input_shape):
