@@ -1,0 +1,75 @@
+"""Merging: ranks that differ, masks, functions, and what is refused."""
+
+import pytest
+import torch
+
+from torchkeras import layers
+from torchkeras.layers import Add, Concatenate, Dot, Input, Maximum, Subtract
+
+
+def test_functions_are_the_layers():
+    x, y = torch.tensor([[1.0, 5.0]]), torch.tensor([[3.0, 2.0]])
+    assert layers.add([x, y]).tolist() == [[4.0, 7.0]]
+    assert layers.subtract([x, y]).tolist() == [[-2.0, 3.0]]
+    assert layers.multiply([x, y]).tolist() == [[3.0, 10.0]]
+    assert layers.average([x, y]).tolist() == [[2.0, 3.5]]
+    assert layers.maximum([x, y]).tolist() == [[3.0, 5.0]]
+    assert layers.minimum([x, y]).tolist() == [[1.0, 2.0]]
+    assert layers.concatenate([x, y], axis=0).tolist() == [[1.0, 5.0], [3.0, 2.0]]
+    assert layers.dot([x, y], axes=1).tolist() == [[13.0]]
+    symbolic = layers.add([Input((2,)), Input((2,))], name="sum")
+    assert symbolic.shape == (None, 2)
+
+
+def test_lower_ranks_broadcast_behind_the_batch():
+    outputs = Add()([torch.ones(2, 3), torch.zeros(2, 5, 3)])
+    assert outputs.shape == (2, 5, 3)
+    assert Add().compute_output_shape([(None, 3), (2, 5, 3)]) == (2, 5, 3)
+
+
+def test_one_layer_serves_inputs_of_other_shapes_later():
+    layer = Add()
+    layer([torch.ones(2, 3), torch.ones(2, 3)])
+    assert layer([torch.ones(2, 3), torch.ones(2, 4, 3)]).shape == (2, 4, 3)
+
+
+def test_masked_entries_do_not_count_in_a_maximum():
+    x, y = torch.tensor([[[9.0], [1.0]]]), torch.tensor([[[2.0], [3.0]]])
+    x._keras_mask, y._keras_mask = torch.tensor([[False, True]]), torch.tensor([[True, True]])
+    outputs = Maximum()([x, y])
+    assert outputs.tolist() == [[[2.0], [3.0]]]
+    assert outputs._keras_mask.tolist() == [[True, True]]
+
+
+def test_integers_stay_integers():
+    assert Add()([torch.tensor([[1]]), torch.tensor([[2]])]).dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "message"),
+    [
+        (Add(), [(2, 3), (2, 4)], "cannot combine"),
+        (Add(), [(2, 3), (4, 3)], "batch"),
+        (Subtract(), [(2, 3)], "exactly 2"),
+        (Subtract(), [(2, 3)] * 3, "exactly 2"),
+        (Dot(axes=1), [(2, 3), (2, 4)], "sizes must be equal"),
+        (Dot(axes=0), [(2, 3), (2, 3)], "after the batch"),
+        (Concatenate(), [(2, 3), (3, 3)], "all other axes must agree"),
+        (Concatenate(), [(2, 3), (2, 3, 1)], "all other axes must agree"),
+        (Concatenate(axis=2), [(2, 3), (2, 3)], "axis=2"),
+    ],
+)
+def test_refuses(layer, shapes, message):
+    with pytest.raises(ValueError, match=message):
+        layer([torch.zeros(shape) for shape in shapes])
+
+
+def test_refuses_a_single_tensor():
+    for layer in (Add(), Concatenate(), Dot(axes=1)):
+        with pytest.raises(ValueError, match="list of"):
+            layer(torch.zeros(2, 3))
+        with pytest.raises(ValueError, match="list of"):
+            layer(Input((3,)))
+    for axes, error in (("1", TypeError), ([1], ValueError), ([1, 2.0], ValueError)):
+        with pytest.raises(error, match="axes"):
+            Dot(axes)
