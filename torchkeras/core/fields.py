@@ -207,7 +207,7 @@ class Configured:
         if "__init__" in cls.__dict__:
             parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
             cls.__signature__ = inspect.Signature(parameters)
-        elif cls._own_fields:
+        elif cls._own_fields or cls.__init__ is Configured.__init__:
             cls.__signature__ = signature_of(cls._fields, extra=cls._extra_arguments)
 
     _extra_arguments = None  # name of **kwargs in signatures, where a family takes more than its fields

@@ -12,7 +12,7 @@ import operator
 import torch
 
 from torchkeras import random
-from torchkeras.core.fields import field, one_of
+from torchkeras.core.fields import field, one_of, signature_of
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.initializers.initializer import Initializer
@@ -172,6 +172,7 @@ class _Scaled(VarianceScaling):
         super().__init_subclass__(**kwargs)
         if cls.__dict__.get("_preset") is not None:
             cls._fields = {name: f for name, f in cls._fields.items() if name in ("seed", "input_axes", "output_axes")}
+            cls.__signature__ = signature_of(cls._fields, extra=None)
             cls.scale, cls.mode, cls.distribution = cls._preset
 
 
