@@ -37,14 +37,7 @@ def _splitter(keras_class, least, doc):
     def output_spec(x, indices_or_sections):
         return _split_spec(x, indices_or_sections, axis_of(x))
 
-    compute = publish(compute, keras_class, doc, "numpy", ("x",), output_spec)
-
-    @functools.wraps(compute.compute)
-    def public(x, indices_or_sections):
-        whole = isinstance(indices_or_sections, int)
-        return compute(x, indices_or_sections=indices_or_sections if whole else tuple(map(int, indices_or_sections)))
-
-    return public
+    return publish(compute, keras_class, doc, "numpy", ("x",), output_spec)
 
 
 hsplit = _splitter("Hsplit", 1, "Parts along the second axis (the first of a vector), as `split`.")

@@ -162,7 +162,12 @@ def corrcoef(x):
     x = as_tensor(x)
     result = torch_dtype(_corrcoef_type(NAMES[x.dtype]))
     exact = torch.float32 if result in (torch.float16, torch.bfloat16) else result
-    return torch.corrcoef(x.to(exact)).to(result)
+    rows = x.to(exact).reshape(1, -1) if x.dim() < 2 else x.to(exact)
+    centred = rows - rows.mean(-1, keepdim=True)
+    products = centred @ centred.mT
+    norms = torch.sqrt(torch.diagonal(products))
+    together = (products / norms.unsqueeze(0) / norms.unsqueeze(1)).clamp(-1, 1)
+    return (together[0, 0] if x.dim() < 2 else together).to(result)
 
 
 def _trapezoid_spec(y, x=None, dx=1.0, axis=-1):
