@@ -15,7 +15,7 @@ import types
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, scopes, shape_probe
+from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, scopes, shape_probe, wiring
 from torchkeras.core.layer_config import LayerConfig
 from torchkeras.core.layer_inputs import LayerInputs, any_mask
 from torchkeras.core.layer_state import LayerState
@@ -189,6 +189,7 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
                     "it in __init__() or build()."
                 )
             d["_ready"] = False
+            self._take_in(value)
         elif getattr(kind, "_is_seed_generator", False):
             d["_seed_generators"].append(value)
         elif getattr(kind, "_is_metric", False):
@@ -403,16 +404,22 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         finally:
             state.training, state.losses, state.casting = before
             for module in foreign:
-                module.train(not training)
+                module.training = not training
 
     def _set_foreign_mode(self, training):
-        """Puts plain torch modules among the children into the call's mode; returns those to put back."""
+        """Puts plain torch modules among the children into the call's mode; returns every one that must be put back."""
         changed = []
         for child in self._child_modules():
             if not isinstance(child, LayerState) and child.training != bool(training):
-                child.train(bool(training))
-                changed.append(child)
+                changed.extend(module for module in child.modules() if module.training != bool(training))
+        for module in changed:
+            module.training = bool(training)
         return changed
+
+    def _take_in(self, module):
+        """A plain torch module becomes a child: a fresh one says that it trains, a fresh layer that it does not."""
+        if not isinstance(module, LayerState) and module.training != self.training:
+            module.train(self.training)
 
     def _call_any(self, args, kwargs):
         self._require_init()
@@ -429,12 +436,11 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         """The slow path: builds if need be, opens the name scope, records symbolic calls."""
         arguments = self._bind(info, args, kwargs)
         symbolic = any_symbolic(args, kwargs)
+        input_spec.check(self.input_spec, next(iter(arguments.values()), None), self.name)  # a wrong input builds nothing
         with self._scope():
             if not self.built:
                 self._build_from(arguments)
             if symbolic:
-                first = next(iter(arguments.values()), None)
-                input_spec.check(self.input_spec, first, self.name)
                 outputs = self.symbolic_call(*args, **kwargs)
             else:
                 self.__dict__["_in_first_call"] = True
@@ -490,6 +496,7 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
 
     @property
     def input(self):
+        wiring.begin()
         node = self._first_node("input")
         args, kwargs = node.arguments.args, node.arguments.kwargs
         tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
@@ -497,6 +504,7 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
 
     @property
     def output(self):
+        wiring.begin()
         return self._first_node("output").output_structure
 
     def _require_built_for(self, what):

@@ -135,6 +135,9 @@ class KerasTensor:
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
+        from torchkeras.core import wiring
+
+        wiring.require_no_module(func)
         return FunctionOperation(func)(*args, **(kwargs or {}))
 
 
@@ -170,10 +173,6 @@ class Arguments:
     def __init__(self, args, kwargs):
         self.args, self.kwargs = tuple(args), dict(kwargs)
         self.keras_tensors = [leaf for leaf in tree.flatten((self.args, self.kwargs)) if isinstance(leaf, KerasTensor)]
-
-    def fill(self, replace):
-        """`(args, kwargs)` with each KerasTensor replaced by `replace(tensor)`."""
-        return tree.map_structure(lambda v: replace(v) if isinstance(v, KerasTensor) else v, (self.args, self.kwargs))
 
 
 class Node:
@@ -262,6 +261,10 @@ class FunctionOperation(Operation):
         if rule is not None:
             return rule(*args, **self.config, **kwargs)
         return shape_probe.infer(getattr(self.function, "compute", self.function), args, {**self.config, **kwargs})
+
+    def __getstate__(self):
+        """For copies and pickles: the graph around an operation is not part of it."""
+        return {**self.__dict__, "_inbound_nodes": [], "_outbound_nodes": []}
 
     @property
     def _published_as(self):

@@ -131,7 +131,9 @@ def register(layer, attribute, tracked, held):
             continue
         present.add(id(item))
         table = modules if isinstance(item, torch.nn.Module) else parameters
-        if table is parameters:
+        if table is modules:
+            layer._take_in(item)
+        else:
             provisional = item.__dict__.pop("_provisional", None)
             if provisional is not None and parameters.get(provisional) is item:
                 del parameters[provisional]

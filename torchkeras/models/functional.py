@@ -53,17 +53,47 @@ class Functional(Model):
         d["supports_masking"] = True
         for layer in graph.layers:
             d["_modules"][free_key(d["_modules"], layer.name)] = layer
-        owned = {id(p) for p in self.parameters()}
-        for index, constant in enumerate(p for p in graph.constants() if id(p) not in owned):
-            d["_parameters"][f"constant_{index}"] = constant
+        self._register_constants(graph.constants.values())
         self._learn_inputs()
         d["built"] = d["_ready"] = True
+
+    def _register_constants(self, constants):
+        """Tensors that stand in the graph: parameters learn and are saved, other tensors only move along."""
+        self.__dict__["_constants"] = [f"constant_{index}" for index in range(len(constants))]
+        for key, constant in zip(self._constants, constants, strict=True):
+            if isinstance(constant, torch.nn.Parameter):
+                self._parameters[key] = constant
+            else:
+                self.register_buffer(key, constant, persistent=False)
+
+    def _constant_values(self):
+        return [self._parameters[key] if key in self._parameters else self._buffers[key] for key in self._constants]
+
+    def _own_variables(self):
+        return []
+
+    def _collect(self, with_seeds):
+        """The layers' variables first, then the parameters that stand in the graph."""
+        return [*super()._collect(with_seeds), *super()._own_variables()]
+
+    def _apply(self, fn, recurse=True):
+        """torch's `.to(torch.float64)` and kin: float data are then taken in the new type too."""
+        super()._apply(fn, recurse)
+        self._move_inputs(fn)
+        return self
+
+    def _move_inputs(self, fn):
+        moved = [
+            (shape, fn(torch.empty(0, dtype=kind)).dtype if kind is not None and kind.is_floating_point else kind, optional)
+            for shape, kind, optional in self._input_types
+        ]
+        self.__dict__["_input_types"] = moved
 
     def _learn_inputs(self):
         d = self.__dict__
         d["_input_types"] = [
             (tensor.shape, torch_dtype(tensor.dtype) if tensor.dtype != "string" else None, self._optional(tensor))
-            for tensor in self.inputs
+            for tensor in self._graph.inputs
         ]
         d["_single_input"] = not tree.is_nested(self._input_structure)
         d["_single_output"] = not tree.is_nested(self._output_structure)
@@ -74,13 +104,23 @@ class Functional(Model):
 
     # -- views --------------------------------------------------------------------------------------------------------
 
-    inputs = property(lambda self: list(self._graph.inputs))
-    outputs = property(lambda self: list(self._graph.outputs))
     layers = property(lambda self: list(self._graph.layers))
     operations = property(lambda self: list(self._graph.operations))
     input_names = property(lambda self: [t._keras_history.operation.name for t in self._graph.inputs])
     output_names = property(lambda self: [t._keras_history.operation.name for t in self._graph.outputs])
     _layers = layers
+
+    @property
+    def inputs(self):
+        """The inputs as a flat list. Whoever asks for symbolic tensors is about to wire."""
+        wiring.begin()
+        return list(self._graph.inputs)
+
+    @property
+    def outputs(self):
+        """The outputs as a flat list."""
+        wiring.begin()
+        return list(self._graph.outputs)
 
     @property
     def input(self):
@@ -96,12 +136,12 @@ class Functional(Model):
 
     def call(self, inputs, training=None, mask=None):
         graph = self._graph
-        if wiring.Wiring.on:
-            wiring.end()
+        if wiring.Wiring.on and not torch.compiler.is_compiling():
+            wiring.model_ran()
         flat = self._prepare(inputs)
         if mask is not None:
             _attach_masks(flat, mask)
-        outputs = graph.run(flat)
+        outputs = graph.run(flat, self._constant_values() if self._constants else ())
         return outputs[0] if self._single_output else tree.pack_sequence_as(self._output_structure, outputs)
 
     def _prepare(self, inputs):
@@ -130,12 +170,12 @@ class Functional(Model):
         return flat
 
     def _by_name(self, inputs, index, name):
-        for key in (name, self.inputs[index].name, f"input_{index + 1}", f"{self.name}_input", f"{name}_input"):
+        for key in (name, self._graph.inputs[index].name, f"input_{index + 1}", f"{self.name}_input", f"{name}_input"):
             if key in inputs:
                 return inputs[key]
         if self._input_types[index][2]:
             return None
-        if len(inputs) == 1 and len(self.inputs) == 1:
+        if len(inputs) == 1 and len(self._graph.inputs) == 1:
             return next(iter(inputs.values()))
         raise ValueError(
             f"Missing data for input {name!r} of model {self.name!r}: the dict has the keys {sorted(inputs)}."

@@ -57,6 +57,8 @@ class Graph:
         nodes: in running order, the inputs' nodes first.
         operations: each operation once, in Keras's layer order (by depth, then by first visit).
         steps: the plan; `specs` holds `(shape, dtype, name)` of every slot.
+        constants: slot -> tensor, for what stands in the graph as a plain argument (`x @ w`). A run takes their values as an argument,
+            so that the model's owner can register, move and swap them.
 
     Raises `ValueError` if an output needs an input that is not listed.
     """
@@ -68,22 +70,27 @@ class Graph:
 
     def _compile(self):
         slots, specs, steps = {}, [], []
+        self.constants = {}
 
-        def slot_of(tensor):
-            if id(tensor) not in slots:
-                slots[id(tensor)] = len(specs)
-                specs.append((tensor.shape, tensor.dtype, tensor.name))
-            return Slot(slots[id(tensor)])
+        def slot_of(value):
+            if not isinstance(value, (KerasTensor, torch.Tensor)):
+                return value
+            if id(value) not in slots:
+                slots[id(value)] = len(specs)
+                if isinstance(value, torch.Tensor):
+                    self.constants[len(specs)] = value
+                    specs.append(None)
+                else:
+                    specs.append((value.shape, value.dtype, value.name))
+            return Slot(slots[id(value)])
 
         self.input_slots = [slot_of(tensor).index for tensor in self.inputs]
         given = {id(tensor) for tensor in self.inputs}
         for node in self.nodes:
             if node.is_input or all(id(out) in given for out in node.outputs):
                 continue
-            args, kwargs = node.arguments.fill(slot_of)
-            structure = tree.map_structure(
-                lambda t: slot_of(t) if isinstance(t, KerasTensor) else t, node.output_structure
-            )
+            args, kwargs = tree.map_structure(slot_of, (node.arguments.args, node.arguments.kwargs))
+            structure = tree.map_structure(slot_of, node.output_structure)
             outputs = [slot_of(out).index for out in node.outputs]
             steps.append(Step(node.operation, args, kwargs, outputs, structure))
         self.output_slots = [slot_of(tensor).index for tensor in self.outputs]
@@ -97,11 +104,17 @@ class Graph:
             step.finished = tuple(sorted(step.slots_read() - seen))
             seen |= step.slots_read()
 
-    def run(self, inputs):
-        """Outputs (flat) for inputs (flat), by calling the operations in order."""
+    def _values(self, inputs, constants):
         values = [None] * len(self.specs)
         for slot, value in zip(self.input_slots, inputs, strict=True):
             values[slot] = value
+        for slot, value in zip(self.constants, constants, strict=True):
+            values[slot] = value
+        return values
+
+    def run(self, inputs, constants=()):
+        """Outputs (flat) for inputs (flat) and values of the constants, by calling the operations in order."""
+        values = self._values(inputs, constants)
         for step in self.steps:
             if step.single is not None:
                 values[step.outputs[0]] = step.operation(values[step.single])
@@ -120,9 +133,7 @@ class Graph:
 
     def replay(self, inputs, call):
         """Runs the plan with `call(operation, args, kwargs)` in place of the operations: cloning, shape inference."""
-        values = [None] * len(self.specs)
-        for slot, value in zip(self.input_slots, inputs, strict=True):
-            values[slot] = value
+        values = self._values(inputs, self.constants.values())
         for step in self.steps:
             args, kwargs = _fill((step.args, step.kwargs), values)
             leaves = [out for out in tree.flatten(call(step.operation, args, kwargs)) if out is not None]
@@ -135,17 +146,8 @@ class Graph:
         """The operations that are layers."""
         return [operation for operation in self.operations if isinstance(operation, LayerState)]
 
-    def constants(self):
-        """Parameters that stand in the graph as plain arguments (`x @ w`), each once."""
-        found = {}
-        for step in self.steps:
-            for leaf in tree.flatten((step.args, step.kwargs)):
-                if isinstance(leaf, torch.nn.Parameter):
-                    found[id(leaf)] = leaf
-        return list(found.values())
-
     def __getstate__(self):
-        names = ("steps", "specs", "input_slots", "output_slots", "operations")
+        names = ("steps", "specs", "constants", "input_slots", "output_slots", "operations")
         sources = [tensor._keras_history.operation for tensor in self.inputs]
         return {**{name: getattr(self, name) for name in names}, "sources": sources}
 
@@ -153,7 +155,7 @@ class Graph:
         """Wires the symbolic side again: the copied operations get their nodes."""
         sources = contents.pop("sources")
         self.__dict__.update(contents)
-        tensors = [None] * len(self.specs)
+        tensors = [self.constants.get(slot) for slot in range(len(self.specs))]
 
         def tensor_of(slot):
             if tensors[slot.index] is None:

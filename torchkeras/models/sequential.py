@@ -97,6 +97,12 @@ class Sequential(Model):
         if self._stack and isinstance(self._stack[0], InputLayer) and len(self._stack) > 1:
             self.build(self._stack[0].batch_shape)
 
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        if self._inner is not None:
+            self._inner._move_inputs(fn)
+        return self
+
     def build(self, input_shape=None):
         """Makes the weights for inputs of this shape (with the batch axis)."""
         if not self.layers:
