@@ -114,3 +114,16 @@ def test_bar_redraws_off_a_terminal():
 
     a, b = both(lines)
     assert a == b
+
+
+@deviation
+@pytest.mark.parametrize("arguments", [{"axis": [1]}, {"synchronized": True}])
+def test_batch_normalization_refuses_keras_2(arguments):
+    def outcome(keras):
+        try:
+            return keras.layers.BatchNormalization(**arguments).synchronized
+        except (TypeError, ValueError):
+            return "refused"
+
+    a, b = both(outcome)
+    assert a == b
