@@ -42,6 +42,7 @@ class Settings:
     run_eagerly = False
     traceback_filtering = True
     interactive_logging = True
+    flash_attention = None  # None: torch decides
     random_seed = None  # what set_random_seed was given
     seed_generator = None  # the generator behind `seed=None`, made when first needed
 
