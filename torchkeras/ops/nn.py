@@ -3,6 +3,10 @@
 Exports of the rooms beside it; no code.
 """
 
+from torchkeras.ops.ctc import (
+    ctc_decode,
+    ctc_loss,
+)
 from torchkeras.ops.nn_activations import (
     celu,
     elu,
@@ -65,6 +69,8 @@ __all__ = [
     "categorical_crossentropy",
     "celu",
     "conv",
+    "ctc_decode",
+    "ctc_loss",
     "depthwise_conv",
     "dot_product_attention",
     "elu",

@@ -138,6 +138,7 @@ from torchkeras.ops.elementwise import (
     true_divide,
     trunc,
 )
+from torchkeras.ops.math import slogdet
 from torchkeras.ops.nan_reductions import (
     nanargmax,
     nanargmin,
@@ -425,6 +426,7 @@ __all__ = [
     "sinc",
     "sinh",
     "size",
+    "slogdet",
     "sort",
     "split",
     "sqrt",
