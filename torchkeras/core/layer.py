@@ -342,11 +342,14 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
     _makes_mask = False
 
     def forward(self, *args, **kwargs):
-        if self.__dict__.get("_ready") and len(args) == 1 and type(args[0]) is torch.Tensor:
-            if not kwargs:
-                return self._call_tensor(args[0], None)
-            if len(kwargs) == 1 and "training" in kwargs:
-                return self._call_tensor(args[0], kwargs["training"])
+        if self.__dict__.get("_ready"):
+            if len(args) == 1 and type(args[0]) is torch.Tensor:
+                if not kwargs:
+                    return self._call_tensor(args[0], None)
+                if len(kwargs) == 1 and "training" in kwargs:
+                    return self._call_tensor(args[0], kwargs["training"])
+            if self._fit_as_they_are(args, kwargs):
+                return self._call_built(self._call_info, args, kwargs, kwargs.get("training"), masks=False)
         return self._call_any(args, kwargs)
 
     def _call_tensor(self, x, training):
@@ -426,17 +429,19 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         info, d = self._call_info, self.__dict__
         args, kwargs = self._convert(args, kwargs)
         training = kwargs.get("training")
-        if "training" in kwargs and not (info.training or info.any_keyword):
-            kwargs.pop("training")
         if not d["_ready"] or any_symbolic(args, kwargs):
             return self._call_first(info, args, kwargs, training)
         return self._call_built(info, args, kwargs, training)
 
     def _call_first(self, info, args, kwargs, training):
         """The slow path: builds if need be, opens the name scope, records symbolic calls."""
+        if "training" in kwargs and not (info.training or info.any_keyword):
+            kwargs.pop("training")
         arguments = self._bind(info, args, kwargs)
         symbolic = any_symbolic(args, kwargs)
-        input_spec.check(self.input_spec, next(iter(arguments.values()), None), self.name)  # a wrong input builds nothing
+        input_spec.check(
+            self.input_spec, next(iter(arguments.values()), None), self.name
+        )  # a wrong input builds nothing
         with self._scope():
             if not self.built:
                 self._build_from(arguments)
@@ -457,17 +462,20 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         except TypeError as error:
             raise TypeError(f"{type(self).__name__}.call() of layer {self.name!r}: {error}.") from None
 
-    def _call_built(self, info, args, kwargs, training):
+    def _call_built(self, info, args, kwargs, training, masks=True):
         d = self.__dict__
         if training is None:
             training = state.training
-        if info.training and kwargs.get("training") is None and "training" not in info.names[: len(args)]:
+        if not info.training:
+            if "training" in kwargs and not info.any_keyword:
+                kwargs.pop("training")
+        elif kwargs.get("training") is None and "training" not in info.names[: len(args)]:
             resolved = self._resolve_training(training)
             if resolved is not None:
                 kwargs["training"] = resolved
             else:
                 kwargs.pop("training", None)
-        mask = self._fill_masks(info, args, kwargs)
+        mask = self._fill_masks(info, args, kwargs) if masks else None
         first = args[0] if args else kwargs.get(info.names[0]) if info.names else None
         if self.input_spec is not None:
             input_spec.check(self.input_spec, first, d["_name"])

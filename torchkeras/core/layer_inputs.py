@@ -30,6 +30,24 @@ class LayerInputs:
             self._require_tensors(new_args[0], names)
         return tuple(new_args), {key: self._convert_argument(v, convert, None, key) for key, v in kwargs.items()}
 
+    def _fit_as_they_are(self, args, kwargs):
+        """Whether arguments need no conversion and carry no mask: plain tensors in the compute dtype (integers too), lists
+        of them, None and flags. Such calls of a built layer skip everything that the others need."""
+        if kwargs.get("mask") is not None:
+            return False
+        policy = self.__dict__["_dtype_policy"]
+        for value in (*args, *kwargs.values()):
+            kind = type(value)
+            if kind is list or kind is tuple:
+                if not all(type(item) is torch.Tensor and _is_plain(item, policy) for item in value):
+                    return False
+            elif kind is torch.Tensor:
+                if not _is_plain(value, policy):
+                    return False
+            elif value is not None and kind is not bool:
+                return False
+        return bool(args)
+
     def _require_tensors(self, value, names):
         """The first argument of a published layer is data; users' layers may take what they like."""
         for leaf in tree.flatten(value):
@@ -118,6 +136,12 @@ class LayerInputs:
         for tensor in tree.flatten(outputs):
             if isinstance(tensor, torch.Tensor):
                 self.add_loss(self.activity_regularizer(tensor) / max(tensor.shape[0] if tensor.dim() else 1, 1))
+
+
+def _is_plain(tensor, policy):
+    """Whether a tensor has no mask and no float type to cast."""
+    cast = tensor.dtype is not policy.torch_compute and tensor.is_floating_point()
+    return not cast and getattr(tensor, "_keras_mask", None) is None
 
 
 def _is_number_list(value):

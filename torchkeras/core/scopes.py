@@ -24,7 +24,11 @@ class _ThreadState(threading.local):
     policy = None  # dtype policy set for a block
     device = None  # device set by `device(...)`
     custom_objects = ()  # dicts of the open custom_object_scope blocks, innermost last
-    unsafe = None  # explicit safe_mode of the running deserialization
+    unsafe = None  # whether the running deserialization may make what holds code
+    unsafe_unless_told = False  # the same, where a deserialization says nothing
+    remat = ()  # the open RematScope blocks, outermost first
+    stateless = None  # the open StatelessScope
+    symbolic = None  # the open SymbolicScope
 
 
 state = _ThreadState()
@@ -39,6 +43,7 @@ class Settings:
     policy = None  # global dtype policy; None means floatx
     max_epochs = None
     max_steps_per_epoch = None
+    flash_attention = None  # False keeps attention away from torch's flash kernel
     run_eagerly = False
     traceback_filtering = True
     interactive_logging = True

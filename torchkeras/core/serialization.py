@@ -18,6 +18,23 @@ _PLAIN = (str, bool, int, float, type(None))
 MAX_DEPTH = 100
 
 
+class _Untold(int):
+    """The default of `safe_mode`: True, but an explicit True differs from it (`enable_unsafe_deserialization`)."""
+
+    def __repr__(self):
+        return "True"
+
+
+SAFE = _Untold(True)
+
+
+def is_safe(safe_mode):
+    """Whether code is refused: what the call says, else the deserialization around it, else the thread's setting."""
+    if safe_mode is not SAFE:
+        return bool(safe_mode)
+    return not (scopes.state.unsafe_unless_told if scopes.state.unsafe is None else scopes.state.unsafe)
+
+
 def serialize_keras_object(obj):
     """A JSON-ready description of `obj`: `{"module", "class_name", "config", "registered_name"}` for objects.
 
@@ -122,20 +139,21 @@ def _config_value(value):
 
 
 def deserialize_keras_object(
-    config, custom_objects=None, safe_mode=True, kinds=None, printable_name="object", **kwargs
+    config, custom_objects=None, safe_mode=SAFE, kinds=None, printable_name="object", **kwargs
 ):
     """Rebuilds what `serialize_keras_object` described.
 
     Args:
         config: the description; plain values come back unchanged.
         custom_objects: dict of names to user classes and functions.
-        safe_mode: refuses serialized lambdas (`UnsafeFileError`).
+        safe_mode: refuses serialized lambdas (`UnsafeFileError`). An explicit True is safe even after
+            `enable_unsafe_deserialization()`.
         kinds: kinds of published objects that this slot takes; None takes every kind but functions with side effects.
         printable_name: what to call the slot in errors.
 
     Raises `TypeError` for a malformed description and `ValueError` for an unknown class name.
     """
-    module_objects = kwargs.pop("module_objects", None)
+    module_objects, safe_mode = kwargs.pop("module_objects", None), is_safe(safe_mode)
     if custom_objects:
         with registry.CustomObjectScope(custom_objects):
             return _read(config, safe_mode, kinds, printable_name, module_objects, 0)

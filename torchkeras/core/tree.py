@@ -1,16 +1,18 @@
-"""Nested structures: lists, tuples, named tuples and dicts (keys sorted, as Keras flattens them).
+"""Nested structures: lists, tuples, named tuples, deques and dicts (keys sorted, as Keras flattens them).
 
 Imports nothing of the package. `torch.utils._pytree` keeps insertion order of dicts and is private, hence these few
 lines.
 """
 
+from collections import OrderedDict, deque
+
 
 def is_nested(structure):
-    """Whether a value is a list, tuple or dict."""
-    return isinstance(structure, (list, tuple, dict))
+    """Whether a value is a list, tuple, dict or deque."""
+    return isinstance(structure, (list, tuple, dict, deque))
 
 
-def _items(structure):
+def children(structure):
     """Children in flattening order."""
     if isinstance(structure, dict):
         return [structure[key] for key in sorted_keys(structure)]
@@ -18,24 +20,27 @@ def _items(structure):
 
 
 def sorted_keys(mapping):
-    """Keys of a dict in flattening order: sorted where they can be compared, else as inserted."""
+    """Keys of a dict in flattening order: sorted where they can be compared, else (and in an OrderedDict) as
+    inserted."""
+    if isinstance(mapping, OrderedDict):
+        return list(mapping)
     try:
         return sorted(mapping)
     except TypeError:
         return list(mapping)
 
 
-def _rebuild(like, children):
-    """A structure of `like`'s type from children in flattening order; dicts keep their insertion order."""
+def rebuild(like, parts):
+    """A structure of `like`'s type from its children in flattening order; dicts keep their insertion order."""
     if isinstance(like, dict):
-        values = dict(zip(sorted_keys(like), children, strict=True))
+        values = dict(zip(sorted_keys(like), parts, strict=True))
         ordered = {key: values[key] for key in like}
         return ordered if type(like) is dict else _dict_like(like, ordered)
     if isinstance(like, tuple):
         if hasattr(like, "_fields"):
-            return type(like)(*children)
-        return tuple(children)
-    return list(children)
+            return type(like)(*parts)
+        return tuple(parts)
+    return deque(parts, like.maxlen) if isinstance(like, deque) else list(parts)
 
 
 def _dict_like(like, values):
@@ -54,7 +59,7 @@ def flatten(structure):
     if not is_nested(structure):
         return [structure]
     leaves = []
-    for child in _items(structure):
+    for child in children(structure):
         leaves.extend(flatten(child))
     return leaves
 
@@ -69,8 +74,8 @@ def map_structure(function, structure, *others):
         return function(structure, *others)
     for other in others:
         assert_same_structure(structure, other, deep=False)
-    columns = zip(*(_items(s) for s in (structure, *others)), strict=True)
-    return _rebuild(structure, [map_structure(function, *column) for column in columns])
+    columns = zip(*(children(s) for s in (structure, *others)), strict=True)
+    return rebuild(structure, [map_structure(function, *column) for column in columns])
 
 
 def map_up_to(shallow, function, structure):
@@ -78,8 +83,8 @@ def map_up_to(shallow, function, structure):
     if not is_nested(shallow):
         return function(structure)
     assert_same_structure(shallow, structure, deep=False)
-    pairs = zip(_items(shallow), _items(structure), strict=True)
-    return _rebuild(shallow, [map_up_to(a, function, b) for a, b in pairs])
+    pairs = zip(children(shallow), children(structure), strict=True)
+    return rebuild(shallow, [map_up_to(a, function, b) for a, b in pairs])
 
 
 def pack_sequence_as(structure, flat):
@@ -95,7 +100,7 @@ def pack_sequence_as(structure, flat):
 def _fill(structure, leaves):
     if not is_nested(structure):
         return next(leaves)
-    return _rebuild(structure, [_fill(child, leaves) for child in _items(structure)])
+    return rebuild(structure, [_fill(child, leaves) for child in children(structure)])
 
 
 def assert_same_structure(a, b, deep=True):
@@ -107,7 +112,7 @@ def assert_same_structure(a, b, deep=True):
     if not same:
         raise ValueError(f"The structures differ: {_outline(a)} against {_outline(b)}.")
     if deep:
-        for left, right in zip(_items(a), _items(b), strict=True):
+        for left, right in zip(children(a), children(b), strict=True):
             assert_same_structure(left, right)
 
 
@@ -117,13 +122,3 @@ def _outline(structure):
     if is_nested(structure):
         return f"{type(structure).__name__} of {len(structure)}"
     return type(structure).__name__
-
-
-def traverse(function, structure):
-    """Visits leaves; `function` returns a replacement, or None to keep the leaf."""
-
-    def visit(leaf):
-        result = function(leaf)
-        return leaf if result is None else result
-
-    return map_structure(visit, structure)
