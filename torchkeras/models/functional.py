@@ -5,6 +5,7 @@ May import core, layers and this room.
 
 import warnings
 
+import numpy as np
 import torch
 
 from torchkeras.core import scopes, tree, wiring
@@ -205,6 +206,11 @@ class Functional(Model):
             value = value.to(dtype)
             if mask is not None:
                 value._keras_mask = mask
+        elif dtype is not None and isinstance(value, np.ndarray) and value.dtype.kind in "US":
+            raise ValueError(
+                f"Input {self.input_names[index]!r} of model {self.name!r} expects numbers, got strings: put a layer such "
+                "as StringLookup or TextVectorization in front, or an Input(dtype='string')."
+            )
         return value
 
     def _adjust_rank(self, index, value, shape):
@@ -289,6 +295,8 @@ def _shapes(tensors):
 
 
 def _require_symbolic(what, structure):
+    if not tree.flatten(structure):
+        raise ValueError(f"A functional model needs `{what}`, got an empty {type(structure).__name__}.")
     for leaf in tree.flatten(structure):
         if not isinstance(leaf, KerasTensor):
             hint = " Pass symbolic tensors from keras.Input(), not data." if isinstance(leaf, torch.Tensor) else ""

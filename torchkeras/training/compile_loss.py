@@ -4,26 +4,15 @@ May import core, losses, metrics and this room. Built from the first prediction,
 only then.
 """
 
-import inspect
+import warnings
 
 import torch
 
 from torchkeras.core import tree
-from torchkeras.losses import Loss
 from torchkeras.metrics import Mean
 from torchkeras.metrics.resolve import resolve_loss
 from torchkeras.training.outputs import Outputs
-
-
-class TorchLoss(Loss):
-    """A loss of `torch.nn` (prediction first) as a Keras loss (target first). Its own reduction stands."""
-
-    def __init__(self, module):
-        super().__init__(name=type(module).__name__)
-        self.module = module
-
-    def call(self, y_true, y_pred):
-        return self.module(y_pred, y_true)
+from torchkeras.training.torch_objects import as_loss
 
 
 class CompileLoss:
@@ -58,14 +47,22 @@ class CompileLoss:
         if isinstance(weights, (int, float)):
             weights = [weights]
         self.weights = outputs.align(weights, "`loss_weights`")
-        self._track = [None] * outputs.count
-        used = [index for index in outputs.order_of(self.user_loss, y_pred) if self.losses[index] is not None]
-        if len(used) > 1:
-            for index in used:
-                self._track[index] = Mean(name=f"{outputs.names[index]}_loss")
-        self.trackers = [self._track[index] for index in used if self._track[index] is not None]
+        self._make_trackers(outputs, y_pred)
         self.outputs = outputs
         self._only = self.losses[0] if outputs.single and self.weights[0] is None else None
+
+    def _make_trackers(self, outputs, y_pred):
+        """A mean for the loss of each output, where several have one; named by output, else by loss."""
+        self._track = [None] * outputs.count
+        used = [index for index in outputs.order_of(self.user_loss, y_pred) if self.losses[index] is not None]
+        taken = set()
+        for index in used if len(used) > 1 else ():
+            name = base = f"{outputs.prefix(index, self.user_loss) or self.losses[index].name}_loss"
+            while name in taken:
+                name = f"{base}_{len(taken)}"
+            taken.add(name)
+            self._track[index] = Mean(name=name)
+        self.trackers = [self._track[index] for index in used if self._track[index] is not None]
 
     def _one_for_all(self, outputs):
         return not outputs.single and not isinstance(self.user_loss, (list, tuple, dict))
@@ -80,12 +77,16 @@ class CompileLoss:
         shown."""
         if self.outputs is None:
             self.build(y_true, y_pred)
-        if self._only is not None and isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor):
-            value = (
-                self._only(y_true, y_pred, sample_weight) if sample_weight is not None else self._only(y_true, y_pred)
-            )
+        try:
+            if self._only is None or not isinstance(y_true, torch.Tensor) or not isinstance(y_pred, torch.Tensor):
+                return self._evaluate_all(y_true, y_pred, sample_weight)
+            value = self._only(y_true, y_pred, sample_weight)
             return (value, value) if value.dim() == 0 else (value.sum(), value.mean())
-        return self._evaluate_all(y_true, y_pred, sample_weight)
+        except IndexError as error:
+            raise ValueError(
+                f"{error} Class labels must be whole numbers from 0 to n - 1, where n is the number of units of the "
+                "output: give the last layer more units, or number the labels anew (np.unique, return_inverse=True)."
+            ) from error
 
     def _evaluate_all(self, y_true, y_pred, sample_weight):
         outputs = self.outputs
@@ -101,7 +102,7 @@ class CompileLoss:
                 raise ValueError(
                     "There is no target for an output that has a loss: pass `y` for it, or set its loss to None."
                 )
-            value = loss(true, pred, weight) if weight is not None else loss(true, pred)
+            value = loss(true, pred, weight)
             summed, shown = (value, value) if value.dim() == 0 else (value.sum(), value.mean())
             if tracker is not None:
                 tracker.update_state(shown.detach(), sample_weight=_rows(pred))
@@ -117,11 +118,22 @@ def _rows(tensor):
 
 
 def _resolve(loss, y_true, y_pred):
-    if isinstance(loss, torch.nn.Module):
-        return TorchLoss(loss)
-    if inspect.isclass(loss) and issubclass(loss, torch.nn.Module):
-        return TorchLoss(loss())
-    return resolve_loss(loss, y_true if y_true is not None else y_pred, y_pred)
+    loss = resolve_loss(as_loss(loss), y_true if y_true is not None else y_pred, y_pred)
+    if y_true is not None and loss is not None:
+        _warn_of_broadcasting(loss, y_true, y_pred)
+    return loss
+
+
+def _warn_of_broadcasting(loss, y_true, y_pred):
+    """A target of (N, 5) for an output of (N, 1) is nearly always a mistake, but it is how Keras computes."""
+    true, pred = tuple(y_true.shape), tuple(y_pred.shape)
+    if len(true) == len(pred) and true != pred and not loss._keeps_labels and type(loss).__module__ != __name__:
+        if type(loss).__module__.startswith("torchkeras."):
+            warnings.warn(
+                f"The target has shape {true}, the output {pred}: {loss.name} broadcasts one against the other. Give "
+                "targets the shape of the output.",
+                stacklevel=3,
+            )
 
 
 def _check_known(loss):

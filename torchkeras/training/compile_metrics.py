@@ -7,6 +7,7 @@ from torchkeras.core import tree
 from torchkeras.metrics import Metric
 from torchkeras.metrics.resolve import resolve_metric
 from torchkeras.training.outputs import Outputs
+from torchkeras.training.torch_objects import as_metric
 
 
 class CompileMetrics(Metric):
@@ -44,14 +45,16 @@ class CompileMetrics(Metric):
             for index, each in enumerate(_per_output(given, outputs)):
                 for identifier in each:
                     true = targets[index] if targets[index] is not None else predictions[index]
-                    metric = resolve_metric(identifier, true, predictions[index])
-                    entries.append((self._log_name(metric, outputs, index, weighted, taken), index, metric, weighted))
+                    metric = resolve_metric(as_metric(identifier), true, predictions[index])
+                    entries.append(
+                        (self._log_name(metric, outputs.prefix(index, given), weighted, taken), index, metric, weighted)
+                    )
         self._entries, self._outputs = entries, outputs
 
     @staticmethod
-    def _log_name(metric, outputs, index, weighted, taken):
+    def _log_name(metric, output, weighted, taken):
         """`accuracy`, `head_accuracy` with several outputs, `weighted_…` and `…_1` for repetitions."""
-        prefix = "" if outputs.count == 1 else f"{outputs.names[index]}_"
+        prefix = f"{output}_" if output else ""
         name = prefix + metric.name
         if name in taken and weighted:
             name = f"{prefix}weighted_{metric.name}"
@@ -95,6 +98,10 @@ def _check(what, given):
         for each in tree.flatten(given):
             if isinstance(each, str) and each.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
                 resolve_metric(each, None, None)
+            elif each is not None and not isinstance(each, str) and not callable(each) and as_metric(each) is each:
+                raise ValueError(
+                    f"`{what}` must hold names, functions or Metrics, got {each!r} ({type(each).__name__})."
+                )
         return
     raise ValueError(f"`{what}` must be a list, a dict, a name or a function, got {given!r} ({type(given).__name__}).")
 

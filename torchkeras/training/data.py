@@ -51,49 +51,69 @@ def _is_number_tree(value):
     return isinstance(value, (list, tuple)) and bool(value) and all(_is_number_tree(item) for item in value)
 
 
-def to_arrays(value, what):
+def to_arrays(value, what, strings=True):
     """Tensors (numpy for strings) in the structure of `value`; None stays None. Raises for what is no numeric data."""
-    if value is None:
-        return None
+    if isinstance(value, (torch.Tensor, np.ndarray)) or value is None:
+        return None if value is None else _to_tensor(value, what, strings)
     if is_array(value):
-        return _to_array(value, what)
+        return _to_tensor(value, what, strings)
     if isinstance(value, dict):
-        return {key: to_arrays(item, f"{what}[{key!r}]") for key, item in value.items()}
+        return {key: to_arrays(item, f"{what}[{key!r}]", strings) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(to_arrays(item, f"{what}[{i}]") for i, item in enumerate(value))
+        return type(value)(to_arrays(item, f"{what}[{i}]", strings) for i, item in enumerate(value))
+    hint = " Sparse matrices become arrays by `.toarray()`." if hasattr(value, "toarray") else ""
     raise UnsupportedInputError(
         f"`{what}` is of type {type(value).__name__}, which is not understood. Pass numpy arrays, torch tensors, or "
-        "lists and dicts of them."
+        f"lists and dicts of them; collect what a generator or loader gives into arrays first.{hint}"
     )
 
 
-def _to_array(value, what):
+def _to_tensor(value, what, strings):
     """One tensor: float64 and float16 come as `floatx()`, integers and bools as they are."""
     if not isinstance(value, torch.Tensor):
+        value = _to_array(value, what)
+        if value.dtype.kind in "US":
+            if strings:
+                return value
+            raise UnsupportedInputError(
+                f"`{what}` holds strings ({str(value.flat[0])!r}…): turn names into numbers first, for labels by "
+                "np.unique(labels, return_inverse=True)[1]."
+            )
+        value = torch.from_numpy(value)
+    if value.requires_grad:
+        value = value.detach()
+    if value.dtype in (torch.float64, torch.float16):
+        value = value.to(torch_dtype(scopes.settings.floatx))
+    return value
+
+
+def _to_array(value, what):
+    """One numpy array that torch understands, or one of strings."""
+    if not isinstance(value, np.ndarray):
         if hasattr(value, "to_numpy"):
             value = value.to_numpy()
         try:
-            array = np.asarray(value)
+            value = np.asarray(value)
         except ValueError as error:
+            if not isinstance(value, (list, tuple)):
+                raise
             raise UnsupportedInputError(
                 f"`{what}` is a ragged list: all rows must have the same length. ({error})"
             ) from None
-        if array.dtype == object:
-            raise UnsupportedInputError(
-                f"`{what}` is an array of Python objects (dtype=object). Make it numeric: rows of equal length, no "
-                "None; for data frames "
-                "select or encode the columns."
-            )
-        if array.dtype.kind in "USM":
-            return array
-        if array.dtype.kind == "u" and array.dtype.itemsize > 1:
-            array = array.astype(np.int64)
-        if any(stride < 0 for stride in array.strides) or not array.flags.writeable or not array.dtype.isnative:
-            array = np.array(array, dtype=array.dtype.newbyteorder("="))
-        value = torch.from_numpy(array)
-    value = value.detach()
-    if value.dtype in (torch.float64, torch.float16):
-        value = value.to(torch_dtype(scopes.settings.floatx))
+    kind = value.dtype.kind
+    if kind not in "biufcUS":
+        what_kind = "Python objects" if kind == "O" else "times" if kind in "mM" else "records"
+        raise UnsupportedInputError(
+            f"`{what}` is an array of {what_kind} (dtype={value.dtype}). Make it numeric: rows of equal length, no "
+            "None; of data frames select or encode the columns."
+        )
+    if kind == "u" and value.dtype.itemsize > 1:
+        value = value.astype(np.int64)
+    flags = value.flags
+    if kind not in "US" and not (
+        flags.writeable and value.dtype.isnative and (flags.c_contiguous or min(value.strides, default=0) >= 0)
+    ):
+        value = np.array(value, dtype=value.dtype.newbyteorder("="))
     return value
 
 
@@ -103,13 +123,14 @@ def rows_of(arrays, what="x"):
     for leaf in tree.flatten(arrays):
         if leaf is not None:
             if len(leaf.shape) == 0:
-                raise ValueError(f"`{what}` holds a scalar: every array needs a first axis of samples.")
+                raise ValueError(f"`{what}` holds a scalar or one string: every array needs a first axis of samples.")
             sizes.setdefault(int(leaf.shape[0]), []).append(tuple(leaf.shape))
     if len(sizes) > 1:
-        raise ValueError(
-            "All arrays must have the same number of samples (first axis); got shapes "
-            f"{[shape for shapes in sizes.values() for shape in shapes]}."
-        )
+        shapes = list(dict.fromkeys(shape for shapes in sizes.values() for shape in shapes))
+        hint = ""
+        if isinstance(arrays, tuple) and isinstance(arrays[0], (list, tuple)):
+            hint = " A list of arrays means several inputs: to make one array of samples, use np.stack."
+        raise ValueError(f"All arrays must have the same number of samples (first axis); got shapes {shapes}.{hint}")
     if not sizes:
         raise ValueError("There are no data: `x` holds no array.")
     return next(iter(sizes))
@@ -117,7 +138,7 @@ def rows_of(arrays, what="x"):
 
 def split_validation(data, validation_split):
     """`(training, validation)`: the last samples, cut before any shuffling."""
-    if not 0 < validation_split < 1:
+    if not isinstance(validation_split, (int, float, np.number)) or not 0 < validation_split < 1:
         raise ValueError(f"`validation_split` must lie between 0 and 1, got {validation_split!r}.")
     rows = rows_of(data)
     cut = math.floor(rows * (1 - validation_split))
@@ -150,6 +171,16 @@ def class_weights(y, class_weight):
     for label, weight in class_weight.items():
         table[int(label)] = float(weight)
     return table.to(labels.device)[labels]
+
+
+def adapt(x, y=None, sample_weight=None, what=None):
+    """`(x, y, sample_weight)` converted. `what` says in errors whose they are."""
+    if x is None:
+        raise ValueError("There are no data: pass `x` (numpy arrays, torch tensors, or lists and dicts of them).")
+    prefix = f"{what}: " if what else ""
+    x = to_arrays(x, f"{prefix}x")
+    y = to_arrays(y, f"{prefix}y", strings=False)
+    return x, y, to_arrays(sample_weight, f"{prefix}sample_weight", strings=False)
 
 
 class ArraySource:
@@ -210,7 +241,7 @@ class ArraySource:
         for _ in range(self.steps):
             if self._left == 0:
                 warnings.warn(
-                    f"The data ran out before {self.steps} steps: they give {self._whole} batches of {self.batch_size}. "
+                    f"The data ended before {self.steps} steps: they make {self._whole} batches of {self.batch_size}. "
                     "The epoch ends here; leave out steps_per_epoch (or steps) to use all data in each epoch.",
                     stacklevel=2,
                 )
@@ -254,6 +285,10 @@ class ArraySource:
 
 
 def _steps(value):
+    most = scopes.settings.max_steps_per_epoch
+    if most and (value is None or most < value):
+        warnings.warn(f"Limiting steps_per_epoch to {most}", stacklevel=4)
+        return most
     if value is None:
         return None
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:

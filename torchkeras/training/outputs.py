@@ -24,14 +24,19 @@ class Outputs:
         numbered = [f"output_{i + 1}" for i in range(self.count)]
         given = names if names is not None and len(names) == self.count else None
         self.names = self.keys or given or numbered
+        self.named = self.names is not numbered
         self._aliases = [{name, *((given or numbered)[i : i + 1]), numbered[i]} for i, name in enumerate(self.names)]
 
     def flat(self, structure):
         """Leaves of a prediction."""
         return [structure] if self.single else tree.flatten(structure)
 
+    def prefix(self, index, given):
+        """The output's name where logs begin with it: outputs in a plain list have none, unless `given` names them."""
+        return self.names[index] if self.count > 1 and (self.named or isinstance(given, dict)) else None
+
     def order_of(self, given, y_pred):
-        """Indices of the outputs in order; where they are a dict, in the order of the dict `given`, or else of `y_pred`."""
+        """Indices of the outputs in order; where they are a dict, in that of the dict `given` or else of `y_pred`."""
         listed = () if self.keys is None else given if isinstance(given, dict) else y_pred
         places = {alias: index for index, aliases in enumerate(self._aliases) for alias in aliases}
         return list(dict.fromkeys([places[name] for name in listed if name in places] + list(range(self.count))))

@@ -1,6 +1,6 @@
 """`keras.utils`: the helpers that Keras publishes under this name.
 
-May import core, callbacks, random and saving.
+May import core, callbacks, random, training and saving.
 """
 
 from torchkeras.callbacks.progress import Progbar
@@ -17,6 +17,7 @@ from torchkeras.core.scopes import clear_session
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import is_keras_tensor
 from torchkeras.random import set_random_seed
+from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from torchkeras.utils.numeric import normalize, to_categorical
 
 __all__ = [
@@ -30,9 +31,11 @@ __all__ = [
     "get_registered_object",
     "is_keras_tensor",
     "normalize",
+    "pack_x_y_sample_weight",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",
     "standardize_dtype",
     "to_categorical",
+    "unpack_x_y_sample_weight",
 ]

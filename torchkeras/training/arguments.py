@@ -1,0 +1,35 @@
+"""Checks of arguments that compile and the loops share.
+
+May import errors.
+"""
+
+import difflib
+
+from torchkeras.errors import UnknownArgumentError
+
+OLDER_COMPILE = (
+    "sample_weight_mode",
+    "target_tensors",
+    "cloning",
+    "experimental_run_tf_function",
+    "from_serialized",
+    "pss_evaluation_shards",
+)
+OLDER_LOOP = ("workers", "use_multiprocessing", "max_queue_size")
+
+
+def refuse_unknown(function, given, older=OLDER_LOOP):
+    """Raises for keywords that neither Keras 3 nor Keras 2 knows; the message says which was probably meant."""
+    for name in given:
+        if name not in older:
+            known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean `{close[0]}`?" if close else f"Its arguments are {', '.join(known)}."
+            raise UnknownArgumentError(f"{function.__name__}() got an unknown argument `{name}`. {hint}")
+
+
+def whole_number(name, value):
+    """An integer. Raises `ValueError` for anything else."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ValueError(f"`{name}` must be an integer, got {value!r}.")
+    return int(value)

@@ -1,0 +1,243 @@
+"""The loops: fit, evaluate, predict, over data that are taken batch by batch.
+
+May import core, callbacks and this room. A mixin of Trainer; what happens in a step is said in steps.py.
+"""
+
+import warnings
+
+import torch
+
+from torchkeras import optimizers
+from torchkeras.callbacks import CallbackList, History
+from torchkeras.core import scopes, tree
+from torchkeras.training.arguments import refuse_unknown, whole_number
+from torchkeras.training.data import ArraySource, adapt, rows_of, split_validation, unpack_x_y_sample_weight
+from torchkeras.training.results import joined, to_numpy
+
+
+class Loops:
+    """`fit`, `evaluate`, `predict`."""
+
+    def _loop_callbacks(self, callbacks, verbose, with_history=False, **params):
+        if isinstance(callbacks, CallbackList):
+            if with_history and not any(isinstance(callback, History) for callback in callbacks):
+                callbacks.append(History())
+                callbacks.set_model(self)
+            return callbacks
+        verbose = 1 if verbose == "auto" else verbose
+        return CallbackList(callbacks, with_history, verbose != 0, model=self, verbose=verbose, **params)
+
+    # -- fit ----------------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+        **older,
+    ):
+        """Trains the model.
+
+        Args:
+            x, y: arrays or tensors, or lists, tuples and dicts of them; the first axis counts the samples.
+            batch_size: samples per update, 32 by default.
+            epochs: number of the last epoch; with `initial_epoch=2, epochs=5` three are run.
+            verbose: 0 silent, 1 or "auto" a progress bar, 2 a line per epoch.
+            callbacks: Callback objects.
+            validation_split: share of the samples, taken from the end, to validate on.
+            validation_data: `(x, y)` or `(x, y, sample_weight)` to validate on.
+            shuffle: new order of the samples in each epoch.
+            class_weight: dict of class index -> weight.
+            sample_weight: weights of the samples.
+            steps_per_epoch, validation_steps: number of batches, where not all are wanted.
+            validation_freq: every how many epochs to validate, or the list of epochs.
+            older: `workers`, `use_multiprocessing`, `max_queue_size` of Keras 2: no effect on arrays.
+
+        Returns a History: `history.history` maps log names to one number per epoch. Interrupting with Ctrl-C leaves
+            a usable model.
+        """
+        self._require_compiled("fit")
+        refuse_unknown(Loops.fit, older)
+        epochs, initial_epoch = (
+            _capped_epochs(whole_number("epochs", epochs)),
+            whole_number("initial_epoch", initial_epoch),
+        )
+        data = adapt(x, y, sample_weight)
+        if validation_split and validation_data is None:
+            data, validation_data = split_validation(data, validation_split)
+        device = self._model_device()
+        source = ArraySource(*data, batch_size, shuffle, class_weight, device, steps_per_epoch)
+        validate = self._validator(
+            validation_data, validation_batch_size or batch_size, validation_steps, validation_freq
+        )
+        self.__dict__["stop_training"] = False
+        with self._compiled_trainable.in_force(self):
+            self._get_ready_to_learn(source.first_batch())
+            callbacks = self._loop_callbacks(callbacks, verbose, True, epochs=epochs, steps=source.num_batches)
+            callbacks.on_train_begin()
+            logs = {}
+            for epoch in range(initial_epoch, epochs):
+                self.reset_metrics()
+                callbacks.on_epoch_begin(epoch)
+                logs = dict(self._result_or(self._train_epoch(source, callbacks)))
+                if validate is not None and validate.due(epoch):
+                    logs.update({f"val_{name}": value for name, value in validate(callbacks).items()})
+                callbacks.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+            self._finish_learning()
+            callbacks.on_train_end(logs)
+        return self.history
+
+    def _train_epoch(self, source, callbacks):
+        step, logs, every = self._train_function(), None, self.steps_per_execution
+        begin, end = callbacks.has_train_batch_begin, callbacks.has_train_batch_end
+        index = -1
+        for index, batch in enumerate(source.batches()):
+            if begin and index % every == 0:
+                callbacks.on_train_batch_begin(index)
+            logs = step(batch)
+            if end and (index + 1) % every == 0:
+                callbacks.on_train_batch_end(index, self.get_metrics_result if logs is None else logs)
+            if self.stop_training:
+                break
+        if end and (index + 1) % every:
+            callbacks.on_train_batch_end(index, self.get_metrics_result if logs is None else logs)
+        return logs
+
+    def _finish_learning(self):
+        optimizer = self.optimizer
+        if isinstance(optimizer, optimizers.Optimizer) and self._learned:
+            optimizer.finalize_variable_values(self._learned)
+
+    def _validator(self, data, batch_size, steps, freq):
+        if data is None:
+            return None
+        if isinstance(data, (list, tuple)) and not 1 <= len(data) <= 3:
+            raise ValueError(f"`validation_data` must be (x, y) or (x, y, sample_weight), got {len(data)} entries.")
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        return _Validation(self, adapt(x, y, sample_weight, "validation_data"), batch_size, steps, freq)
+
+    # -- evaluate and predict -----------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **older,
+    ):
+        """Loss and metrics on data: a number, a list in the order of `metrics_names`, or a dict (`return_dict=True`).
+
+        Arguments as in `fit`; `steps` limits the number of batches.
+        """
+        self._require_compiled("evaluate")
+        refuse_unknown(Loops.evaluate, older)
+        source = ArraySource(*adapt(x, y, sample_weight), batch_size, device=self._model_device(), steps=steps)
+        with torch.no_grad():
+            self._ensure_weights(source.first_batch())
+        callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
+        return self._in_order(self._test(source, callbacks), return_dict)
+
+    def _test(self, source, callbacks):
+        """Logs of one pass over the data, without gradients."""
+        step, logs, every = self._test_function(), None, self.steps_per_execution
+        begin, end = callbacks.has_test_batch_begin, callbacks.has_test_batch_end
+        callbacks.on_test_begin()
+        self.reset_metrics()
+        self.__dict__["stop_evaluating"] = False
+        index = -1
+        with torch.no_grad():
+            for index, batch in enumerate(source.batches(restart=True)):
+                if begin and index % every == 0:
+                    callbacks.on_test_batch_begin(index)
+                logs = step(batch)
+                if end and (index + 1) % every == 0:
+                    callbacks.on_test_batch_end(index, self.get_metrics_result if logs is None else logs)
+                if self.__dict__["stop_evaluating"]:
+                    break
+            if end and (index + 1) % every:
+                callbacks.on_test_batch_end(index, self.get_metrics_result if logs is None else logs)
+            logs = dict(self._result_or(logs))
+        callbacks.on_test_end(logs)
+        return logs
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, **older):
+        """Numpy predictions for all samples, in the structure of the model's outputs."""
+        refuse_unknown(Loops.predict, older)
+        arrays = adapt(x)
+        if rows_of(arrays) == 0:
+            return self._predict_nothing(arrays)
+        source = ArraySource(*arrays, batch_size, device=self._model_device(), steps=steps)
+        step = self._predict_function()
+        quiet = callbacks is None and verbose == 0
+        callbacks = None if quiet else self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
+        outputs = []
+        with torch.no_grad():
+            if not quiet:
+                callbacks.on_predict_begin()
+            self.__dict__["stop_predicting"] = False
+            for index, batch in enumerate(source.batches()):
+                if not quiet:
+                    callbacks.on_predict_batch_begin(index)
+                outputs.append(step(batch))
+                if source.device.type == "cuda":
+                    outputs[-1] = tree.map_structure(lambda t: t.to("cpu", non_blocking=True), outputs[-1])
+                if not quiet:
+                    callbacks.on_predict_batch_end(index, {"outputs": outputs[-1]})
+                if self.__dict__["stop_predicting"]:
+                    break
+            if source.device.type == "cuda":
+                torch.cuda.current_stream(source.device).synchronize()
+            if not quiet:
+                callbacks.on_predict_end()
+        return joined(outputs)
+
+    def _predict_nothing(self, arrays):
+        """No samples: empty arrays of the right shape, where the model's outputs are known."""
+        with torch.no_grad():
+            return tree.map_structure(to_numpy, self(arrays[0], training=False))
+
+
+class _Validation:
+    """Validation inside fit: when it is due, and a pass over its data."""
+
+    def __init__(self, model, data, batch_size, steps, freq):
+        self.model, self.freq = model, freq
+        if not isinstance(freq, (int, list, tuple, set)) or (isinstance(freq, int) and freq < 1):
+            raise ValueError(f"`validation_freq` must be a positive integer or a list of epochs, got {freq!r}.")
+        self.source = ArraySource(*data, batch_size, device=model._model_device(), steps=steps)
+
+    def due(self, epoch):
+        epoch += 1
+        return epoch % self.freq == 0 if isinstance(self.freq, int) else epoch in self.freq
+
+    def __call__(self, callbacks):
+        return self.model._test(self.source, callbacks)
+
+
+def _capped_epochs(epochs):
+    """`keras.config.set_max_epochs`, for trying programs out."""
+    most = scopes.settings.max_epochs
+    if most and most < epochs:
+        warnings.warn(f"Limiting epochs to {most}", stacklevel=3)
+        return most
+    return epochs

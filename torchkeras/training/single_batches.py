@@ -1,0 +1,90 @@
+"""Single batches: one update, one evaluation, one prediction, and the functions that do them.
+
+May import this room. A mixin of Trainer, for loops that users write themselves.
+"""
+
+import torch
+
+from torchkeras.core import tree
+from torchkeras.training.data import ArraySource, adapt, unpack_x_y_sample_weight
+from torchkeras.training.results import to_numpy
+
+
+class SingleBatches:
+    """`train_on_batch`, `test_on_batch`, `predict_on_batch`, and what Keras's loops call per batch."""
+
+    def _one_batch(self, x, y=None, sample_weight=None, class_weight=None):
+        source = ArraySource(*adapt(x, y, sample_weight), 2**62, class_weight=class_weight, device=self._model_device())
+        return next(iter(source.batches()))
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False, reset_metrics=True):
+        """One update on one batch. Returns the loss, or a list in the order of `metrics_names`, or a dict.
+
+        The numbers are running means since the last `reset_metrics()`; `reset_metrics=True` starts them again for
+        this batch.
+        """
+        self._require_compiled("train_on_batch")
+        if class_weight is not None and sample_weight is not None:
+            raise ValueError("Give `class_weight` or `sample_weight` for one batch, not both.")
+        batch = self._one_batch(x, y, sample_weight, class_weight)
+        if reset_metrics:
+            self.reset_metrics()
+        with self._compiled_trainable.in_force(self):
+            self._get_ready_to_learn(batch)
+            logs = self._train_function()(batch)
+        return self._in_order(self._result_or(logs), return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, reset_metrics=True):
+        """Loss and metrics on one batch, without an update. Returned as by `train_on_batch`."""
+        self._require_compiled("test_on_batch")
+        batch = self._one_batch(x, y, sample_weight)
+        if reset_metrics:
+            self.reset_metrics()
+        with torch.no_grad():
+            self._ensure_weights(batch)
+            logs = self._test_function()(batch)
+            return self._in_order(self._result_or(logs), return_dict)
+
+    def predict_on_batch(self, x):
+        """Numpy prediction for one batch."""
+        with torch.no_grad():
+            return tree.map_structure(to_numpy, self._predict_function()(self._one_batch(x)))
+
+    def make_train_function(self, force=False):
+        """The function that trains on a list or iterator of one batch and returns its logs."""
+
+        def train(batch):
+            with self._compiled_trainable.in_force(self):
+                self._get_ready_to_learn(batch)
+                return self._train_function()(batch)
+
+        return self._kept("train_function", train, force)
+
+    def make_test_function(self, force=False):
+        """As `make_train_function`, for evaluation."""
+
+        def test(batch):
+            with torch.no_grad():
+                self._ensure_weights(batch)
+                return self._test_function()(batch)
+
+        return self._kept("test_function", test, force)
+
+    def make_predict_function(self, force=False):
+        """As `make_train_function`, for prediction: returns the outputs."""
+
+        def predict(batch):
+            with torch.no_grad():
+                return self._predict_function()(batch)
+
+        return self._kept("predict_function", predict, force)
+
+    def _kept(self, name, step, force):
+        if self.__dict__.get(name) is None or force:
+
+            def function(batches):
+                logs = step(unpack_x_y_sample_weight(next(iter(batches))))
+                return self.get_metrics_result() if logs is None else logs
+
+            self.__dict__[name] = function
+        return self.__dict__[name]
