@@ -4,7 +4,7 @@ Exports of the rooms beside it, and the operators of KerasTensor. May import cor
 """
 
 from torchkeras.core.symbolic import bind_operators
-from torchkeras.ops import linalg, nn, numpy
+from torchkeras.ops import image, linalg, nn, numpy
 from torchkeras.ops.arrangement import (
     allclose,
     diagflat,
@@ -19,27 +19,29 @@ from torchkeras.ops.arrangement import (
     view,
     vsplit,
 )
+from torchkeras.ops.control_flow import (
+    cond,
+    fori_loop,
+    map,
+    scan,
+    switch,
+    vectorized_map,
+    while_loop,
+)
 from torchkeras.ops.core import (
     cast,
-    cond,
     convert_to_numpy,
     convert_to_tensor,
     dtype,
-    fori_loop,
     is_tensor,
-    map,
     saturate_cast,
-    scan,
     scatter,
     scatter_update,
     shape,
     slice,
     slice_update,
     stop_gradient,
-    switch,
     unstack,
-    vectorized_map,
-    while_loop,
 )
 from torchkeras.ops.counting import (
     argpartition,
@@ -249,6 +251,15 @@ from torchkeras.ops.nn_activations import (
     swish,
     tanh_shrink,
     threshold,
+)
+from torchkeras.ops.nn_spatial import (
+    conv_transpose,
+    depth_to_space,
+    fold,
+    polar,
+    psnr,
+    space_to_depth,
+    unfold,
 )
 from torchkeras.ops.nn_statistics import (
     batch_normalization,
@@ -475,6 +486,7 @@ __all__ = [
     "conj",
     "conjugate",
     "conv",
+    "conv_transpose",
     "convert_to_numpy",
     "convert_to_tensor",
     "copy",
@@ -490,6 +502,7 @@ __all__ = [
     "cumsum",
     "custom_gradient",
     "deg2rad",
+    "depth_to_space",
     "depthwise_conv",
     "det",
     "diag",
@@ -531,6 +544,7 @@ __all__ = [
     "fmax",
     "fmin",
     "fmod",
+    "fold",
     "fori_loop",
     "full",
     "full_like",
@@ -557,6 +571,7 @@ __all__ = [
     "identity",
     "ifft2",
     "imag",
+    "image",
     "in_top_k",
     "inner",
     "inv",
@@ -647,8 +662,10 @@ __all__ = [
     "pad",
     "percentile",
     "pinv",
+    "polar",
     "power",
     "prod",
+    "psnr",
     "ptp",
     "qr",
     "quantile",
@@ -699,6 +716,7 @@ __all__ = [
     "solve",
     "solve_triangular",
     "sort",
+    "space_to_depth",
     "sparse_categorical_crossentropy",
     "sparse_plus",
     "sparse_sigmoid",
@@ -735,6 +753,7 @@ __all__ = [
     "triu",
     "true_divide",
     "trunc",
+    "unfold",
     "unique",
     "unravel_index",
     "unstack",

@@ -1,4 +1,4 @@
-"""Conversion, control flow, slices and scatters: the functions of `keras.ops` that no numpy room holds.
+"""Conversion, slices and scatters: the functions of `keras.ops` that no numpy room holds.
 
 May import core and the makers.
 """
@@ -8,10 +8,9 @@ import builtins
 import numpy as np
 import torch
 
-from torchkeras.core import tree
 from torchkeras.core.dtypes import dtype_of, standardize_dtype, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, is_keras_tensor, operation
-from torchkeras.ops._makers import as_tensor
+from torchkeras.core.symbolic import KerasTensor, Shape, is_keras_tensor, operation
+from torchkeras.ops._makers import as_tensor, canonical_axis, joint_type, shape_of
 
 # -- conversion -------------------------------------------------------------------------------------------------------
 
@@ -108,103 +107,85 @@ def _same(x):
     return KerasTensor(x.shape, x.dtype)
 
 
-# -- control flow -----------------------------------------------------------------------------------------------------
-
-
-def cond(pred, true_fn, false_fn):
-    """`true_fn()` or `false_fn()`, whichever `pred` (a bool or a tensor with one) chooses."""
-    return true_fn() if pred else false_fn()
-
-
-def switch(index, branches, *operands):
-    """`branches[index](*operands)`; the index is clamped to the list."""
-    index = int(index)
-    return branches[builtins.max(0, builtins.min(index, len(branches) - 1))](*operands)
-
-
-def while_loop(cond, body, loop_vars, maximum_iterations=None):
-    """Repeats `loop_vars = body(*loop_vars)` while `cond(*loop_vars)` holds, at most `maximum_iterations` times."""
-    single = not isinstance(loop_vars, (tuple, list))
-    variables = (loop_vars,) if single else tuple(loop_vars)
-    variables = tuple(tree.map_structure(as_tensor, variable) for variable in variables)
-    count = 0
-    while (maximum_iterations is None or count < maximum_iterations) and cond(*variables):
-        result = body(*variables)
-        variables = tuple(result) if isinstance(result, (tuple, list)) else (result,)
-        count += 1
-    if single:
-        return variables[0]
-    return list(variables) if isinstance(loop_vars, list) else variables
-
-
-def fori_loop(lower, upper, body_fun, init_val):
-    """`for i in range(lower, upper): value = body_fun(i, value)`."""
-    value = init_val
-    for i in range(int(lower), int(upper)):
-        value = body_fun(i, value)
-    return value
-
-
-def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
-    """Runs `carry, y = f(carry, x)` over the first axis of `xs`; gives the last carry and all `y` stacked.
-
-    Raises `TypeError` where `f` cannot be called and `ValueError` without `xs` and `length`.
-    """
-    if not callable(f):
-        raise TypeError(f"scan needs a function (carry, x) -> (carry, y), got {f!r}.")
-    if xs is None and length is None:
-        raise ValueError("scan needs `xs` to run over, or a `length`.")
-    xs = tree.map_structure(as_tensor, xs) if xs is not None else None
-    carry = tree.map_structure(as_tensor, init)
-    empty = tree.map_structure(torch.zeros_like, carry)
-    steps = range(int(length) if length is not None else tree.flatten(xs)[0].shape[0])
-    outputs = []
-    for i in reversed(steps) if reverse else steps:
-        carry, y = f(carry, None if xs is None else tree.map_structure(lambda x, i=i: x[i], xs))
-        outputs.append(empty if y is None else y)
-    if reverse:
-        outputs.reverse()
-    return carry, tree.map_structure(lambda *ys: torch.stack(ys), *outputs)
-
-
-def map(f, xs):
-    """`f` applied to each entry of the first axis, results stacked."""
-    return scan(lambda carry, x: (carry, f(x)), (), xs)[1]
-
-
-def vectorized_map(function, elements):
-    """As `map`, all entries at once. torch: `torch.vmap(function)(elements)`."""
-    return torch.vmap(function)(elements)
-
-
 # -- slices and scatters ----------------------------------------------------------------------------------------------
 
 
+def _check_block(inputs, start_indices, shape):
+    rank = len(shape_of(inputs))
+    if len(shape) != rank or (hasattr(start_indices, "__len__") and len(start_indices) != rank):
+        raise ValueError(
+            f"A block needs a start and a size for each of the {rank} axes, got start_indices={start_indices} and "
+            f"shape={tuple(shape)}."
+        )
+
+
 def _slice_spec(inputs, start_indices, shape):
-    sizes = [None if size == -1 else size for size in shape]
+    if is_keras_tensor(start_indices):
+        start_indices = [start_indices] * len(shape)
+    _check_block(inputs, start_indices, shape)
+    sizes = []
+    for size, start, whole in zip(shape, start_indices, inputs.shape, strict=True):
+        if size != -1:
+            sizes.append(size)
+        else:
+            sizes.append(None if whole is None or is_keras_tensor(start) else whole - int(start))
     return KerasTensor(sizes, inputs.dtype)
+
+
+def _known(start_indices):
+    """The starts as integers, or None where tensors hold them: reading those would wait for the device."""
+    if isinstance(start_indices, torch.Tensor) or any(isinstance(start, torch.Tensor) for start in start_indices):
+        return None
+    return [int(start) for start in start_indices]
 
 
 @operation("Slice", "core", ("inputs", "start_indices"), output_spec=_slice_spec)
 def slice(inputs, start_indices, shape):
     """The block of the given shape that starts at `start_indices`; a size of -1 reaches to the end."""
     inputs = as_tensor(inputs)
-    starts = [int(start) for start in start_indices]
-    return inputs[tuple(builtins.slice(a, None if n == -1 else a + int(n)) for a, n in zip(starts, shape, strict=True))]
+    sizes = [int(size) for size in shape]
+    _check_block(inputs, start_indices, sizes)
+    starts = _known(start_indices)
+    if starts is None and -1 in sizes:  # the size of the result depends on the numbers
+        starts = [int(start) for start in start_indices]
+    if starts is not None:
+        return inputs[tuple(builtins.slice(a, None if n == -1 else a + n) for a, n in zip(starts, sizes, strict=True))]
+    for axis, size in enumerate(sizes):
+        inputs = inputs.index_select(axis, _places(start_indices[axis], size, inputs.device))
+    return inputs
 
 
-@operation("SliceUpdate", "core", ("inputs", "start_indices", "updates"))
+def _places(start, size, device):
+    return torch.arange(size, device=device) + start
+
+
+@operation(
+    "SliceUpdate",
+    "core",
+    ("inputs", "start_indices", "updates"),
+    output_spec=lambda inputs, start_indices, updates: KerasTensor(Shape(shape_of(inputs)), joint_type((inputs,))),
+)
 def slice_update(inputs, start_indices, updates):
     """A copy of `inputs` with the block that starts at `start_indices` replaced by `updates`."""
     inputs = as_tensor(inputs)
     updates = as_tensor(updates, inputs.dtype, inputs.device)
-    block = tuple(builtins.slice(int(a), int(a) + n) for a, n in zip(start_indices, updates.shape, strict=True))
+    _check_block(inputs, start_indices, updates.shape)
+    starts = _known(start_indices)
+    if starts is None:
+        rank = inputs.dim()
+        places = [_places(start_indices[axis], updates.shape[axis], inputs.device) for axis in range(rank)]
+        index = [place.reshape(-1, *(1 for _ in range(rank - axis - 1))) for axis, place in enumerate(places)]
+        return inputs.index_put(tuple(index), updates)
     result = inputs.clone()
-    result[block] = updates
+    result[tuple(builtins.slice(a, a + n) for a, n in zip(starts, updates.shape, strict=True))] = updates
     return result
 
 
-@operation("Scatter", "core", ("indices", "values"))
+def _scatter_spec(indices, values, shape):
+    return KerasTensor(Shape(shape), joint_type((values,)))
+
+
+@operation("Scatter", "core", ("indices", "values"), output_spec=_scatter_spec)
 def scatter(indices, values, shape):
     """Zeros of the given shape with `values` added at `indices` (last axis: one index for each leading axis)."""
     values = as_tensor(values)
@@ -215,35 +196,56 @@ def scatter(indices, values, shape):
     return result.index_put(tuple(flat.T), values.reshape(-1, *shape[depth:]), accumulate=True)
 
 
-_REDUCTIONS = {"max": torch.maximum, "min": torch.minimum, "mul": torch.mul}
+_REDUCTIONS = {"max": "amax", "min": "amin", "mul": "prod"}
 
 
-@operation("ScatterUpdate", "core", ("inputs", "indices", "updates"))
+@operation(
+    "ScatterUpdate",
+    "core",
+    ("inputs", "indices", "updates"),
+    output_spec=lambda inputs, indices, updates, reduction: _scatter_spec(indices, inputs, shape_of(inputs)),
+)
+def _scatter_update(inputs, indices, updates, reduction=None):
+    inputs = as_tensor(inputs)
+    updates = as_tensor(updates, inputs.dtype, inputs.device)
+    indices = as_tensor(indices, "int64", inputs.device)
+    depth = indices.shape[-1]
+    lead, rest = inputs.shape[:depth], inputs.shape[depth:]
+    if updates.dim() == indices.dim() - 1 + len(rest):
+        updates = updates.reshape(-1, *rest)
+    index = indices.reshape(-1, depth).T
+    if reduction in (None, "add"):
+        return inputs.index_put(tuple(index), updates, accumulate=reduction == "add")
+    rows = torch.zeros_like(index[0])  # the number of the entry that each index tuple names
+    for part, size in zip(index, lead, strict=True):
+        rows = rows * size + torch.where(part < 0, part + size, part)
+    shape = (rows.shape[0], *rest)
+    rows = rows.reshape(-1, *(1 for _ in rest)).expand(shape)
+    flat = inputs.reshape(-1, *rest)
+    return flat.scatter_reduce(0, rows, updates.expand(shape), _REDUCTIONS[reduction]).reshape(inputs.shape)
+
+
 def scatter_update(inputs, indices, updates, reduction=None):
     """A copy of `inputs` with `updates` written at `indices` (rows of index tuples).
 
     Args:
+        inputs: `(d1, ..., dn)`.
+        indices: `(rows, k)`, each row an entry of the first `k` axes.
+        updates: `(rows, ...)` with the other axes of `inputs`.
         reduction: None to replace, or "add", "max", "min", "mul" to combine with what is there.
     """
-    inputs = as_tensor(inputs)
-    updates = as_tensor(updates, inputs.dtype, inputs.device)
-    index = tuple(as_tensor(indices, "int64", inputs.device).T)
-    if reduction in (None, "add"):
-        return inputs.index_put(index, updates, accumulate=reduction == "add")
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"scatter_update: reduction must be None, 'add', 'max', 'min' or 'mul', got {reduction!r}.")
-    result, combine = inputs, _REDUCTIONS[reduction]
-    for row in range(index[0].shape[0]):  # in order, since an index may come twice
-        place = tuple(part[row : row + 1] for part in index)
-        result = result.index_put(place, combine(result[place], updates[row : row + 1]))
-    return result
+    if reduction is not None:
+        reduction = reduction.lower()
+        if reduction not in ("add", *_REDUCTIONS):
+            raise ValueError(f"`reduction` must be None, 'add', 'max', 'min' or 'mul', got {reduction!r}.")
+    return _scatter_update(inputs, indices, updates, reduction=reduction)
 
 
 def _unstack_spec(x, num=None, axis=0):
+    axis = canonical_axis(axis, len(x.shape))
     num = x.shape[axis] if num is None else num
     if num is None:
         raise ValueError(f"unstack: the size of axis {axis} is unknown, so `num` must say how many parts there are.")
-    axis %= len(x.shape)
     return [KerasTensor((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype) for _ in range(num)]
 
 

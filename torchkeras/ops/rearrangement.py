@@ -3,7 +3,6 @@
 May import core and the makers. Knows no layer.
 """
 
-import functools
 import re
 
 from torchkeras.core.symbolic import FunctionOperation, any_symbolic, operation
@@ -63,7 +62,6 @@ def _plan(pattern, shape, lengths):
     return [sizes[name] for name in names], [names.index(name) for name in target], result
 
 
-@functools.lru_cache(maxsize=256)
 def _sides(pattern):
     parts = pattern.split("->")
     if len(parts) != 2:
