@@ -140,8 +140,10 @@ class RNN(Layer):
 
     # -- call ---------------------------------------------------------------------------------------------------------
 
-    def _call_any(self, args, kwargs):
-        return super()._call_any(*_keras2_call(args, kwargs))
+    def forward(self, *args, **kwargs):
+        if len(args) != 1 or type(args[0]) is not torch.Tensor:
+            args, kwargs = _keras2_call(args, kwargs)
+        return super().forward(*args, **kwargs)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if self.time_major:
@@ -299,5 +301,6 @@ def _keras2_call(args, kwargs):
             args, kwargs["initial_state"] = args[1:], list(first[1:])
             kwargs["sequences"] = first[0]
     if len(args) > 1 and str(getattr(args[1], "dtype", "")).endswith("bool"):
-        args, kwargs["mask"] = (args[0], None, *args[2:]), args[1]
+        kwargs.update(zip(("mask", "training", "initial_state"), args[1:], strict=False))
+        args = args[:1]
     return args, kwargs
