@@ -1,13 +1,16 @@
 """`keras.config`: process-wide settings.
 
-May import core. The values live in core/scopes.
+May import core. The values live in core/scopes; what the environment (`KERAS_MAX_EPOCHS`, `KERAS_MAX_STEPS_PER_EPOCH`)
+and Keras's own file (`~/.keras/keras.json`, or in the folder `KERAS_HOME`) say is read here, once.
 """
 
-import torch
+import json
+import os
+from pathlib import Path
 
 from torchkeras.core.dtype_policy import dtype_policy, set_dtype_policy
 from torchkeras.core.dtypes import FLOATS
-from torchkeras.core.scopes import settings
+from torchkeras.core.scopes import settings, state
 
 __all__ = [
     "backend",
@@ -18,6 +21,7 @@ __all__ = [
     "enable_flash_attention",
     "enable_interactive_logging",
     "enable_traceback_filtering",
+    "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",
@@ -40,6 +44,23 @@ __all__ = [
 def backend():
     """The name of the engine: always "torch"."""
     return "torch"
+
+
+def set_backend(backend):
+    """Accepts "torch" and changes nothing. Raises `ValueError` for another engine: there is none here."""
+    if backend != "torch":
+        raise ValueError(
+            f"torchkeras runs on PyTorch only, got backend {backend!r}. For TensorFlow, JAX or OpenVINO install Keras "
+            "itself and say `import keras`."
+        )
+
+
+def is_nnx_enabled():
+    """Whether Flax's NNX modules are in use: never, they belong to JAX."""
+    return False
+
+
+# -- numbers and layouts ----------------------------------------------------------------------------------------------
 
 
 def floatx():
@@ -65,90 +86,120 @@ def set_epsilon(value):
 
 
 def image_data_format():
-    """ "channels_last" or "channels_first"."""
+    """Either "channels_last" or "channels_first"."""
     return settings.image_data_format
 
 
 def set_image_data_format(data_format):
     """Sets where layers expect the channels of images by default."""
+    data_format = str(data_format).lower()
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"data_format must be 'channels_last' or 'channels_first', got {data_format!r}.")
     settings.image_data_format = data_format
 
 
-def set_backend(backend):
-    """Accepts "torch", the only engine. Raises `ValueError` for any other name."""
-    if backend != "torch":
-        raise ValueError(f"torchkeras runs on torch only, so the backend cannot be set to {backend!r}.")
+# -- how much, and how it is told -------------------------------------------------------------------------------------
 
 
 def max_epochs():
-    """The most epochs that any `fit` runs; None for no bound."""
+    """The most epochs that any `fit` runs, or None. The environment's `KERAS_MAX_EPOCHS` sets it at the start."""
     return settings.max_epochs
 
 
 def set_max_epochs(max_epochs):
-    """Bounds the epochs of every `fit`, for quick trials of long scripts; None lifts the bound."""
+    """Lets every `fit` end after that many epochs (None: as many as asked), for a quick trial of a script."""
     settings.max_epochs = max_epochs
 
 
 def max_steps_per_epoch():
-    """The most steps that `fit`, `evaluate` and `predict` run in an epoch; None for no bound."""
+    """The most batches of an epoch, evaluation or prediction, or None. `KERAS_MAX_STEPS_PER_EPOCH` sets it too."""
     return settings.max_steps_per_epoch
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch):
-    """Bounds the steps of every epoch; None lifts the bound."""
+    """Lets every epoch, evaluation and prediction end after that many batches (None: no limit)."""
     settings.max_steps_per_epoch = max_steps_per_epoch
 
 
-def is_interactive_logging_enabled():
-    """Whether progress bars may redraw their line."""
-    return settings.interactive_logging
-
-
 def enable_interactive_logging():
-    """Progress bars redraw their line, as in a terminal."""
+    """Progress goes to standard output, as it does at first."""
     settings.interactive_logging = True
 
 
 def disable_interactive_logging():
-    """Progress is logged a line at a time, as for a file."""
+    """Progress goes to Python's `logging` (logger "keras") instead of standard output: for servers."""
     settings.interactive_logging = False
 
 
-def is_traceback_filtering_enabled():
-    """The switch that `enable_traceback_filtering` sets."""
-    return settings.traceback_filtering
+def is_interactive_logging_enabled():
+    """Whether progress goes to standard output."""
+    return settings.interactive_logging
 
 
 def enable_traceback_filtering():
-    """Kept for programs that ask: torchkeras's tracebacks are short and always whole."""
+    """Remembers that short tracebacks are wanted. torchkeras puts no wrapper around calls, so there is nothing of its
+    own to filter out: tracebacks are whole, and short, either way."""
     settings.traceback_filtering = True
 
 
 def disable_traceback_filtering():
-    """Kept for programs that ask: torchkeras's tracebacks are short and always whole."""
+    """Remembers that whole tracebacks are wanted, which they always are; see `enable_traceback_filtering`."""
     settings.traceback_filtering = False
 
 
-def is_flash_attention_enabled():
-    """True or False as set; None where torch decides, as at first."""
-    return settings.flash_attention
+def is_traceback_filtering_enabled():
+    """What was asked for, True at first."""
+    return settings.traceback_filtering
+
+
+# -- attention --------------------------------------------------------------------------------------------------------
 
 
 def enable_flash_attention():
-    """Lets attention use torch's flash kernel where it can."""
-    settings.flash_attention = True
-    torch.backends.cuda.enable_flash_sdp(True)
+    """Lets attention use torch's flash kernel where it can, as it does at first."""
+    settings.flash_attention = None
 
 
 def disable_flash_attention():
-    """Keeps attention from using torch's flash kernel."""
+    """Keeps attention away from torch's flash kernel, where a call does not say `flash_attention` itself."""
     settings.flash_attention = False
-    torch.backends.cuda.enable_flash_sdp(False)
 
 
-def is_nnx_enabled():
-    """Always False: NNX belongs to JAX."""
-    return False
+def is_flash_attention_enabled():
+    """False after `disable_flash_attention()`, else None, as Keras has it."""
+    return settings.flash_attention
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def enable_unsafe_deserialization():
+    """Lets this thread rebuild what may hold code (lambdas) where nothing else is said.
+
+    A call that says `safe_mode=True` stays safe all the same, and other threads do.
+    """
+    state.unsafe_unless_told = True
+
+
+def _read_environment():
+    for name, setting in (("KERAS_MAX_EPOCHS", set_max_epochs), ("KERAS_MAX_STEPS_PER_EPOCH", set_max_steps_per_epoch)):
+        if os.environ.get(name):
+            setting(int(os.environ[name]))
+
+
+def _read_file():
+    """Takes over what Keras's own settings file says. Its backend is not ours to follow."""
+    folder = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
+    path = Path(os.path.expanduser(folder)) / "keras.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # there is none, or it is broken: Keras ignores it too
+        return
+    setters = {"floatx": set_floatx, "epsilon": set_epsilon, "image_data_format": set_image_data_format}
+    for name, setter in setters.items():
+        if name in values:
+            setter(values[name])
+
+
+_read_file()
+_read_environment()

@@ -1,11 +1,14 @@
-"""`keras.tree`: nested structures of lists, tuples, named tuples and dicts.
+"""`keras.tree`: nested structures of lists, tuples, named tuples, deques and dicts.
 
-May import core. Dicts are flattened in the order of their sorted keys.
+May import core. The layers and models use `core.tree`, which is laxer (a list matches a tuple); the checks here are
+Keras's.
 """
 
-from torchkeras.core import tree as _tree
+import warnings
+
 from torchkeras.core.symbolic import is_shape
-from torchkeras.core.tree import flatten, is_nested, pack_sequence_as
+from torchkeras.core.tree import children, flatten, is_nested, rebuild, sorted_keys
+from torchkeras.core.tree import pack_sequence_as as _pack
 
 __all__ = [
     "MAP_TO_NONE",
@@ -24,123 +27,170 @@ __all__ = [
 
 
 class MAP_TO_NONE:
-    """What a function given to `traverse` returns to put None in a place."""
+    """What a function given to `traverse` returns for a part that is to become None."""
 
 
-def flatten_with_path(structure):
-    """Pairs `(path, leaf)`, a path being the tuple of indices and keys that leads to the leaf.
-
-    >>> flatten_with_path([{"foo": 42}])
-    [((0, 'foo'), 42)]
-    """
+def _kind(structure):
+    """What must be equal for two structures to match at one level: the kind, and its length, keys or class."""
     if not is_nested(structure):
-        return [((), structure)]
-    keys = _tree.sorted_keys(structure) if isinstance(structure, dict) else range(len(structure))
-    return [((key, *path), leaf) for key in keys for path, leaf in flatten_with_path(structure[key])]
+        return "leaf"
+    if isinstance(structure, dict):
+        return "dict", frozenset(structure)
+    return "list" if isinstance(structure, list) else type(structure), len(structure)
+
+
+def _require_same_level(first, *others):
+    for other in others:
+        if _kind(other) != _kind(first):
+            raise ValueError(f"The structures differ: {first!r} against {other!r}.")
+
+
+def _map(function, structures, leaf):
+    """`function` on the parts of several structures where the first one has a leaf."""
+    first = structures[0]
+    if leaf(first):
+        return function(*structures)
+    _require_same_level(*structures)
+    columns = zip(*map(children, structures), strict=True)
+    return rebuild(first, [_map(function, column, leaf) for column in columns])
+
+
+def _require_callable(function):
+    if not callable(function):
+        raise TypeError(f"`func` must be callable, got {function!r}.")
 
 
 def map_structure(func, *structures, none_is_leaf=True):
-    """`func` applied to the leaves of structures of one form. Without `none_is_leaf` None stays None.
+    """Applies `func` to the leaves of structures of the same form.
 
-    Raises `TypeError` without structures or a function, `ValueError` where the forms differ.
+    Args:
+        none_is_leaf: False leaves None entries as they are, without calling `func`.
+
+    Raises `ValueError` where the structures differ: a list and a tuple do.
+
+    >>> map_structure(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 10, "y": [20]})
+    {'x': 11, 'y': [22]}
     """
-    _check_function(func)
+    _require_callable(func)
     if not structures:
-        raise TypeError("map_structure needs at least one structure.")
-    for other in structures[1:]:
-        assert_same_structure(structures[0], other)
-    if none_is_leaf:
-        return _tree.map_structure(func, *structures)
-    return _tree.map_structure(lambda leaf, *rest: None if leaf is None else func(leaf, *rest), *structures)
+        raise ValueError("map_structure needs at least one structure.")
+
+    def on_leaves(*leaves):
+        _require_same_level(*leaves)
+        if none_is_leaf or leaves[0] is not None:
+            return func(*leaves)
+        if any(leaf is not None for leaf in leaves):
+            raise ValueError(f"Some leaves are None and others at the same place are not: {leaves!r}.")
+        return None
+
+    return _map(on_leaves, structures, lambda part: not is_nested(part))
 
 
 def map_structure_up_to(shallow_structure, func, *structures):
-    """As `map_structure`, but what lies below the leaves of `shallow_structure` is passed to `func` whole."""
-    _check_function(func)
-    columns = [_tree.map_up_to(shallow_structure, _Whole, structure) for structure in structures]
-    return _tree.map_structure(lambda *parts: func(*(part.value for part in parts)), *columns)
+    """Applies `func` where `shallow_structure` has leaves; what lies deeper is passed whole.
 
-
-class _Whole:
-    """Keeps a substructure from being looked into."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value):
-        self.value = value
+    >>> map_structure_up_to([None, None], len, [[1, 1], [2]])
+    [2, 1]
+    """
+    _require_callable(func)
+    if not structures:
+        raise ValueError("map_structure_up_to needs at least one structure beside the shallow one.")
+    parts = (shallow_structure, *structures)
+    return _map(lambda _, *rest: func(*rest), parts, lambda part: not is_nested(part))
 
 
 def assert_same_structure(a, b, check_types=None):
-    """Raises `ValueError` where two structures differ in form. Lists and tuples are not the same."""
-    _tree.assert_same_structure(a, b)
-    for (path, left), (_, right) in zip(_containers(a), _containers(b), strict=True):
-        if not isinstance(left, dict) and type(left) is not type(right):
-            raise ValueError(f"The structures differ at {path}: {type(left).__name__} against {type(right).__name__}.")
+    """Raises `ValueError` unless two structures have the same form: kinds, lengths and keys at every level.
+
+    `check_types` has no effect any more, as in Keras; for a looser check take `assert_same_paths`.
+    """
+    if check_types is not None:
+        warnings.warn(
+            "`check_types` has no effect: leave it out; assert_same_paths() lets lists match tuples.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    map_structure(lambda *leaves: None, a, b)
 
 
-def _containers(structure, path=()):
-    if is_nested(structure):
-        yield path, structure
-        keys = _tree.sorted_keys(structure) if isinstance(structure, dict) else range(len(structure))
-        for key in keys:
-            yield from _containers(structure[key], (*path, key))
+def flatten_with_path(structure):
+    """Leaves in order, each as `(path, leaf)`: the path holds indices and dict keys, outermost first.
+
+    >>> flatten_with_path({"b": 2, "a": [0, 1]})
+    [(('a', 0), 0), (('a', 1), 1), (('b',), 2)]
+    """
+    if not is_nested(structure):
+        return [((), structure)]
+    keys = sorted_keys(structure) if isinstance(structure, dict) else range(len(structure))
+    return [
+        ((key, *path), leaf)
+        for key, child in zip(keys, children(structure), strict=True)
+        for path, leaf in flatten_with_path(child)
+    ]
 
 
 def assert_same_paths(a, b):
-    """Raises `ValueError` where two structures differ in the paths to their leaves; lists and tuples may stand in."""
-    first, second = ({path for path, _ in flatten_with_path(one)} for one in (a, b))
+    """Raises `ValueError` unless two structures have leaves at the same places; a list may stand for a tuple."""
+    first, second = ({path for path, _ in flatten_with_path(structure)} for structure in (a, b))
     if first != second:
-        raise ValueError(f"Paths only in the first: {first - second}; only in the second: {second - first}.")
+        raise ValueError(
+            "The structures have leaves at different places. "
+            f"Only in `a`: {sorted(map(str, first - second))}; only in `b`: {sorted(map(str, second - first))}."
+        )
 
 
-def lists_to_tuples(structure):
-    """The structure with tuples in place of lists."""
-    if isinstance(structure, dict):
-        return {key: lists_to_tuples(value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)) and not hasattr(structure, "_fields"):
-        return tuple(lists_to_tuples(value) for value in structure)
-    return structure
+def pack_sequence_as(structure, flat_sequence):
+    """The inverse of `flatten`: the leaves of a flat sequence in the form of `structure`.
 
+    Raises `TypeError` for what is no sequence, `ValueError` where the number of leaves differs.
 
-def map_shape_structure(func, structure):
-    """As `map_structure` for structures of shapes: a tuple or list of integers and None is a leaf."""
-    _check_function(func)
-    if isinstance(structure, (tuple, list)) and is_shape(structure):
-        return func(tuple(structure))
-    if isinstance(structure, dict):
-        return {key: map_shape_structure(func, value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(map_shape_structure(func, value) for value in structure)
-    raise ValueError(f"Expected shapes or structures of shapes, got {structure!r}.")
+    >>> pack_sequence_as({"b": 0, "a": [0, 0]}, [1, 2, 3])
+    {'b': 3, 'a': [1, 2]}
+    """
+    if not is_nested(flat_sequence):
+        raise TypeError(f"`flat_sequence` must be a list or tuple, got {flat_sequence!r}.")
+    return _pack(structure, flat_sequence)
 
 
 def traverse(func, structure, top_down=True):
-    """Visits every part of a structure, containers too; what `func` returns replaces the part unless it is None.
+    """Visits a structure and all its parts; what `func` returns replaces a part, None keeps it.
 
-    From the top, a replaced container is not entered; from the bottom (`top_down=False`), children come first.
-    To put None in a place return `MAP_TO_NONE`.
+    Args:
+        func: called with each part, containers too. `MAP_TO_NONE` stands for a replacement by None.
+        top_down: containers before their children (a replaced container is not entered), or after them.
+
+    >>> traverse(lambda part: tuple(part) if isinstance(part, list) else None, [1, [2]], top_down=False)
+    (1, (2,))
     """
-    _check_function(func)
+    _require_callable(func)
     if top_down:
         result = func(structure)
-        if result is not None:
-            return None if result is MAP_TO_NONE else result
-    if is_nested(structure):
-        structure = _tree.map_up_to(_outer(structure), lambda child: traverse(func, child, top_down), structure)
-    if top_down:
+        if result is None:
+            return _traverse_children(func, structure, top_down)
+    else:
+        structure = _traverse_children(func, structure, top_down)
+        result = func(structure)
+        if result is None:
+            return structure
+    return None if result is MAP_TO_NONE else result
+
+
+def _traverse_children(func, structure, top_down):
+    if not is_nested(structure):
         return structure
-    result = func(structure)
-    return structure if result is None else None if result is MAP_TO_NONE else result
+    return rebuild(structure, [traverse(func, child, top_down) for child in children(structure)])
 
 
-def _outer(structure):
-    """The container alone, with None in place of its children."""
-    if isinstance(structure, dict):
-        return dict.fromkeys(structure)
-    children = [None] * len(structure)
-    return type(structure)(*children) if hasattr(structure, "_fields") else type(structure)(children)
+def lists_to_tuples(structure):
+    """The structure with tuples for lists."""
+    return traverse(lambda part: tuple(part) if isinstance(part, list) else None, structure, top_down=False)
 
 
-def _check_function(func):
-    if not callable(func):
-        raise TypeError(f"`func` must be callable, got {func!r}.")
+def map_shape_structure(func, structure):
+    """Applies `func` to the shapes (tuples or lists of integers and None) of a structure.
+
+    >>> map_shape_structure(len, {"a": (None, 3), "b": [(1, 2, 3)]})
+    {'a': 2, 'b': [3]}
+    """
+    _require_callable(func)
+    return _map(func, (structure,), lambda part: is_shape(part) or not is_nested(part))

@@ -54,7 +54,9 @@ class DTypePolicy:
             return x
         if standardize_dtype(x.dtype) == standardize_dtype(dtype):
             return x
-        return x.to(torch_dtype(dtype)) if isinstance(x, torch.Tensor) else registry.find("Cast", ("operation",))(x, dtype)
+        if isinstance(x, torch.Tensor):
+            return x.to(torch_dtype(dtype))
+        return registry.find("Cast", ("operation",))(x, dtype)
 
     def get_config(self):
         return {"name": self.name}

@@ -43,11 +43,10 @@ class Settings:
     policy = None  # global dtype policy; None means floatx
     max_epochs = None
     max_steps_per_epoch = None
-    flash_attention = None  # False keeps attention away from torch's flash kernel
     run_eagerly = False
     traceback_filtering = True
     interactive_logging = True
-    flash_attention = None  # None: torch decides
+    flash_attention = None  # None: torch decides; False keeps attention away from its flash kernel
     random_seed = None  # what set_random_seed was given
     seed_generator = None  # the generator behind `seed=None`, made when first needed
 

@@ -78,7 +78,8 @@ def _serialize_value(obj):
     if isinstance(obj, KerasTensor):
         history = getattr(obj, "_keras_history", None)
         history = history and [history.operation.name, *history[1:]]
-        return {"class_name": "__keras_tensor__", "config": {"shape": tuple(obj.shape), "dtype": obj.dtype, "keras_history": history}}
+        config = {"shape": tuple(obj.shape), "dtype": obj.dtype, "keras_history": history}
+        return {"class_name": "__keras_tensor__", "config": config}
     return None
 
 

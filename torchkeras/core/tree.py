@@ -4,7 +4,7 @@ Imports nothing of the package. `torch.utils._pytree` keeps insertion order of d
 lines.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 
 
 def is_nested(structure):
@@ -44,9 +44,11 @@ def rebuild(like, parts):
 
 
 def _dict_like(like, values):
+    if isinstance(like, defaultdict):
+        return type(like)(like.default_factory, values)
     try:
         return type(like)(values)
-    except TypeError:  # a dict subclass with a constructor of its own, such as defaultdict
+    except TypeError:  # a dict subclass with a constructor of its own
         return values
 
 
