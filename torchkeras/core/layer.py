@@ -445,14 +445,14 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         with self._scope():
             if not self.built:
                 self._build_from(arguments)
-            if symbolic:
-                outputs = self.symbolic_call(*args, **kwargs)
-            else:
-                self.__dict__["_in_first_call"] = True
-                try:
+            self.__dict__["_in_first_call"] = True
+            try:
+                if symbolic:
+                    outputs = self.symbolic_call(*args, **kwargs)
+                else:
                     outputs = self._call_built(info, args, kwargs, training)
-                finally:
-                    self.__dict__["_in_first_call"] = False
+            finally:
+                self.__dict__["_in_first_call"] = False
         self.__dict__["_ready"] = True
         return outputs
 

@@ -64,8 +64,10 @@ class LayerConfig:
 
     def _plain_arguments(self):
         bound = dict(inspect.signature(type(self)).bind(*self._init_call[0], **self._init_call[1]).arguments)
-        bound.update(bound.pop("kwargs", {}))
         signature = inspect.signature(type(self)).parameters
+        for name, parameter in signature.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                bound.update(bound.pop(name, {}))
         defaults = {k: p.default for k, p in signature.items() if p.default is not p.empty}
         values = {**defaults, **bound}
         values.pop("name", None)
@@ -84,10 +86,19 @@ class LayerConfig:
         config = dict(config)
         if isinstance(config.get("dtype"), dict):
             config["dtype"] = dtype_policy.get(config["dtype"])
+        parameters = inspect.signature(cls).parameters
+        anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        late = [] if anything else [key for key in ("trainable", "dtype") if key in config and key not in parameters]
+        late = {key: config.pop(key) for key in late}  # written by every layer, but not taken by this constructor
         try:
-            return cls(**config)
+            layer = cls(**config)
         except TypeError as error:
             raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
+        if late.get("trainable") is False:
+            layer.trainable = False
+        if "dtype" in late:
+            layer.dtype_policy = late["dtype"]
+        return layer
 
 
 def _is_plain(value):

@@ -84,11 +84,10 @@ class Functional(Model):
         return self
 
     def _move_inputs(self, fn):
-        moved = [
-            (shape, fn(torch.empty(0, dtype=kind)).dtype if kind is not None and kind.is_floating_point else kind, optional)
-            for shape, kind, optional in self._input_types
-        ]
-        self.__dict__["_input_types"] = moved
+        def moved(kind):
+            return fn(torch.empty(0, dtype=kind)).dtype if kind is not None and kind.is_floating_point else kind
+
+        self.__dict__["_input_types"] = [(shape, moved(kind), optional) for shape, kind, optional in self._input_types]
 
     def _learn_inputs(self):
         d = self.__dict__
@@ -97,7 +96,9 @@ class Functional(Model):
             for tensor in self._graph.inputs
         ]
         d["_single_input"] = not tree.is_nested(self._input_structure)
-        d["_single_output"] = not tree.is_nested(self._output_structure)
+        result = self._output_structure  # a list of one output is that output, when called
+        d["_result_structure"] = result[0] if isinstance(result, (list, tuple)) and len(result) == 1 else result
+        d["_single_output"] = not tree.is_nested(d["_result_structure"])
 
     @staticmethod
     def _optional(tensor):
@@ -143,7 +144,7 @@ class Functional(Model):
         if mask is not None:
             _attach_masks(flat, mask)
         outputs = graph.run(flat, self._constant_values() if self._constants else ())
-        return outputs[0] if self._single_output else tree.pack_sequence_as(self._output_structure, outputs)
+        return outputs[0] if self._single_output else tree.pack_sequence_as(self._result_structure, outputs)
 
     def _prepare(self, inputs):
         """Flat inputs in the graph's order, with the rank and dtype that each input declares."""
@@ -199,8 +200,6 @@ class Functional(Model):
             a is not None and a != b for a, b in zip(shape[1:], found[1:], strict=False)
         ):
             value = self._adjust_rank(index, value, shape)
-        elif shape and shape[0] is not None and found[0] is not None and found[0] != shape[0]:
-            self._refuse_shape(index, found, shape)
         if isinstance(value, torch.Tensor) and dtype is not None and value.dtype is not dtype:
             mask = getattr(value, "_keras_mask", None)
             value = value.to(dtype)
@@ -208,8 +207,8 @@ class Functional(Model):
                 value._keras_mask = mask
         elif dtype is not None and isinstance(value, np.ndarray) and value.dtype.kind in "US":
             raise ValueError(
-                f"Input {self.input_names[index]!r} of model {self.name!r} expects numbers, got strings: put a layer such "
-                "as StringLookup or TextVectorization in front, or an Input(dtype='string')."
+                f"Input {self.input_names[index]!r} of model {self.name!r} expects numbers, got strings: put a layer "
+                "such as StringLookup or TextVectorization in front, or an Input(dtype='string')."
             )
         return value
 
@@ -222,7 +221,7 @@ class Functional(Model):
             value = value[..., None] if isinstance(value, KerasTensor) else value.unsqueeze(-1)
         adjusted = tuple(value.shape)
         fits = len(adjusted) == len(shape) and all(
-            a is None or b is None or a == b for a, b in zip(shape, adjusted, strict=True)
+            a is None or b is None or a == b for a, b in zip(shape[1:], adjusted[1:], strict=True)
         )
         if not fits:
             self._refuse_shape(index, found, shape)
@@ -242,15 +241,22 @@ class Functional(Model):
         else:
             with scopes.override(names=()):
                 outputs = self._graph.replay(flat, lambda op, args, kwargs: op.compute_output_spec(*args, **kwargs))
-        return tree.pack_sequence_as(self._output_structure, outputs)
+        return tree.pack_sequence_as(self._result_structure, outputs)
 
     def compute_output_shape(self, input_shape):
         specs = tree.map_up_to(self._input_structure, lambda shape: KerasTensor(tuple(shape)), input_shape)
         outputs = self.compute_output_spec(specs)
         return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
 
-    input_shape = property(lambda self: _shapes(self._graph.inputs), doc="Shape of the input, or list of shapes in flat order.")
-    output_shape = property(lambda self: _shapes(self._graph.outputs), doc="Shape of the output, or list of shapes in flat order.")
+    @property
+    def input_shape(self):
+        """Shape of the input, or list of shapes in flat order."""
+        return _shapes(self._graph.inputs)
+
+    @property
+    def output_shape(self):
+        """Shape of the output, or list of shapes in flat order."""
+        return _shapes(self._graph.outputs)
 
     def build(self, input_shape=None):
         """A functional model is built from the start."""
@@ -263,9 +269,10 @@ class Functional(Model):
         """Nothing to do: the graph is the build."""
 
     def __setattr__(self, name, value):
-        """A subclass may use the name of one of the graph's layers for something else; the graph's layer moves aside."""
+        """A subclass may give the name of one of the graph's layers to something else; that layer moves aside."""
         modules = self.__dict__.get("_modules", {})
-        if name in modules and modules[name] is not value and any(modules[name] is layer for layer in self._graph.layers):
+        present = modules.get(name)
+        if present is not None and present is not value and any(present is layer for layer in self._graph.layers):
             renamed = {free_key(modules, name) if key == name else key: layer for key, layer in modules.items()}
             modules.clear()
             modules.update(renamed)

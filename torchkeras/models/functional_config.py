@@ -77,8 +77,8 @@ def _implied_arguments(layer, args, kwargs):
 def _explicit_arguments(operation, args, kwargs):
     """The arguments without those that say nothing: masks of None, and `training=False` where that is the default.
 
-    Keras writes defaults down like what the user said. Here an explicit `training` wins over the trainer's, so a default must not
-    pass for one: a Dropout from a file would never drop.
+    Keras writes defaults down like what the user said. Here an explicit `training` wins over the trainer's, so a
+    default must not pass for one: a Dropout from a file would never drop.
     """
     if isinstance(operation, FunctionOperation):
         if getattr(operation.function, "keras_class", None) == "GetItem" and isinstance(args[1], list):
@@ -145,7 +145,7 @@ def functional_from_config(cls, config, custom_objects=None):
     operations = {}
     for entry in config["layers"]:
         operations[entry.get("name") or entry["config"]["name"]] = layer_from_config(entry)
-    made = {name: [node for node in op._inbound_nodes] for name, op in operations.items()}
+    made = {name: list(op._inbound_nodes) for name, op in operations.items()}
     waiting = [
         (name, number, node)
         for entry in config["layers"]
@@ -165,7 +165,8 @@ def functional_from_config(cls, config, custom_objects=None):
                 "a missing layer)."
             )
         waiting = later
-    inputs, outputs = (_read_structure(config[key], operations, calls_made) for key in ("input_layers", "output_layers"))
+    inputs = _read_structure(config["input_layers"], operations, calls_made)
+    outputs = _read_structure(config["output_layers"], operations, calls_made)
     extra = {key: config[key] for key in ("name", "trainable") if key in config}
     known = {"name", "trainable", "layers", "input_layers", "output_layers"}
     if cls.__init__ is not Functional.__init__ and issubclass(cls, Functional):
@@ -219,5 +220,7 @@ def _read_structure(structure, operations, calls_made):
         try:
             return _tensor([name, node - isinstance(operations.get(name), Functional), index], calls_made)
         except (_NotYet, IndexError):
-            raise ValueError(f"The config names output {index} of call {node} of layer {name!r}, which its graph does not make.") from None
+            raise ValueError(
+                f"The config names output {index} of call {node} of layer {name!r}, which its graph does not make."
+            ) from None
     return type(structure)(_read_structure(value, operations, calls_made) for value in structure)

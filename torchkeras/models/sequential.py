@@ -144,7 +144,7 @@ class Sequential(Model):
         if not is_shape(shape):
             self.built = True  # a first layer that takes several tensors: no graph, layer by layer
             return
-        self.build((None, *shape[1:]) if len(shape) else shape)
+        self.build(shape)
 
     def call(self, inputs, training=None, mask=None):
         if self._inner is not None:
