@@ -258,15 +258,27 @@ class ArraySource:
         """A batch to look at, without disturbing the order."""
         return _map(lambda leaf: leaf[: self.batch_size].to(self.device), self._arrays)
 
+    def look(self):
+        """The first batch, at the price in random numbers that Keras pays for looking at the data after `compile`."""
+        _draw()
+        if self.shuffle:
+            _draw()
+        return self.first_batch()
+
     def _order(self):
         """A random order of the samples: of all, or within each batch (`shuffle="batch"`)."""
         if self.shuffle != "batch":
-            return torch.randperm(self.rows)
+            return torch.randperm(self.rows, generator=torch.Generator().manual_seed(int(_draw())))
         size = self.batch_size
         return torch.cat([start + torch.randperm(min(size, self.rows - start)) for start in range(0, self.rows, size)])
 
     def _pass(self):
-        """One run through the data."""
+        """One run through the data. The numbers drawn before and after are those of the loader that Keras uses."""
+        _draw()
+        yield from self._run()
+        _draw()
+
+    def _run(self):
         arrays, order = self._arrays, None
         if self.shuffle:
             order = self._order()
@@ -282,6 +294,12 @@ class ArraySource:
                 lambda leaf, w=where: leaf[w] if isinstance(w, slice) or leaf is None else _take(leaf, w), arrays
             )
             yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch)
+
+
+def _draw():
+    """One number of torch's random stream. Drawing where Keras's loaders draw keeps orders and dropout masks after
+    `set_random_seed` equal to Keras's."""
+    return torch.empty((), dtype=torch.int64).random_()
 
 
 def _steps(value):

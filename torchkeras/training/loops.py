@@ -85,7 +85,7 @@ class Loops:
         )
         self.__dict__["stop_training"] = False
         with self._compiled_trainable.in_force(self):
-            self._get_ready_to_learn(source.first_batch())
+            self._get_ready_to_learn(self._first_look(source))
             callbacks = self._loop_callbacks(callbacks, verbose, True, epochs=epochs, steps=source.num_batches)
             callbacks.on_train_begin()
             logs = {}
@@ -101,6 +101,12 @@ class Loops:
             self._finish_learning()
             callbacks.on_train_end(logs)
         return self.history
+
+    def _first_look(self, source):
+        """A batch to make weights for. The first one after `compile` costs random numbers, as in Keras."""
+        batch = source.first_batch() if self.__dict__["_looked"] else source.look()
+        self.__dict__["_looked"] = True
+        return batch
 
     def _train_epoch(self, source, callbacks):
         step, logs, every = self._train_function(), None, self.steps_per_execution
@@ -153,7 +159,7 @@ class Loops:
         refuse_unknown(Loops.evaluate, older)
         source = ArraySource(*adapt(x, y, sample_weight), batch_size, device=self._model_device(), steps=steps)
         with torch.no_grad():
-            self._ensure_weights(source.first_batch())
+            self._ensure_weights(self._first_look(source))
         callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
         return self._in_order(self._test(source, callbacks), return_dict)
 

@@ -15,7 +15,8 @@ class SingleBatches:
 
     def _one_batch(self, x, y=None, sample_weight=None, class_weight=None):
         source = ArraySource(*adapt(x, y, sample_weight), 2**62, class_weight=class_weight, device=self._model_device())
-        return next(iter(source.batches()))
+        self.__dict__["_looked"] = True
+        return source.first_batch()
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False, reset_metrics=True):
         """One update on one batch. Returns the loss, or a list in the order of `metrics_names`, or a dict.

@@ -103,6 +103,7 @@ class Trainer(Loops, SingleBatches, Steps):
             _compiled_call_impl=None,
             _loss_sources_at=None,
             _learned=None,
+            _looked=False,
             _loss_tracker=Mean(name="loss"),
             _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, self._known_output_names()),
             _compile_metrics=None,
