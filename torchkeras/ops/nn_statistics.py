@@ -3,13 +3,24 @@
 May import core and the makers.
 """
 
+import contextlib
+
 import torch
 from torch.nn import functional as F
 
 from torchkeras.core.dtypes import NAMES, result_type, standardize_dtype, torch_dtype
 from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import as_float, as_tensor, axes_of, canonical_axis, promoted, reduced_shape
+from torchkeras.ops._makers import (
+    as_float,
+    as_tensor,
+    axes_of,
+    canonical_axis,
+    joint_type,
+    promoted,
+    reduced_shape,
+    shape_of,
+)
 
 _HALVES = (torch.float16, torch.bfloat16)
 
@@ -117,7 +128,27 @@ def normalize(x, axis=-1, order=2, epsilon=None):
 # -- attention --------------------------------------------------------------------------------------------------------
 
 
-@operation("DotProductAttention", "nn", ("query", "key", "value", "bias", "mask", "scale"))
+def _attention_spec(query, key, value, bias=None, mask=None, scale=None, **config):
+    _check_attention(query, key, value, bias, mask, config.get("attn_logits_soft_cap"))
+    return KerasTensor((*shape_of(query)[:-1], shape_of(value)[-1]), joint_type((query, key, value)))
+
+
+def _check_attention(query, key, value, bias, mask, attn_logits_soft_cap):
+    shapes = [tuple(shape_of(x)) for x in (query, key, value)]
+    if {len(shape) for shape in shapes} != {4}:
+        raise ValueError(f"dot_product_attention needs shapes (batch, length, heads, size), got {shapes}.")
+    if bias is not None and mask is not None:
+        raise ValueError("dot_product_attention takes `bias` or `mask`, not both.")
+    if attn_logits_soft_cap is not None:
+        raise ValueError("attn_logits_soft_cap exists only on TPUs; leave it out.")
+
+
+@operation(
+    "DotProductAttention",
+    "nn",
+    ("query", "key", "value", "bias", "mask", "scale"),
+    output_spec=_attention_spec,
+)
 def _attention(
     query,
     key,
@@ -130,37 +161,43 @@ def _attention(
     attn_logits_soft_cap=None,
 ):
     query, key, value = promoted(query, key, value)
-    if {query.dim(), key.dim(), value.dim()} != {4}:
-        raise ValueError(
-            "dot_product_attention needs shapes (batch, length, heads, size), got "
-            f"{tuple(query.shape)}, {tuple(key.shape)}, {tuple(value.shape)}."
-        )
-    if bias is not None and mask is not None:
-        raise ValueError("dot_product_attention takes `bias` or `mask`, not both.")
-    if attn_logits_soft_cap is not None:
-        raise ValueError("attn_logits_soft_cap exists only on TPUs; leave it out.")
+    _check_attention(query, key, value, bias, mask, attn_logits_soft_cap)
     added = _added_to_logits(query, key, bias, mask, is_causal)
-    is_causal = is_causal and mask is None
+    is_causal = is_causal and added is None
     query, key, value = (x.transpose(1, 2) for x in (query, key, value))
     if query.shape[1] > key.shape[1] > 1:  # grouped queries
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    result = F.scaled_dot_product_attention(query, key, value, added, is_causal=is_causal, scale=scale)
+    with _only_flash(query, key, value, added, is_causal) if flash_attention else contextlib.nullcontext():
+        result = F.scaled_dot_product_attention(query, key, value, added, is_causal=is_causal, scale=scale)
     return result.transpose(1, 2)
+
+
+def _only_flash(query, key, value, added, is_causal):
+    """Holds torch to its flash kernel. Raises `RuntimeError` where that cannot serve, instead of a slower one."""
+    parameters = torch.backends.cuda.SDPAParams(query, key, value, added, 0.0, is_causal, False)
+    if not torch.backends.cuda.can_use_flash_attention(parameters, True):
+        raise RuntimeError(
+            f"flash_attention=True, but torch has no flash kernel for {query.dtype} on {query.device}, these shapes "
+            "or this mask (the warnings say which). Leave the argument out to let torch choose."
+        )
+    return torch.nn.attention.sdpa_kernel([torch.nn.attention.SDPBackend.FLASH_ATTENTION])
 
 
 def _added_to_logits(query, key, bias, mask, is_causal):
     """What is added to the attention logits: the bias, or large negative numbers where the mask is false."""
-    if bias is not None:
-        return as_tensor(bias, query.dtype, query.device)
-    if mask is None:
+    if bias is None and mask is None:
         return None
-    mask = as_tensor(mask, "bool", query.device)
-    if is_causal:
-        mask = mask & torch.ones(query.shape[1], key.shape[1], dtype=torch.bool, device=query.device).tril()
     # Not minus infinity: a row without any true entry attends evenly, as in Keras, instead of giving NaN.
     lowest = torch.full((), 0.7 * torch.finfo(query.dtype).min, dtype=query.dtype, device=query.device)
-    return torch.where(mask, torch.zeros_like(lowest), lowest)
+    causal = (
+        torch.ones(query.shape[1], key.shape[1], dtype=torch.bool, device=query.device).tril() if is_causal else None
+    )
+    if bias is not None:
+        bias = as_tensor(bias, query.dtype, query.device)
+        return bias if causal is None else torch.where(causal, bias, lowest)
+    mask = as_tensor(mask, "bool", query.device)
+    return torch.where(mask if causal is None else mask & causal, torch.zeros_like(lowest), lowest)
 
 
 def dot_product_attention(
@@ -183,7 +220,8 @@ def dot_product_attention(
         mask: true where a query may look at a key, broadcast likewise.
         scale: factor on the logits, by default `1 / sqrt(size)`.
         is_causal: a query sees no later key.
-        flash_attention: accepted; torch chooses its fastest kernel by itself.
+        flash_attention: True raises `RuntimeError` where torch's flash kernel cannot serve; otherwise torch chooses the
+            fastest kernel by itself.
 
     torch: `F.scaled_dot_product_attention` with heads before length.
     """

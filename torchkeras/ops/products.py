@@ -98,7 +98,34 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     return result[..., 2] if flat else torch.moveaxis(result, -1, axisc)
 
 
-@operation("Einsum", "numpy", ("operands",))
+def _einsum_spec(*operands, subscripts):
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(operands):
+        raise ValueError(f"einsum: {subscripts!r} has {len(terms)} terms, but {len(operands)} operands came.")
+    sizes, dots = {}, ()
+    for term, operand in zip(terms, operands, strict=True):
+        shape = tuple(shape_of(operand))
+        if "..." in term:
+            before = term.index("...")
+            after = len(shape) - (len(term) - before - 3)
+            dots, shape = broadcast_shape(dots, shape[before:after]), (*shape[:before], *shape[after:])
+        names = term.replace("...", "")
+        if len(names) != len(shape):
+            raise ValueError(
+                f"einsum: the term {term!r} of {subscripts!r} does not fit shape {tuple(shape_of(operand))}."
+            )
+        for name, size in zip(names, shape, strict=True):
+            sizes[name] = broadcast_shape((sizes.get(name, 1),), (size,))[0]
+    if not arrow:
+        output = ("..." if "..." in inputs else "") + "".join(sorted(c for c in sizes if inputs.count(c) == 1))
+    left, _, right = output.partition("...")
+    dots = dots if "..." in output else ()
+    result = (*(sizes[name] for name in left), *dots, *(sizes[name] for name in right))
+    return KerasTensor(Shape(result), _product_type(*operands))
+
+
+@operation("Einsum", "numpy", ("operands",), output_spec=_einsum_spec)
 def _einsum(*operands, subscripts):
     return _product(lambda *tensors: torch.einsum(subscripts, *tensors), *operands, wide=True)
 

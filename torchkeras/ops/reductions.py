@@ -212,7 +212,12 @@ def top_k(x, k, sorted=True):
     return values, indices.to(torch.int32)
 
 
-@operation("InTopK", "math", ("targets", "predictions"))
+@operation(
+    "InTopK",
+    "math",
+    ("targets", "predictions"),
+    output_spec=lambda targets, predictions, k: KerasTensor(shape_of(targets), "bool"),
+)
 def in_top_k(targets, predictions, k):
     """True where the class `targets[i]` is among the `k` best of `predictions[i]`; ties at the border count."""
     targets, predictions = as_tensor(targets).long(), as_tensor(predictions)
