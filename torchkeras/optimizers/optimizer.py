@@ -41,6 +41,9 @@ _CONFIG_ORDER = (
     "gradient_accumulation_steps",
 )
 
+# Without torch's wrapper, which imports its compiler (more than a second) only to say that this is not to be compiled.
+_add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+
 
 class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchState, Configured, torch.optim.Optimizer):
     """Base class of optimizers.
@@ -138,7 +141,7 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
         self._forget_variables()
         self._trainable_variables = variables
         self._trainable_variables_indices = {id(variable): i for i, variable in enumerate(variables)}
-        torch.optim.Optimizer.add_param_group(self, {"params": list(variables), "lr": self._learning_rate})
+        _add_param_group(self, {"params": list(variables), "lr": self._learning_rate})
         if self.use_ema:
             self._model_variables_moving_average = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
@@ -160,7 +163,7 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
                 f"{type(self).__name__} is built once with all its variables. Make a new one for other variables, or "
                 "use a torch.optim optimizer for groups with settings of their own."
             )
-        super().add_param_group(param_group)
+        _add_param_group(self, param_group)
 
     def _var_key(self, variable):
         return id(variable)
