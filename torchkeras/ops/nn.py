@@ -37,6 +37,15 @@ from torchkeras.ops.nn_activations import (
     tanh_shrink,
     threshold,
 )
+from torchkeras.ops.nn_spatial import (
+    conv_transpose,
+    depth_to_space,
+    fold,
+    polar,
+    psnr,
+    space_to_depth,
+    unfold,
+)
 from torchkeras.ops.nn_statistics import (
     batch_normalization,
     binary_crossentropy,
@@ -69,11 +78,14 @@ __all__ = [
     "categorical_crossentropy",
     "celu",
     "conv",
+    "conv_transpose",
     "ctc_decode",
     "ctc_loss",
+    "depth_to_space",
     "depthwise_conv",
     "dot_product_attention",
     "elu",
+    "fold",
     "gelu",
     "glu",
     "hard_shrink",
@@ -90,6 +102,8 @@ __all__ = [
     "multi_hot",
     "normalize",
     "one_hot",
+    "polar",
+    "psnr",
     "relu",
     "relu6",
     "rms_normalization",
@@ -101,6 +115,7 @@ __all__ = [
     "softmax",
     "softplus",
     "softsign",
+    "space_to_depth",
     "sparse_categorical_crossentropy",
     "sparse_plus",
     "sparse_sigmoid",
@@ -109,4 +124,5 @@ __all__ = [
     "swish",
     "tanh_shrink",
     "threshold",
+    "unfold",
 ]
