@@ -29,7 +29,9 @@ from torchkeras import (
 from torchkeras.core.dtype_policy import DTypePolicy, FloatDTypePolicy
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
+from torchkeras.core.remat import RematScope, remat
 from torchkeras.core.scopes import device, name_scope
+from torchkeras.core.stateless import StatelessScope, SymbolicScope
 from torchkeras.core.symbolic import KerasTensor, Operation
 from torchkeras.core.variable import Variable
 from torchkeras.initializers import Initializer
@@ -37,6 +39,7 @@ from torchkeras.layers import Input
 from torchkeras.losses import Loss
 from torchkeras.metrics import Metric
 from torchkeras.models import Model, Sequential
+from torchkeras.models.function import Function
 from torchkeras.optimizers import Optimizer
 from torchkeras.regularizers import Regularizer
 from torchkeras.shim import install, uninstall
@@ -53,6 +56,7 @@ def version():
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "Function",
     "Initializer",
     "Input",
     "InputSpec",
@@ -64,7 +68,10 @@ __all__ = [
     "Operation",
     "Optimizer",
     "Regularizer",
+    "RematScope",
     "Sequential",
+    "StatelessScope",
+    "SymbolicScope",
     "Variable",
     "__version__",
     "activations",
@@ -88,6 +95,7 @@ __all__ = [
     "optimizers",
     "random",
     "regularizers",
+    "remat",
     "saving",
     "tree",
     "uninstall",

@@ -15,7 +15,7 @@ import types
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, scopes, shape_probe, wiring
+from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, remat, scopes, shape_probe, wiring
 from torchkeras.core.layer_config import LayerConfig
 from torchkeras.core.layer_inputs import LayerInputs, any_mask
 from torchkeras.core.layer_state import LayerState
@@ -118,6 +118,7 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
             _scope_open=False,
             _trainable=True,
             _collector=None,
+            _remat=state.remat[-1] if state.remat else None,
             _loss_functions=[],
             _seed_generators=[],
             _metrics=[],
@@ -370,7 +371,7 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
                 kwargs["training"] = resolved
         if mask is not None and info.mask:
             kwargs["mask"] = mask
-        if d["_modules"] or policy.mixed:
+        if d["_modules"] or policy.mixed or d["_remat"]:
             outputs = self._call_in_scope(training, (x,), kwargs)
         else:
             outputs = self.call(x, **kwargs)
@@ -403,7 +404,8 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
             state.casting = self
         foreign = self._set_foreign_mode(training) if training is not None else ()
         try:
-            return self.call(*args, **kwargs)
+            call = self.call if d["_remat"] is None else remat.call_of(self, d["_remat"], args)
+            return call(*args, **kwargs)
         finally:
             state.training, state.losses, state.casting = before
             for module in foreign:
@@ -479,7 +481,7 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         first = args[0] if args else kwargs.get(info.names[0]) if info.names else None
         if self.input_spec is not None:
             input_spec.check(self.input_spec, first, d["_name"])
-        if d["_modules"] or d["_dtype_policy"].mixed:
+        if d["_modules"] or d["_dtype_policy"].mixed or d["_remat"]:
             outputs = self._call_in_scope(training, args, kwargs)
         else:
             outputs = self.call(*args, **kwargs)

@@ -27,6 +27,8 @@ class _ThreadState(threading.local):
     unsafe = None  # whether the running deserialization may make what holds code
     unsafe_unless_told = False  # the same, where a deserialization says nothing
     remat = ()  # the open RematScope blocks, outermost first
+    drawn = None  # seeds drawn so far in the first run of a rematerialized function
+    redrawn = None  # iterator over them in its second run
     stateless = None  # the open StatelessScope
     symbolic = None  # the open SymbolicScope
 

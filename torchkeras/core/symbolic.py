@@ -189,9 +189,7 @@ class Node:
         operation._inbound_nodes.append(self)
         self.parent_nodes = []
         for tensor in self.arguments.keras_tensors:
-            history = getattr(tensor, "_keras_history", None)
-            if history is None:
-                raise ValueError(f"{tensor!r} comes from no operation: make inputs with keras.Input().")
+            history = getattr(tensor, "_keras_history", None) or Source(tensor).history
             parent = history.operation._inbound_nodes[history.node_index]
             self.parent_nodes.append(parent)
             history.operation._outbound_nodes.append(self)
@@ -230,6 +228,16 @@ class Operation:
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
+
+
+class Source(Operation):
+    """Where a KerasTensor comes from that no operation made: its node is an input node of `keras.Function`s."""
+
+    def __init__(self, tensor):
+        self.name = tensor.name
+        self._inbound_nodes, self._outbound_nodes = [], []
+        Node(self, outputs=tensor)
+        self.history = tensor._keras_history
 
 
 class FunctionOperation(Operation):
@@ -301,12 +309,10 @@ def operation(keras_class, module, tensors=("x",), output_spec=None, names=None)
     """
 
     def decorate(function):
-        signature = inspect.signature(function)
-
         @functools.wraps(function)
         def public(*args, **kwargs):
             if any_symbolic(args, kwargs):
-                return _record(public, signature, args, kwargs)
+                return _record(public, args, kwargs)
             return function(*args, **kwargs)
 
         public.keras_class, public.keras_module = keras_class, f"keras.src.ops.{module}"
@@ -317,7 +323,11 @@ def operation(keras_class, module, tensors=("x",), output_spec=None, names=None)
     return decorate
 
 
-def _record(public, signature, args, kwargs):
+_signature = functools.cache(inspect.signature)  # on first use: at import it would cost more than all else here
+
+
+def _record(public, args, kwargs):
+    signature = _signature(public.compute)
     bound = signature.bind(*args, **kwargs)
     given = frozenset(bound.arguments)
     bound.apply_defaults()

@@ -12,6 +12,7 @@ import torch
 
 from torchkeras.core import scopes
 from torchkeras.core.dtypes import standardize_dtype, torch_dtype
+from torchkeras.core.scopes import state
 
 
 class Variable(torch.nn.Parameter):
@@ -90,12 +91,12 @@ class Variable(torch.nn.Parameter):
 
     @property
     def value(self):
-        """The variable itself: it is a tensor already."""
-        return self
+        """The variable itself: it is a tensor already. Inside a StatelessScope, its value there."""
+        return self if state.stateless is None else state.stateless._value_for(self)
 
     def read_value(self):
         """Keras 2's spelling of `value`."""
-        return self
+        return self.value
 
     def get_shape(self):
         """The shape as a tuple."""
@@ -110,17 +111,24 @@ class Variable(torch.nn.Parameter):
                     f"The shape of the variable and of the assigned value must match: variable {self.path!r} has "
                     f"shape {tuple(self.shape)}, the value has {tuple(value.shape)}."
                 )
-            self.copy_(value)
+            if state.stateless is not None:
+                state.stateless.add_update((self, value.to(self.dtype)))
+            else:
+                self.copy_(value)
         return self
 
     def assign_add(self, value):
         """Adds in place."""
+        if state.stateless is not None:
+            return self.assign(self.value + torch.as_tensor(value, dtype=self.dtype, device=self.device))
         with torch.no_grad():
             self.add_(torch.as_tensor(value, dtype=self.dtype, device=self.device))
         return self
 
     def assign_sub(self, value):
         """Subtracts in place."""
+        if state.stateless is not None:
+            return self.assign(self.value - torch.as_tensor(value, dtype=self.dtype, device=self.device))
         with torch.no_grad():
             self.sub_(torch.as_tensor(value, dtype=self.dtype, device=self.device))
         return self
@@ -135,6 +143,12 @@ class Variable(torch.nn.Parameter):
             tensor = tensor.float()
         array = tensor.numpy().copy()
         return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __float__(self):
+        return float(self.detach().item())
+
+    def __int__(self):
+        return int(self.detach().item())
 
     def __repr__(self, **kwargs):
         name = standardize_dtype(self.dtype)

@@ -60,10 +60,16 @@ class SeedGenerator:
         """The 32-bit seed of the next draw as a Python integer; advances the counter."""
         first, second = self._words()
         self._advance()
-        self._mirror = (self.state._version, first, second + 1)
+        self._remember(first, second + 1)
         return (first + second) & 0xFFFFFFFF
 
+    def _remember(self, *words):
+        if state.stateless is None:
+            self._mirror = (self.state._version, *words)
+
     def _words(self):
+        if state.stateless is not None:  # the words of the scope, not the variable's
+            return self.state.value.tolist()
         if self._mirror is None or self._mirror[0] != self.state._version:
             self._mirror = (self.state._version, *self.state.tolist())
         return self._mirror[1:]
@@ -76,7 +82,7 @@ class SeedGenerator:
         """The step of the global generator, whose order of use is not defined: 32-bit arithmetic that wraps around."""
         words = [_wrap((word + 1) * 5387) % 933199 for word in self._words()]
         self.state.assign(torch.tensor(words, dtype=torch.int64))
-        self._mirror = (self.state._version, *words)
+        self._remember(*words)
 
     def take_scrambled(self):
         """As `take`, stepping as the global generator does."""
@@ -138,12 +144,18 @@ def _seed_word(seed):
 
 
 def seed_number(seed):
-    """The 32-bit number that seeds one draw; advances generators."""
+    """The 32-bit number that seeds one draw; advances generators, except where a function runs again (core/remat)."""
+    if state.redrawn is not None:
+        return next(state.redrawn)
     if getattr(seed, "_is_seed_generator", False):
-        return seed.take()
-    if seed is None:
-        return global_seed_generator().take_scrambled()
-    return _seed_word(seed) & 0xFFFFFFFF
+        number = seed.take()
+    elif seed is None:
+        number = global_seed_generator().take_scrambled()
+    else:
+        number = _seed_word(seed) & 0xFFFFFFFF
+    if state.drawn is not None:
+        state.drawn.append(number)
+    return number
 
 
 def set_random_seed(seed):
