@@ -26,7 +26,7 @@ def lstm(sequences, states, mask, weights, needs_state):
     kernel, recurrent_kernel = kernel.t(), recurrent_kernel.t()
     if mask is None:
         outputs, h, c = _run(torch._VF.lstm, sequences, states, kernel, recurrent_kernel, bias)
-        return outputs[:, -1], outputs, [h, c]
+        return h, outputs, [h, c]
     packed, padding = _pack(sequences, mask)
     if needs_state:
         packed, kernel = _hold_cell_state(packed, padding, kernel)
@@ -60,7 +60,7 @@ def _one_state(function, sequences, states, mask, *weights):
     """A kernel whose state is its output."""
     if mask is None:
         outputs, h = _run(function, sequences, states, *weights)
-        return outputs[:, -1], outputs, [h]
+        return h, outputs, [h]
     outputs, _ = _run(function, _pack(sequences, mask)[0], states, *weights)
     outputs, h = _unpack(outputs, mask, states[0])
     return outputs[:, -1], outputs, [h]

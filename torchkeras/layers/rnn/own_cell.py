@@ -76,9 +76,9 @@ class OwnCell(RNN):
             return super()._run(sequences, states, mask, training)
         if not sequences.is_floating_point():
             sequences = sequences.to(self.dtype_policy.torch_compute)
-        dropped, _ = self.cell.draw_masks(sequences[:, 0], states[0], training)
-        if dropped is not None:
-            sequences = sequences * dropped.unsqueeze(1)
+        if training and self.dropout:
+            dropped, _ = self.cell.draw_masks(sequences[:, 0], states[0], training)
+            sequences = sequences if dropped is None else sequences * dropped.unsqueeze(1)
         last, outputs, states = self._run_kernel(sequences, states, mask)
         if mask is not None and self.zero_output_for_mask:
             outputs = outputs.masked_fill(mask.logical_not().unsqueeze(-1), 0.0)

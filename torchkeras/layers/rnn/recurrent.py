@@ -72,6 +72,8 @@ class RNN(Layer):
         sizes = self.cell.state_size
         self.state_size = [sizes] if isinstance(sizes, int) else list(sizes)
         self._state_names = []
+        self._call_takes = _parameters(self.cell.call)
+        self._initial_takes = _parameters(getattr(self.cell, "get_initial_state", None))
 
     def build(self, sequences_shape, initial_state_shape=None):
         batch, *rest = self._batch_first(sequences_shape)
@@ -98,7 +100,8 @@ class RNN(Layer):
         make = getattr(self.cell, "get_initial_state", None)
         if make is None:
             return zero_states(self.state_size, batch_size, getattr(self.cell, "compute_dtype", self.compute_dtype))
-        state = make(**_known(make, batch_size=batch_size, inputs=None, dtype=self.compute_dtype))
+        options = {"batch_size": batch_size, "inputs": None, "dtype": self.compute_dtype}
+        state = make(**{name: value for name, value in options.items() if name in self._initial_takes})
         return list(state) if tree.is_nested(state) else [state]
 
     def _make_states(self, batch_size):
@@ -232,7 +235,7 @@ class RNN(Layer):
             projected = cell._project(sequences, weights, masks[0])
             return (lambda z, before: cell._step(z, before, weights, masks[1])), projected.unbind(1)
         run = cell if callable(cell) else cell.call
-        options = _known(cell.call, training=training)
+        options = {"training": training} if "training" in self._call_takes else {}
         _forget_masks(cell)
 
         def step(inputs, before):
@@ -273,13 +276,9 @@ def _bool_mask(mask):
     return mask if mask.dtype is torch.bool else mask.to(torch.bool)
 
 
-def _known(function, **options):
-    """Those keyword arguments that a function takes."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return options
-    names = {p.name for p in parameters}
-    return {name: value for name, value in options.items() if name in names}
+def _parameters(function):
+    """Names of a function's parameters."""
+    return frozenset(inspect.signature(function).parameters) if function is not None else frozenset()
 
 
 def _forget_masks(cell):

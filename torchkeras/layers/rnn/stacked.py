@@ -50,6 +50,9 @@ class StackedRNNCells(Layer):
 
     cells = field(convert=_cells, save=serialize_keras_object)
 
+    def _configure(self):
+        self._take_training = tuple("training" in inspect.signature(cell.call).parameters for cell in self.cells)
+
     @property
     def state_size(self):
         return [cell.state_size for cell in self.cells]
@@ -76,11 +79,9 @@ class StackedRNNCells(Layer):
 
     def call(self, inputs, states, training=False, **kwargs):
         after = []
-        for cell, own in zip(self.cells, states, strict=True):
+        for cell, own, trains in zip(self.cells, states, self._take_training, strict=True):
             alone = not tree.is_nested(own)
-            options = dict(kwargs)
-            if "training" in inspect.signature(cell.call).parameters:
-                options["training"] = training
+            options = {**kwargs, "training": training} if trains else kwargs
             run = cell if callable(cell) else cell.call
             inputs, own = run(inputs, [own] if alone else list(own), **options)
             after.append(own[0] if alone and tree.is_nested(own) else own)
