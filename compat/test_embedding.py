@@ -46,3 +46,9 @@ def test_given_weights(listed):
     for layer in pair:
         with pytest.raises(ValueError):
             type(layer)(3, 2, weights=table.T)
+
+
+@pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=IndexError)
+def test_negative_index_counts_from_the_end():
+    differences = compare(case("Embedding", np.array([[-1, 2]]), input_dim=10, output_dim=2))
+    assert not differences
