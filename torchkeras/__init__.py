@@ -43,7 +43,7 @@ from torchkeras.models.function import Function
 from torchkeras.optimizers import Optimizer
 from torchkeras.regularizers import Regularizer
 from torchkeras.shim import install, uninstall
-from torchkeras.shim.notebook import load_ipython_extension
+from torchkeras.shim.notebook import load_ipython_extension, unload_ipython_extension
 
 __version__ = "3.15.1"  # the Keras release whose behaviour this is; the package's own version is in its metadata
 
@@ -99,6 +99,7 @@ __all__ = [
     "saving",
     "tree",
     "uninstall",
+    "unload_ipython_extension",
     "utils",
     "version",
 ]

@@ -12,7 +12,7 @@ import torch
 
 from torchkeras.core import dtypes, registry, scopes
 from torchkeras.core.symbolic import KerasTensor
-from torchkeras.errors import UnsafeFileError
+from torchkeras.errors import UnknownObjectError, UnsafeFileError
 
 _PLAIN = (str, bool, int, float, type(None))
 MAX_DEPTH = 100
@@ -93,10 +93,10 @@ def _serialize_function(function):
     if isinstance(function, type):
         module = entry.module if entry else function.__module__
         return {"module": module, "class_name": name, "config": None, "registered_name": None}
-    registered = registry.get_registered_name(function)
-    if entry is not None and entry.kind != "operation":
-        return {"module": entry.module, "class_name": "function", "config": entry.name, "registered_name": entry.name}
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": registered}
+    name = registry._package_names.get(function) or (
+        entry.name if entry is not None and entry.kind != "operation" else name
+    )
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def _serialize_instance(obj):
@@ -214,7 +214,7 @@ def resolve_class(config, kinds, what="object"):
     cls = registry.find(short, kinds, module)
     if cls is not None and (module is None or module.split(".")[0] in ("keras", "tf_keras", "torchkeras", "builtins")):
         return cls
-    raise ValueError(
+    raise UnknownObjectError(
         f"Unknown {what}: {name!r} (module {module!r}). If it is yours, pass custom_objects={{{short!r}: {short}}} or "
         f"decorate it with @keras.saving.register_keras_serializable()."
     )

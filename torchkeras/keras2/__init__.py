@@ -3,6 +3,6 @@
 May import everything below the shim. No other room has a branch on "Keras 2".
 """
 
-from torchkeras.keras2 import layers, losses, metrics, optimizers, training
+from torchkeras.keras2 import layers, losses, metrics, optimizers, regularizers, training
 
-__all__ = ["layers", "losses", "metrics", "optimizers", "training"]
+__all__ = ["layers", "losses", "metrics", "optimizers", "regularizers", "training"]

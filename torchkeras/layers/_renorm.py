@@ -1,10 +1,12 @@
 """Batch renormalization (Ioffe 2017): what it adds to BatchNormalization.
 
-Knows only the attributes of that layer. Training uses batch statistics corrected towards slow averages of them, so that
+May import core; knows only the attributes of that layer. Training uses batch statistics corrected towards slow averages of them, so that
 a small batch is normalized almost as inference will do it.
 """
 
 import torch
+
+from torchkeras.core.opaque import opaque
 
 _CLIPPING_KEYS = ("rmax", "rmin", "dmax")
 
@@ -22,15 +24,8 @@ def clipping(value):
     return value
 
 
-@torch.library.custom_op("torchkeras::snapshot", mutates_args=())
-def _snapshot(value: torch.Tensor) -> torch.Tensor:
-    """A copy that torch.compile cannot look into: its backward pass must not read a statistic that has moved since."""
-    return value.clone()
-
-
-@_snapshot.register_fake
-def _(value):
-    return torch.empty_like(value)
+# A copy that torch.compile cannot look into: the backward pass must not read a statistic that has moved since.
+_snapshot = opaque("snapshot(Tensor value) -> Tensor", torch.clone, torch.empty_like)
 
 
 class Renorm:

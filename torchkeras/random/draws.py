@@ -11,6 +11,7 @@ import torch
 
 from torchkeras.core import scopes
 from torchkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype, torch_dtype
+from torchkeras.core.opaque import opaque
 from torchkeras.core.scopes import state
 from torchkeras.random.seeds import draw_seed, seed_number
 
@@ -32,10 +33,7 @@ def _sample(kind, shape, first, second, dtype, generator, device):
     return torch.bernoulli(torch.full(shape, first, device=device), generator=generator)
 
 
-@torch.library.custom_op("torchkeras::draw", mutates_args={"words"})
-def _draw_op(
-    words: torch.Tensor, kind: str, shape: list[int], first: float, second: float, dtype: torch.dtype, advance: bool
-) -> torch.Tensor:
+def _draw_from(words, kind, shape, first, second, dtype, advance):
     generator = torch.Generator(device=words.device)
     generator.manual_seed(int(words.sum()) & 0xFFFFFFFF)
     if advance:
@@ -43,9 +41,15 @@ def _draw_op(
     return _sample(kind, shape, first, second, dtype, generator, words.device)
 
 
-@_draw_op.register_fake
-def _(words, kind, shape, first, second, dtype, advance):
+def _draw_shape(words, kind, shape, first, second, dtype, advance):
     return torch.empty(shape, dtype=dtype, device=words.device)
+
+
+_draw_op = opaque(
+    "draw(Tensor(a!) words, str kind, SymInt[] shape, float first, float second, ScalarType dtype, bool advance) -> Tensor",
+    _draw_from,
+    _draw_shape,
+)
 
 
 def _draw(kind, shape, seed, dtype, first=0.0, second=1.0, device=None):
