@@ -379,7 +379,7 @@ def test_own_loss_and_metric_classes():
                 self.largest.assign(k.ops.maximum(self.largest, k.ops.max(y_pred)))
 
             def result(self):
-                return self.largest
+                return 1.0 * self.largest  # Keras would read the bare variable after its reset
 
         model = regressor(k, loss=Quartic(), metrics=[Largest()])
         return fit(model, validation_split=0.3), fit(model, sample_weight=WEIGHTS)

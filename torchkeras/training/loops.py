@@ -9,6 +9,7 @@ import torch
 
 from torchkeras import optimizers
 from torchkeras.callbacks import CallbackList, History
+from torchkeras.callbacks.logs import python_logs
 from torchkeras.core import scopes, tree
 from torchkeras.training.arguments import refuse_unknown, whole_number
 from torchkeras.training.data import ArraySource, adapt, rows_of, split_validation, unpack_x_y_sample_weight
@@ -92,7 +93,7 @@ class Loops:
             for epoch in range(initial_epoch, epochs):
                 self.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
-                logs = dict(self._result_or(self._train_epoch(source, callbacks)))
+                logs = python_logs(self._result_or(self._train_epoch(source, callbacks)))
                 if validate is not None and validate.due(epoch):
                     logs.update({f"val_{name}": value for name, value in validate(callbacks).items()})
                 callbacks.on_epoch_end(epoch, logs)
@@ -182,7 +183,7 @@ class Loops:
                     break
             if end and (index + 1) % every:
                 callbacks.on_test_batch_end(index, self.get_metrics_result if logs is None else logs)
-            logs = dict(self._result_or(logs))
+            logs = python_logs(self._result_or(logs))
         callbacks.on_test_end(logs)
         return logs
 
