@@ -58,18 +58,6 @@ def from_planes(planes, data_format, rank):
     return images if rank == 4 else images.squeeze(0)
 
 
-def to_pixels(images, data_format):
-    """A batch with channels last, `(batch, height, width, channels)`; a view."""
-    images = images if images.dim() == 4 else images.unsqueeze(0)
-    return images if data_format == "channels_last" else images.permute(0, 2, 3, 1)
-
-
-def from_pixels(pixels, data_format, rank):
-    """The way back from `to_pixels`."""
-    images = pixels if data_format == "channels_last" else pixels.permute(0, 3, 1, 2)
-    return images if rank == 4 else images.squeeze(0)
-
-
 def working_dtype(dtype):
     """The dtype to compute in: floats their own, integers and bools `floatx()`."""
     return dtype if dtype.is_floating_point else getattr(torch, settings.floatx)

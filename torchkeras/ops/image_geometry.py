@@ -1,8 +1,8 @@
 """Images read at other places: `map_coordinates` and the transforms of `keras.ops.image` built on it.
 
-May import core and the makers. Images are sampled by gathering whole pixels (all channels at once). torch's
-`grid_sample` is not used: it wants coordinates scaled to -1…1, and the rounding of that moves whole-number positions,
-so that an identity transform would no longer give back the image.
+May import core and the makers. Images are sampled by gathering pixels at whole-number places. torch's `grid_sample` is
+not used: it wants coordinates scaled to -1…1, and the rounding of that moves whole-number positions, so that an
+identity transform would no longer give back the image.
 """
 
 import functools
@@ -14,12 +14,12 @@ import torch
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._images import (
     choice,
-    from_pixels,
+    from_planes,
     image_shape,
     rounded_to,
     same_shape_spec,
     spec,
-    to_pixels,
+    to_planes,
     working_dtype,
 )
 from torchkeras.ops._makers import as_float, as_tensor, shape_of
@@ -65,10 +65,13 @@ def _sample(entries, sizes, coordinates, order, fill_mode, fill_value, start=0):
     """Weighted sums of the entries around each place.
 
     Args:
-        entries: a flattened grid, `(n,)`, or `(n, channels)`.
+        entries: a flattened grid, `(n,)`, or several, `(channels, n)`. Channels come first, so that weights spread over
+            whole planes and not over three numbers at a time.
         sizes: the grid's shape.
         coordinates: for each axis of the grid a tensor of places, all of one shape.
         start: where the grid begins in `entries`; a tensor for a batch of grids.
+
+    Returns `(*places)`, or `(channels, *places)`.
     """
     dtype = entries.dtype
     if not dtype.is_floating_point and isinstance(fill_value, (int, float)):
@@ -77,18 +80,15 @@ def _sample(entries, sizes, coordinates, order, fill_mode, fill_value, start=0):
     total = None
     for corner in itertools.product(*axes):
         flat = functools.reduce(lambda flat, pair: flat * pair[1] + pair[0], zip((i for i, _, _ in corner), sizes), 0)
-        value = entries[flat + start]
+        flat = flat + start
+        value = entries.index_select(-1, flat.reshape(-1)).reshape(*entries.shape[:-1], *flat.shape)
         if fill_mode == "constant":
             inside = functools.reduce(operator.and_, (inside for _, inside, _ in corner))
-            value = torch.where(_beside(inside, value), value, fill_value)
+            value = torch.where(inside, value, fill_value)
         if order:
-            value = _beside(functools.reduce(operator.mul, (weight for _, _, weight in corner)), value) * value
+            value = functools.reduce(operator.mul, (weight for _, _, weight in corner)) * value
         total = value if total is None else total + value
     return rounded_to(total, dtype)
-
-
-def _beside(x, value):
-    return x.unsqueeze(-1) if x.dim() < value.dim() else x
 
 
 def _map_spec(inputs, coordinates, order, fill_mode="constant", fill_value=0):
@@ -143,19 +143,21 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     return _sample(inputs.reshape(-1), inputs.shape, list(coordinates), order, fill_mode, fill_value)
 
 
-def _sample_images(pixels, rows, columns, interpolation, fill_mode, fill_value):
-    """`(batch, height, width, channels)` pixels read at `(batch, *places)` rows and columns."""
-    batch, height, width, channels = pixels.shape
-    start = torch.arange(batch, device=pixels.device).reshape(-1, *[1] * (rows.dim() - 1)) * (height * width)
-    entries = pixels.reshape(-1, channels)
-    return _sample(entries, (height, width), (rows, columns), _ORDERS[interpolation], fill_mode, fill_value, start)
+def _sample_images(images, data_format, rows, columns, interpolation, fill_mode, fill_value):
+    """Images read at `(batch, height, width)` rows and columns."""
+    planes = to_planes(images, data_format).transpose(0, 1)
+    channels, batch, height, width = planes.shape
+    start = torch.arange(batch, device=planes.device)[:, None, None] * (height * width)
+    entries, places = planes.reshape(channels, -1), (rows, columns)
+    result = _sample(entries, (height, width), places, _ORDERS[interpolation], fill_mode, fill_value, start)
+    return from_planes(result.transpose(0, 1), data_format, images.dim()).contiguous()
 
 
-def _grid(pixels, dtype):
-    """Rows `(height, 1)` and columns `(1, width)` of each pixel."""
-    height, width = pixels.shape[1:3]
-    rows = torch.arange(height, dtype=dtype, device=pixels.device)[:, None]
-    return rows, torch.arange(width, dtype=dtype, device=pixels.device)
+def _grid(images, data_format, dtype):
+    """The number of images, and rows `(height, 1)` and columns `(width,)` of each pixel."""
+    batch, _, height, width = to_planes(images, data_format).shape
+    rows = torch.arange(height, dtype=dtype, device=images.device)[:, None]
+    return batch, rows, torch.arange(width, dtype=dtype, device=images.device)
 
 
 # -- affine -----------------------------------------------------------------------------------------------------------
@@ -189,6 +191,7 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     adds them to the coordinates, times the number of the channel).
 
     Example:
+        >>> images = torch.ones(2, 8, 8, 3)
         >>> right = affine_transform(images, [1, 0, -2, 0, 1, 0, 0, 0])  # moved by two pixels
     """
     choice(interpolation, _ORDERS, "interpolation")
@@ -198,15 +201,13 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     transform = as_float(as_tensor(transform, device=images.device))
     _check_transform(transform)
     data_format = data_format_or_default(data_format)
-    pixels = to_pixels(images, data_format)
-    transform = _one_per_image(transform.reshape(-1, 8), pixels.shape[0], "transform")
-    rows, columns = _grid(pixels, transform.dtype)
+    batch, rows, columns = _grid(images, data_format, transform.dtype)
+    transform = _one_per_image(transform.reshape(-1, 8), batch, "transform")
     a0, a1, a2, b0, b1, b2, c0, c1 = (number[:, None, None] for number in transform.unbind(-1))
     depth = c0 * columns + c1 * rows + 1
     new_columns = (a1 * rows + a0 * columns + a2) / depth
     new_rows = (b1 * rows + b0 * columns + b2) / depth
-    result = _sample_images(pixels, new_rows, new_columns, interpolation, fill_mode, fill_value)
-    return from_pixels(result, data_format, images.dim())
+    return _sample_images(images, data_format, new_rows, new_columns, interpolation, fill_mode, fill_value)
 
 
 def _one_per_image(values, batch, name):
@@ -260,16 +261,14 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
     )
     _check_points(start_points, end_points)
     data_format = data_format_or_default(data_format)
-    pixels = to_pixels(images, data_format)
+    batch, rows, columns = _grid(images, data_format, dtype)
     numbers = _homography(start_points.reshape(-1, 4, 2), end_points.reshape(-1, 4, 2))
-    numbers = _one_per_image(numbers, pixels.shape[0], "start_points")
-    rows, columns = _grid(pixels, dtype)
+    numbers = _one_per_image(numbers, batch, "start_points")
     a0, a1, a2, a3, a4, a5, a6, a7 = (number[:, None, None] for number in numbers.unbind(-1))
     depth = a6 * columns + a7 * rows + 1.0
     new_columns = (a0 * columns + a1 * rows + a2) / depth
     new_rows = (a3 * columns + a4 * rows + a5) / depth
-    result = _sample_images(pixels, new_rows, new_columns, interpolation, "constant", fill_value)
-    return from_pixels(result, data_format, images.dim())
+    return _sample_images(images, data_format, new_rows, new_columns, interpolation, "constant", fill_value)
 
 
 def _homography(start, end):
@@ -323,16 +322,15 @@ def elastic_transform(
     images = as_tensor(images)
     image_shape(images)
     data_format = data_format_or_default(data_format)
-    pixels = to_pixels(images, data_format)
+    batch, rows, columns = _grid(images, data_format, torch.int64)
+    shape = (batch, rows.shape[0], columns.shape[0])
     window = int(6 * sigma) | 1
     shifts = [
         blur(noise.unsqueeze(1) * sigma, (window, window), (sigma, sigma)).squeeze(1)
-        for noise in _fields(pixels.shape[:3], working_dtype(images.dtype), seed, images.device)
+        for noise in _fields(shape, working_dtype(images.dtype), seed, images.device)
     ]
-    rows, columns = _grid(pixels, torch.int64)
     new_columns, new_rows = columns + alpha * shifts[0], rows + alpha * shifts[1]
-    result = _sample_images(pixels, new_rows, new_columns, interpolation, fill_mode, fill_value)
-    return from_pixels(result, data_format, images.dim())
+    return _sample_images(images, data_format, new_rows, new_columns, interpolation, fill_mode, fill_value)
 
 
 def _fields(shape, dtype, seed, device):

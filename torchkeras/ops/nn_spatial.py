@@ -153,7 +153,7 @@ def _depth_to_space(x, block_size, data_format="channels_last"):
     if data_format == "channels_first":
         return F.pixel_shuffle(x, block_size)
     # TensorFlow's order of channels, (row, column, channel), is not the one of pixel_shuffle.
-    x = x.unflatten(3, (block_size, block_size, channels))
+    x = x.reshape(*x.shape[:3], block_size, block_size, channels)
     return x.transpose(2, 3).reshape(batch, *sizes, channels)
 
 
@@ -198,7 +198,7 @@ def _space_to_depth(x, block_size, data_format="channels_last"):
     shape = _space_to_depth_shape(_four_axes(x, "space_to_depth"), block_size, data_format)
     if data_format == "channels_first":
         return F.pixel_unshuffle(x, block_size)
-    x = x.unflatten(2, (-1, block_size)).unflatten(1, (-1, block_size))
+    x = x.reshape(shape[0], shape[1], block_size, shape[2], block_size, x.shape[3])
     return x.transpose(2, 3).reshape(shape)
 
 
