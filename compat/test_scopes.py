@@ -216,3 +216,55 @@ def test_training_gives_the_same_numbers(mode):
 def test_unknown_modes(library):
     with pytest.raises(ValueError):
         library.RematScope("some")
+
+
+# -- names and operations ---------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_name_scopes(library):
+    def path():
+        return library.Variable(np.zeros(1, "float32"), name="v").path
+
+    caller = object()
+    with library.name_scope("a"), library.name_scope("b", caller=caller):
+        assert path() == "a/b/v"
+        with library.name_scope("b", caller=caller):
+            assert path() == "a/b/v"
+        with library.name_scope("b", caller=caller, deduplicate=False):
+            assert path() == "a/b/b/v"
+        with library.name_scope("c", override_parent="x/y"):
+            assert path() == "x/y/c/v"
+        assert path() == "a/b/v"
+    with pytest.raises(ValueError):
+        library.name_scope("a/b")
+
+
+@BOTH
+def test_operations_of_users(library):
+    class Shift(library.Operation):
+        def __init__(self, by=1.0, name=None):
+            super().__init__(name=name)
+            self.by = by
+
+        def call(self, x):
+            return x + self.by
+
+        def compute_output_spec(self, x):
+            return library.KerasTensor(x.shape, x.dtype)
+
+    assert Shift(2.0)(torch.ones(2)).tolist() == [3.0, 3.0]
+    assert Shift(name="mine").name == "mine"
+    inputs = library.Input((3,))
+    outputs = Shift(2.0)(inputs)
+    assert tuple(outputs.shape) == (None, 3)
+    model = library.Model(inputs, outputs)
+    np.testing.assert_array_equal(library.ops.convert_to_numpy(model(np.zeros((1, 3), "float32"))), [[2.0, 2.0, 2.0]])
+
+
+def test_operations_of_users_can_be_probed():
+    class Twice(torchkeras.Operation):
+        def call(self, x):
+            return torch.cat([x, x], -1)
+
+    assert Twice()(torchkeras.Input((3,))).shape == (None, 6)

@@ -87,4 +87,9 @@ class MinMaxNorm(Constraint):
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
 
 _family = Family("constraint", "max_norm")
-get, serialize, deserialize = _family.get, _family.serialize, _family.deserialize
+get, deserialize = _family.get, _family.deserialize
+
+
+def serialize(constraint, use_legacy_format=False):
+    """The description of a constraint that goes into files; `use_legacy_format=True` gives Keras 2's short form."""
+    return _family.serialize(constraint, use_legacy_format)

@@ -116,4 +116,9 @@ l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 # "l1_l2" as a name is Keras 2's, with its factors; Keras 3 knows no such name.
 _family = Family("regularizer", "l2", named={"l1_l2": lambda: L1L2(0.01, 0.01)})
-get, serialize, deserialize = _family.get, _family.serialize, _family.deserialize
+get, deserialize = _family.get, _family.deserialize
+
+
+def serialize(regularizer, use_legacy_format=False):
+    """The description of a regularizer that goes into files; `use_legacy_format=True` gives Keras 2's short form."""
+    return _family.serialize(regularizer, use_legacy_format)

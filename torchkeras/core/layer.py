@@ -10,6 +10,7 @@ flattening, no scopes. Everything else (first call, symbolic tensors, several or
 
 import contextlib
 import functools
+import inspect
 import types
 
 import numpy as np
@@ -530,6 +531,22 @@ Layer.build = _wrap_build(Layer.build)  # the class itself never passes through 
 
 def _cast_weight(value, policy):
     """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`."""
+# What can be said of the arguments of the class itself; they are bound by the fields of each class.
+Layer.__signature__ = inspect.Signature(
+    [
+        *(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            for name, default in (
+                ("activity_regularizer", None),
+                ("trainable", True),
+                ("dtype", None),
+                ("autocast", True),
+                ("name", None),
+            )
+        ),
+        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+    ]
+)
     if not value.is_floating_point() or not getattr(value, "autocast", True):
         return value
     cast = value.to(policy.torch_compute)

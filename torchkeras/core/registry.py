@@ -87,14 +87,14 @@ def register_keras_serializable(package="Custom", name=None):
     return decorate
 
 
-def get_registered_name(target):
-    """`package>name` of a registered object, else its plain name."""
-    return _package_names.get(target, getattr(target, "__name__", None))
+def get_registered_name(obj):
+    """`package>name` of a registered class or function, else its plain name."""
+    return _package_names.get(obj, getattr(obj, "__name__", None))
 
 
-def get_registered_object(name, custom=None, module_objects=None):
+def get_registered_object(name, custom_objects=None, module_objects=None):
     """The object registered as `name`: in open scopes, the global table, then the given dicts. None if unknown."""
-    for table in (*reversed(state.custom_objects), custom_objects, custom or {}, module_objects or {}):
+    for table in (*reversed(state.custom_objects), get_custom_objects(), custom_objects or {}, module_objects or {}):
         if name in table:
             return table[name]
     return None
@@ -108,7 +108,8 @@ def get_custom_objects():
 class CustomObjectScope(contextlib.ContextDecorator):
     """Makes user objects known by name inside a block. Takes one dict, or several as Keras 2 does."""
 
-    def __init__(self, *tables):
+    def __init__(self, custom_objects, *more):
+        tables = (custom_objects, *more)
         for table in tables:
             if not isinstance(table, dict):
                 raise TypeError(f"custom_object_scope needs dicts of name -> object, got {table!r}.")

@@ -21,6 +21,7 @@ class _ThreadState(threading.local):
     casting = None  # the mixed-precision layer whose weights are read cast
     losses = None  # collector of the outermost call: list of (layer, value)
     names = ()  # open name scopes, outermost first
+    scope_caller = None  # the object that opened the innermost one, where it said so
     policy = None  # dtype policy set for a block
     device = None  # device set by `device(...)`
     custom_objects = ()  # dicts of the open custom_object_scope blocks, innermost last
@@ -96,17 +97,32 @@ def current_path():
     return "/".join(state.names)
 
 
-@contextlib.contextmanager
-def name_scope(name):
-    """Prefixes the paths of variables made inside, as `keras.name_scope`. Names may hold no slash."""
-    if not isinstance(name, str) or not name or "/" in name:
-        raise ValueError(f"name_scope needs a non-empty string without '/', got {name!r}.")
-    old = state.names
-    state.names = (*old, name)
-    try:
-        yield name
-    finally:
-        state.names = old
+class name_scope(contextlib.ContextDecorator):
+    """Prefixes the paths of variables made inside, as `keras.name_scope`.
+
+    Args:
+        name: a string without slashes, not empty; else `ValueError`.
+        caller: object that opens the scope; with `deduplicate`, a scope that it has open already is not entered again.
+        override_parent: a path that stands in place of the scopes open so far.
+    """
+
+    def __init__(self, name, caller=None, deduplicate=True, override_parent=None):
+        if not isinstance(name, str) or not name or "/" in name:
+            raise ValueError(f"name_scope needs a non-empty string without '/', got {name!r}.")
+        self.name, self.caller, self.deduplicate, self.override_parent = name, caller, deduplicate, override_parent
+
+    def __enter__(self):
+        self._old = state.names, state.scope_caller
+        opened, caller = self._old
+        if self.override_parent is not None:
+            opened = tuple(part for part in self.override_parent.split("/") if part)
+        elif self.deduplicate and self.caller is not None and caller is self.caller and opened[-1:] == (self.name,):
+            return self
+        state.names, state.scope_caller = (*opened, self.name), self.caller
+        return self
+
+    def __exit__(self, *error):
+        state.names, state.scope_caller = self._old
 
 
 def clear_session(free_memory=True):
@@ -132,12 +148,12 @@ def default_device():
 
 
 @contextlib.contextmanager
-def device(name):
+def device(device_name):
     """New weights and converted arrays go to this device inside the block. Accepts `"cpu"`, `"gpu:0"`,
     `torch.device`."""
-    if isinstance(name, str):
-        name = re.sub(r"^gpu", "cuda", name.lower())
-    elif not isinstance(name, torch.device):
-        raise ValueError(f"device needs a string such as 'cpu' or 'gpu:0', or a torch.device; got {name!r}.")
-    with override(device=torch.device(name)):
+    if isinstance(device_name, str):
+        device_name = re.sub(r"^gpu", "cuda", device_name.lower())
+    elif not isinstance(device_name, torch.device):
+        raise ValueError(f"device needs a string such as 'cpu' or 'gpu:0', or a torch.device; got {device_name!r}.")
+    with override(device=torch.device(device_name)):
         yield

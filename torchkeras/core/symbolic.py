@@ -147,9 +147,9 @@ def bind_operators(table):
         setattr(KerasTensor, name, function)
 
 
-def is_keras_tensor(value):
+def is_keras_tensor(x):
     """Whether a value is symbolic."""
-    return isinstance(value, KerasTensor)
+    return isinstance(x, KerasTensor)
 
 
 def any_symbolic(args, kwargs):
@@ -206,7 +206,33 @@ class Operation:
     """What can stand in a graph. Layers inherit it; functions get a `FunctionOperation`.
 
     A subclass gives `call` and, unless it can be probed, `compute_output_spec`.
+
+    Example:
+        >>> class Shift(Operation):
+        ...     def call(self, x):
+        ...         return x + 1
+        >>> Shift()(keras.Input((3,))).shape
+        (None, 3)
     """
+
+    def __init__(self, name=None):
+        self.name = name or scopes.unique_name(scopes.snake_case(type(self).__name__))
+        self._inbound_nodes, self._outbound_nodes = [], []
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not any("__call__" in parent.__dict__ for parent in cls.__mro__):  # layers are called as torch modules are
+            cls.__call__ = Operation._call_or_record
+
+    def _call_or_record(self, *args, **kwargs):
+        symbolic = any_symbolic(args, kwargs)
+        return self.symbolic_call(*args, **kwargs) if symbolic else self.call(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The outputs as KerasTensors, found by a probe."""
+        from torchkeras.core import shape_probe
+
+        return shape_probe.infer(self.call, args, kwargs)
 
     @property
     def input(self):

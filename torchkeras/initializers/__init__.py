@@ -41,7 +41,13 @@ def _array(identifier):
 
 
 _family = Family("initializer", "glorot_uniform", accept=_array)
-get, serialize, deserialize = _family.get, _family.serialize, _family.deserialize
+get, deserialize = _family.get, _family.deserialize
+
+
+def serialize(initializer, use_legacy_format=False):
+    """The description of an initializer that goes into files; `use_legacy_format=True` gives Keras 2's short form."""
+    return _family.serialize(initializer, use_legacy_format)
+
 
 __all__ = [
     "STFT",

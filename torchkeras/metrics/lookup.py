@@ -18,4 +18,9 @@ class _Metrics(Family):
 
 
 _metrics = _Metrics("metric", "accuracy")
-get, serialize, deserialize = _metrics.get, _metrics.serialize, _metrics.deserialize
+get, deserialize = _metrics.get, _metrics.deserialize
+
+
+def serialize(metric, use_legacy_format=False):
+    """The description of a metric that goes into files; `use_legacy_format=True` gives Keras 2's short form."""
+    return _metrics.serialize(metric, use_legacy_format)
