@@ -526,11 +526,6 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
 
 
 Layer._base_init = Layer.__init__
-Layer.build = _wrap_build(Layer.build)  # the class itself never passes through __init_subclass__
-
-
-def _cast_weight(value, policy):
-    """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`."""
 # What can be said of the arguments of the class itself; they are bound by the fields of each class.
 Layer.__signature__ = inspect.Signature(
     [
@@ -547,6 +542,11 @@ Layer.__signature__ = inspect.Signature(
         inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
     ]
 )
+Layer.build = _wrap_build(Layer.build)  # the class itself never passes through __init_subclass__
+
+
+def _cast_weight(value, policy):
+    """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`."""
     if not value.is_floating_point() or not getattr(value, "autocast", True):
         return value
     cast = value.to(policy.torch_compute)
