@@ -24,8 +24,8 @@ class EarlyStopping(MonitorCallback):
     A quantity missing from the logs gives a warning and stops nothing.
 
     Example:
-        >>> model.fit(x, y, validation_split=0.2, epochs=100,
-        ...           callbacks=[EarlyStopping(patience=3, restore_best_weights=True)])
+        >>> stop = EarlyStopping(patience=3, restore_best_weights=True)
+        >>> history = model.fit(x, y, validation_split=0.2, epochs=5, callbacks=[stop], verbose=0)
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class Progbar:
         ValueError: both `stateful_metrics` and `stateless_metrics` are given.
 
     Example:
-        >>> bar = Progbar(target=10)
+        >>> bar = Progbar(target=10, verbose=0)
         >>> for step in range(10):
         ...     bar.update(step + 1, values=[("loss", 0.5)])
     """

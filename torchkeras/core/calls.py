@@ -23,6 +23,7 @@ class CallInfo:
     """
 
     def __init__(self, call):
+        self.call = call
         parameters = list(inspect.signature(call).parameters.values())[1:]
         kinds = inspect.Parameter
         self.names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]

@@ -98,9 +98,9 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if "build" in cls.__dict__ and not getattr(cls.build, "_wrapped_build", False):
+        if not getattr(cls.build, "_wrapped_build", False):  # its own, or that of a mixin which is no layer
             cls.build = _wrap_build(cls.build)
-        if "call" in cls.__dict__:
+        if cls._call_info.call is not cls.call:
             cls._call_info = calls.CallInfo(cls.call)
         if "forward" not in cls.__dict__:
             cls.forward = _with_code_of_its_own(cls.forward)
@@ -210,6 +210,9 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
                 return value
             if name in d["_buffers"]:
                 return d["_buffers"][name]
+            view = getattr(type(self), name, None)
+            if hasattr(view, "__get__") and not callable(view):  # a property that raised: once more, for its own words
+                return view.__get__(self, type(self))
         elif not name.startswith("__"):
             self._require_init()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -313,6 +316,8 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         tensors = calls.tensor_arguments(arguments)
         shapes = {name: calls.shape_tree(value, state.probe) for name, value in tensors.items()}
         args, kwargs = calls.shape_arguments(type(self).build, shapes)
+        if state.probe is not None:
+            state.probe.note_build(self, list(tensors.values()))
         self.build(*args, **kwargs)
         if not self.built:
             self._finish_build(args, kwargs)

@@ -98,7 +98,10 @@ class LayerInputs:
         return previous_mask
 
     def _fill_masks(self, info, args, kwargs):
-        """Hands the masks that tensors carry to `call`; returns those of the first argument."""
+        """Hands the masks that tensors carry to `call`; returns those of the first argument.
+
+        With one tensor argument its mask goes to `mask`; with several, each argument's to `<argument>_mask` only.
+        """
         values = dict(zip(info.names, args, strict=False))
         values.update(kwargs)
         first = next(iter(values.values()), None)
@@ -109,7 +112,8 @@ class LayerInputs:
                 if any_mask(found):
                     kwargs[keyword] = found
         if info.mask and any_mask(mask) and values.get("mask") is None and "mask" not in info.names[: len(args)]:
-            kwargs["mask"] = mask
+            if sum(_holds_tensor(value) for name, value in values.items() if not name.endswith("mask")) == 1:
+                kwargs["mask"] = mask
         given = kwargs.get("mask", values.get("mask"))
         return given if given is not None else mask
 
@@ -147,6 +151,10 @@ def _is_plain(tensor, policy):
 def _is_number_list(value):
     leaves = tree.flatten(value) if isinstance(value, (list, tuple)) else []
     return bool(leaves) and all(isinstance(leaf, (int, float, np.number)) for leaf in leaves)
+
+
+def _holds_tensor(value):
+    return any(isinstance(leaf, torch.Tensor) for leaf in tree.flatten(value))
 
 
 def mask_of(value):

@@ -145,7 +145,7 @@ class PReLU(Layer):
 
     Example:
         >>> PReLU(alpha_initializer="ones")(torch.tensor([[-1.0, 2.0]]))
-        tensor([[-1.,  2.]], grad_fn=<AddBackward0>)
+        tensor([[-1.,  2.]], grad_fn=<SubBackward0>)
     """
 
     alpha_initializer = _slots.initializer("Zeros")

@@ -66,7 +66,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """`num` numbers from `start` to `stop`, each a constant multiple of the one before; both of one sign.
 
     >>> geomspace(1.0, 8.0, num=4)
-    tensor([1., 2., 4., 8.])
+    tensor([1.0000, 2.0000, 4.0000, 8.0000])
     """
     return _geomspace(start, stop, num, endpoint, None if dtype is None else standardize_dtype(dtype), axis)
 

@@ -29,7 +29,7 @@ class SeedGenerator:
 
     Example:
         >>> seeds = SeedGenerator(seed=42)
-        >>> a, b = normal((2,), seed=seeds), normal((2,), seed=seeds)  # differ; the same pair in every run
+        >>> a, b = (keras.random.normal((2,), seed=seeds) for _ in range(2))  # differ; the same pair in every run
     """
 
     _is_seed_generator = True
