@@ -8,6 +8,7 @@ from torchkeras.core import calls, scopes, shape_probe, tree
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor
+from torchkeras.models.json import model_to_json
 from torchkeras.training.trainer import Trainer
 
 
@@ -135,8 +136,6 @@ class Model(Trainer, Layer):
 
     def to_json(self, **kwargs):
         """The architecture (no weights) as a JSON text; `kwargs` go to `json.dumps`."""
-        from torchkeras.saving.json import model_to_json
-
         return model_to_json(self, **kwargs)
 
     @classmethod

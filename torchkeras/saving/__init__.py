@@ -12,7 +12,7 @@ from torchkeras.core.registry import (
     register_keras_serializable,
 )
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
-from torchkeras.saving.json import model_from_json, model_to_json
+from torchkeras.models.json import model_from_json, model_to_json
 
 __all__ = [
     "CustomObjectScope",

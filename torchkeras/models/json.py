@@ -1,6 +1,6 @@
 """Architectures as JSON texts.
 
-May import core and models.
+May import core. Stands among the models because `to_json` is theirs; the saving room publishes it too.
 """
 
 import json
