@@ -54,7 +54,7 @@ FIT = {
     "two targets": ({"y": [Y, Y]}, "2 entries.*1 output"),
     "generator": ({"x": (batch for batch in [(X, Y)]), "y": None}, "generator.*numpy arrays"),
     "set": ({"x": {1, 2}}, "`x` is of type set"),
-    "scalar": ({"x": 3.0, "y": 4.0}, "first axis of samples"),
+    "scalar": ({"x": 3.0, "y": 4.0}, "scalar.*first axis of samples"),
     "path": ({"x": "data.csv"}, "first axis of samples"),
     "symbolic": ({"x": keras.Input((3,))}, "symbolic"),
     "batch of 0": ({"batch_size": 0}, "`batch_size`.*positive integer.*0"),

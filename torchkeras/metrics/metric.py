@@ -128,7 +128,7 @@ class Metric(Configured):
         self._settle()
         own, nested = list(self._variables), []
         for key, value in self.__dict__.items():
-            if key != "_variables":
+            if isinstance(value, (Variable, Metric, list, tuple, dict)) and key != "_variables":
                 for leaf in tree.flatten(value):
                     if isinstance(leaf, Variable):
                         own.append(leaf)

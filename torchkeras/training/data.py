@@ -117,23 +117,23 @@ def _to_array(value, what):
     return value
 
 
-def rows_of(arrays, what="x"):
+def rows_of(arrays):
     """Number of samples. Raises `ValueError` where arrays disagree or are scalars."""
-    sizes = {}
-    for leaf in tree.flatten(arrays):
-        if leaf is not None:
-            if len(leaf.shape) == 0:
-                raise ValueError(f"`{what}` holds a scalar or one string: every array needs a first axis of samples.")
-            sizes.setdefault(int(leaf.shape[0]), []).append(tuple(leaf.shape))
-    if len(sizes) > 1:
-        shapes = list(dict.fromkeys(shape for shapes in sizes.values() for shape in shapes))
+    shapes = [leaf.shape for leaf in tree.flatten(arrays) if leaf is not None]
+    if not shapes:
+        raise ValueError("There are no data: `x` holds no array.")
+    if not all(shapes):
+        raise ValueError("The data hold a scalar or a single string: every array needs a first axis of samples.")
+    rows = shapes[0][0]
+    if any(shape[0] != rows for shape in shapes):
         hint = ""
         if isinstance(arrays, tuple) and isinstance(arrays[0], (list, tuple)):
             hint = " A list of arrays means several inputs: to make one array of samples, use np.stack."
-        raise ValueError(f"All arrays must have the same number of samples (first axis); got shapes {shapes}.{hint}")
-    if not sizes:
-        raise ValueError("There are no data: `x` holds no array.")
-    return next(iter(sizes))
+        raise ValueError(
+            "All arrays must have the same number of samples (first axis); got shapes "
+            f"{list(dict.fromkeys(map(tuple, shapes)))}.{hint}"
+        )
+    return rows
 
 
 def split_validation(data, validation_split):
@@ -192,10 +192,20 @@ class ArraySource:
         shuffle: new order every epoch, from torch's random stream; "batch" changes the order within each batch only.
         device: where the batches are wanted.
         steps: batches per epoch, where the user gave it; see `batches`.
+        may_be_empty: whether no samples are one empty batch and no error.
     """
 
     def __init__(
-        self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, device=None, steps=None
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        batch_size=None,
+        shuffle=False,
+        class_weight=None,
+        device=None,
+        steps=None,
+        may_be_empty=False,
     ):
         if class_weight is not None:
             extra = class_weights(y, class_weight)
@@ -203,16 +213,16 @@ class ArraySource:
                 extra if sample_weight is None else sample_weight * extra.reshape(-1, *[1] * (sample_weight.dim() - 1))
             )
         self.rows = rows_of((x, y, sample_weight))
-        if self.rows == 0:
+        if self.rows == 0 and not may_be_empty:
             raise ValueError("The data are empty: `x` has no samples.")
-        self.batch_size = min(_batch_size(batch_size), self.rows)
+        self.batch_size = min(_batch_size(batch_size), self.rows or 1)
         self.shuffle, self.steps = shuffle, _steps(steps)
         self.device = device or torch.device("cpu")
         self._arrays = (x, y, sample_weight)
         self._place()
         self._running, self._left = None, 0
-        self._whole = math.ceil(self.rows / self.batch_size)
-        self.num_batches = self._whole if steps is None else steps
+        self._whole = math.ceil(self.rows / self.batch_size) or 1
+        self.num_batches = self._whole if self.steps is None else self.steps
 
     def _place(self):
         """Moves the data to the device once if they fit; else batches travel, from pinned memory."""
@@ -288,7 +298,7 @@ class ArraySource:
         if order is None and not self._travel:
             yield from _split(arrays, self.batch_size, self.rows)
             return
-        for start in range(0, self.rows, self.batch_size):
+        for start in range(0, self.rows or 1, self.batch_size):
             where = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
             batch = tree.map_structure(
                 lambda leaf, w=where: leaf[w] if isinstance(w, slice) or leaf is None else _take(leaf, w), arrays
@@ -318,14 +328,14 @@ def _steps(value):
 
 def _split(arrays, size, rows):
     """All batches as views, cut in one call per array."""
-    count = math.ceil(rows / size)
+    count = math.ceil(rows / size) or 1
 
     def cut(array):
         if array is None:
             return [None] * count
         if isinstance(array, torch.Tensor):
             return array.split(size)
-        return [array[i : i + size] for i in range(0, rows, size)]
+        return [array[i : i + size] for i in range(0, rows or 1, size)]
 
     parts = []
     for array in arrays:

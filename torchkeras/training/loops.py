@@ -12,8 +12,8 @@ from torchkeras.callbacks import CallbackList, History
 from torchkeras.callbacks.logs import python_logs
 from torchkeras.core import scopes, tree
 from torchkeras.training.arguments import refuse_unknown, whole_number
-from torchkeras.training.data import ArraySource, adapt, rows_of, split_validation, unpack_x_y_sample_weight
-from torchkeras.training.results import joined, to_numpy
+from torchkeras.training.data import ArraySource, adapt, split_validation, unpack_x_y_sample_weight
+from torchkeras.training.results import joined
 
 
 class Loops:
@@ -190,10 +190,7 @@ class Loops:
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, **older):
         """Numpy predictions for all samples, in the structure of the model's outputs."""
         refuse_unknown(Loops.predict, older)
-        arrays = adapt(x)
-        if rows_of(arrays) == 0:
-            return self._predict_nothing(arrays)
-        source = ArraySource(*arrays, batch_size, device=self._model_device(), steps=steps)
+        source = ArraySource(*adapt(x), batch_size, device=self._model_device(), steps=steps, may_be_empty=True)
         step = self._predict_function()
         quiet = callbacks is None and verbose == 0
         callbacks = None if quiet else self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
@@ -217,11 +214,6 @@ class Loops:
             if not quiet:
                 callbacks.on_predict_end()
         return joined(outputs)
-
-    def _predict_nothing(self, arrays):
-        """No samples: empty arrays of the right shape, where the model's outputs are known."""
-        with torch.no_grad():
-            return tree.map_structure(to_numpy, self(arrays[0], training=False))
 
 
 class _Validation:
