@@ -134,8 +134,8 @@ def assert_same_paths(a, b):
     first, second = ({path for path, _ in flatten_with_path(structure)} for structure in (a, b))
     if first != second:
         raise ValueError(
-            "The structures have leaves at different places. "
-            f"Only in `a`: {sorted(map(str, first - second))}; only in `b`: {sorted(map(str, second - first))}."
+            f"The structures have leaves at different places. Only in `a`: {sorted(map(str, first - second))}; only in "
+            f"`b`: {sorted(map(str, second - first))}."
         )
 
 

@@ -75,8 +75,7 @@ class LayerConfig:
         if bad:
             raise NotImplementedError(
                 f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are "
-                f"({', '.join(bad)}): define "
-                "get_config() and from_config() on it."
+                f"({', '.join(bad)}): define get_config() and from_config() on it."
             )
         return values
 

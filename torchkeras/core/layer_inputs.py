@@ -122,9 +122,8 @@ class LayerInputs:
             if outputs is not inputs and not getattr(self, "_warned_of_mask", False):
                 self.__dict__["_warned_of_mask"] = True
                 warnings.warn(
-                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached "
-                    "to it. However, "
-                    "this layer does not support masking and will therefore destroy the mask information.",
+                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached to "
+                    "it. However, this layer does not support masking and will therefore destroy the mask information.",
                     stacklevel=3,
                 )
             return

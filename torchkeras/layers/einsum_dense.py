@@ -67,8 +67,8 @@ class Equation:
         if len(shape) != expected:
             raise ValueError(
                 f"The equation {self.text!r} gives outputs of rank {expected} for inputs of shape "
-                f"{tuple(input_shape)}; "
-                f"output_shape={partial} would give rank {len(shape)}. Leave out the batch axis and those of '...'."
+                f"{tuple(input_shape)}; output_shape={partial} would give rank {len(shape)}. Leave out the batch axis "
+                "and those of '...'."
             )
         return shape
 
@@ -81,9 +81,8 @@ class Equation:
         for letter, size in ins.items():
             if outs.get(letter) is not None and outs[letter] != size:
                 raise ValueError(
-                    f"Axis {letter!r} of {self.text!r} is {size} in the inputs and {outs[letter]} in the outputs: "
-                    "give None "
-                    "for it in output_shape."
+                    f"Axis {letter!r} of {self.text!r} is {size} in the inputs and {outs[letter]} in the outputs: give "
+                    "None for it in output_shape."
                 )
         return ins, outs
 

@@ -49,9 +49,8 @@ class TorchModuleWrapper(Layer):
 
     def get_config(self):
         raise NotImplementedError(
-            f"The torch module {type(self.module).__name__} has no config, so a model that holds it cannot be saved "
-            "as one: save its "
-            "weights, or write it as a Layer."
+            f"The torch module {type(self.module).__name__} has no config, so a model that holds it cannot be saved as "
+            "one: save its weights, or write it as a Layer."
         )
 
 

@@ -36,8 +36,7 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ValueError(
             "A subclassed model is cloned from its config: `input_tensors`, `clone_function` and `call_function` are "
-            "for Sequential and "
-            "functional models."
+            "for Sequential and functional models."
         )
     return type(model).from_config(model.get_config())
 

@@ -161,8 +161,7 @@ def functional_from_config(cls, config, custom_objects=None):
         if len(later) == len(waiting):
             raise ValueError(
                 f"The graph in the config cannot be wired: {[name for name, _, _ in later]} wait for tensors that "
-                "nothing makes (a cycle, or "
-                "a missing layer)."
+                "nothing makes (a cycle, or a missing layer)."
             )
         waiting = later
     inputs = _read_structure(config["input_layers"], operations, calls_made)

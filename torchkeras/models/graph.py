@@ -239,8 +239,7 @@ def _visit(output, stop, order, finished, first_visit):
         if node.is_input and id(tensor) not in stop:
             raise ValueError(
                 f"The output needs the input {tensor.name!r} (of layer {node.operation.name!r}), which is not among "
-                "the model's inputs: add "
-                "it to `inputs`."
+                "the model's inputs: add it to `inputs`."
             )
         stack.append((tensor, node, True))
         if id(tensor) not in stop:

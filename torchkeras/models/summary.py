@@ -135,8 +135,8 @@ def _in_range(layers, layer_range):
         ends.append([i for i, layer in enumerate(layers) if re.match(pattern, layer.name)])
         if not ends[-1]:
             raise ValueError(
-                f"layer_range= got {layer_range!r}, but no layer matches {pattern!r}; "
-                f"the model has: {', '.join(layer.name for layer in layers)}."
+                f"layer_range= got {layer_range!r}, but no layer matches {pattern!r}; the model has: "
+                f"{', '.join(layer.name for layer in layers)}."
             )
     first, last = ends
     if min(first) > max(last):
