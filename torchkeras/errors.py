@@ -1,12 +1,17 @@
 """Exception types of torchkeras.
 
-Every type derives from the built-in that Keras raises in the same place, so `except ValueError` written for Keras works.
+Every type derives from the built-in that Keras raises in the same place, so `except ValueError` written for Keras
+works.
 Imports nothing of the package; every room may import it.
 """
 
 
 class UnknownArgumentError(TypeError, ValueError):
     """A keyword that the callable does not have. Keras 2 raises TypeError here and Keras 3 ValueError: this is both."""
+
+
+class UnknownObjectError(TypeError, ValueError):
+    """A config names a class that is not known. Keras 3 raises TypeError here and Keras 2 ValueError: this is both."""
 
 
 class NotBuiltError(ValueError):

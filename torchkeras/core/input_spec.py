@@ -45,7 +45,7 @@ class InputSpec:
         self._sizes = tuple(self.axes.items())
 
     def get_config(self):
-        keys = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")
+        keys = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
         return {key: getattr(self, key) for key in keys}
 
     @classmethod
@@ -53,7 +53,7 @@ class InputSpec:
         return cls(**config)
 
     def __repr__(self):
-        parts = [f"{key}={value}" for key, value in self.get_config().items() if value not in (None, {})]
+        parts = [f"{key}={value}" for key, value in self.get_config().items() if value not in (None, {}, False)]
         return f"InputSpec({', '.join(parts)})"
 
     def accepts(self, x):

@@ -39,6 +39,18 @@ def _with_code_of_its_own(function):
     return copy
 
 
+def _in_shapes(compute_output_shape):
+    """Around every class's `compute_output_shape`: takes and gives `Shape`s, which know Keras 2's `as_list()`."""
+
+    @functools.wraps(compute_output_shape)
+    def wrapped(self, *args, **kwargs):
+        args = (calls.normalize_shapes(value) for value in args)
+        kwargs = {key: calls.normalize_shapes(value) for key, value in kwargs.items()}
+        return calls.normalize_shapes(compute_output_shape(self, *args, **kwargs))
+
+    return wrapped
+
+
 def _wrap_build(build):
     """Around every class's `build`: name scope, `built`, remembered shapes, Keras 2's `weights=`."""
 
@@ -102,6 +114,8 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
             cls.build = _wrap_build(cls.build)
         if cls._call_info.call is not cls.call:
             cls._call_info = calls.CallInfo(cls.call)
+        if "compute_output_shape" in cls.__dict__:
+            cls.compute_output_shape = _in_shapes(cls.compute_output_shape)
         if "forward" not in cls.__dict__:
             cls.forward = _with_code_of_its_own(cls.forward)
         cls._makes_mask = cls.compute_mask is not Layer.compute_mask
@@ -368,6 +382,18 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         spec = self.input_spec
         if spec is not None and (type(spec) is not input_spec.InputSpec or not spec.accepts(x)):
             input_spec.check(spec, x, d["_name"])
+        if mask is None and not (info.training or d["_modules"] or policy.mixed or d["_remat"]):
+            outputs = self.call(x)  # nothing inside asks for anything
+        else:
+            outputs = self._call_with_context(x, training, mask)
+        if mask is not None or self._makes_mask:
+            self._pass_mask(x, outputs, mask)
+        if d["_activity_regularizer"] is not None:
+            self._penalize_activity(outputs)
+        return outputs
+
+    def _call_with_context(self, x, training, mask):
+        d, info = self.__dict__, self._call_info
         if training is None:
             training = state.training
         kwargs = {}
@@ -377,15 +403,9 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
                 kwargs["training"] = resolved
         if mask is not None and info.mask:
             kwargs["mask"] = mask
-        if d["_modules"] or policy.mixed or d["_remat"]:
-            outputs = self._call_in_scope(training, (x,), kwargs)
-        else:
-            outputs = self.call(x, **kwargs)
-        if mask is not None or self._makes_mask:
-            self._pass_mask(x, outputs, mask)
-        if d["_activity_regularizer"] is not None:
-            self._penalize_activity(outputs)
-        return outputs
+        if d["_modules"] or d["_dtype_policy"].mixed or d["_remat"]:
+            return self._call_in_scope(training, (x,), kwargs)
+        return self.call(x, **kwargs)
 
     def _resolve_training(self, training):
         """Argument or outer call (already in `training`), Keras 2's learning phase, the module's own flag, else
@@ -405,7 +425,8 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
             state.training = training
         if state.losses is None:
             state.losses = []
-        d["_collector"] = state.losses
+        if state.probe is None:
+            d["_collector"] = state.losses
         if d["_dtype_policy"].mixed:
             state.casting = self
         foreign = self._set_foreign_mode(training) if training is not None else ()

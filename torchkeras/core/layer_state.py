@@ -249,7 +249,7 @@ class LayerState:
 
         Inside `call` it counts for that call; a function counts always.
         """
-        for each in tree.flatten(loss):
+        for each in tree.flatten(loss) if state.probe is None else ():
             if each is None:
                 continue
             if callable(each) and not isinstance(each, torch.Tensor):

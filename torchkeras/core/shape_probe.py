@@ -34,6 +34,11 @@ class Probe(TorchFunctionMode):
         super().__init__()
         self.fill, self.device = fill, torch.device(device)
         self.copies, self.kept = {}, []
+        self.built = []  # (layer, its raw input shapes) of the layers that this run built
+
+    def note_build(self, layer, tensors):
+        """A layer is about to be built for these tensors, in whose shapes probe sizes stand."""
+        self.built.append((layer, [leaf.shape for leaf in tree.flatten(tensors) if leaf is not None]))
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -102,13 +107,67 @@ def infer(function, args, kwargs):
 
 def _infer(function, args, kwargs, sizes, fills, device):
     pairs = [pair for pair in fills if not sizes.intersection(pair)] or [fills[0]]
-    first = _run(function, args, kwargs, pairs[0][0], device)
-    second = _run(function, args, kwargs, pairs[0][1], device) if None in sizes else first
+    probe = Probe(pairs[0][0], device)
+    first = _run(function, args, kwargs, probe)
+    if None not in sizes:
+        return tree.map_structure(_spec, first, first)
+    with _check_builds(probe.built):
+        second = _run(function, args, kwargs, Probe(pairs[0][1], device))
     return tree.map_structure(_spec, first, second)
 
 
-def _run(function, args, kwargs, fill, device):
-    probe = Probe(fill, device)
+@contextlib.contextmanager
+def _check_builds(built):
+    """During the second run: a layer built in the first one must not have used a size that follows from an unknown one.
+
+    Such a size (719 after `x[:, 1:]` of 720) looks like any other until the second run shows it to move.
+    """
+    seen, hooks = {}, []
+
+    def note(layer, args, kwargs):
+        leaves = tree.flatten((args, kwargs))
+        seen.setdefault(id(layer), [leaf.shape for leaf in leaves if isinstance(leaf, torch.Tensor)])
+
+    for layer, _ in built:
+        hooks.append(layer.register_forward_pre_hook(note, with_kwargs=True))
+    try:
+        yield
+    except RuntimeError as error:
+        _forget_moving_sizes(built, seen, error)
+        raise
+    finally:
+        for hook in hooks:
+            hook.remove()
+    _forget_moving_sizes(built, seen, None)
+
+
+def _forget_moving_sizes(built, seen, cause):
+    for layer, first in built:
+        second = seen.get(id(layer), first)
+        moving = {a for one, two in zip(first, second, strict=False) for a, b in zip(one, two, strict=False) if a != b}
+        if moving:
+            _forget_sizes(layer, moving, cause)
+
+
+def _forget_sizes(layer, moving, cause):
+    """Unknown sizes become None in what the layer remembers; a weight of such a size is an error."""
+    for name, weight in layer.named_parameters():
+        if moving.intersection(weight.shape):
+            raise ShapeInferenceError(
+                f"Weight {name!r} of layer {layer.name!r} depends on a size that is not known (None): it would be made "
+                f"of shape {tuple(weight.shape)}. Give the input a known size on that axis."
+            ) from cause
+
+    def forget(shape):
+        return Shape(None if size in moving else size for size in shape) if isinstance(shape, Shape) else shape
+
+    shapes = layer.__dict__["_build_shapes"]
+    if shapes:
+        layer.__dict__["_build_shapes"] = {key: forget(shape) for key, shape in shapes.items()}
+
+
+def _run(function, args, kwargs, probe):
+    fill, device = probe.fill, probe.device
 
     def stand_in(value):
         if not isinstance(value, KerasTensor):

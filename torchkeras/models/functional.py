@@ -54,9 +54,30 @@ class Functional(Model):
         d["supports_masking"] = True
         for layer in graph.layers:
             d["_modules"][free_key(d["_modules"], layer.name)] = layer
+        d["_watched"], d["_plan"] = [], graph
         self._register_constants(graph.constants.values())
         self._learn_inputs()
         d["built"] = d["_ready"] = True
+
+    def watch(self, tensor, receive):
+        """From now on each run also computes `tensor`, made from this model's inputs, and hands it to `receive`."""
+        d = self.__dict__
+        watched = [*self._watched, (tensor, receive)]
+        plan = Graph(self._graph.inputs, [*self._graph.outputs, *(each for each, _ in watched)])
+        known = {id(layer) for layer in self._child_modules()}
+        for layer in plan.layers:
+            if id(layer) not in known:
+                d["_modules"][free_key(d["_modules"], layer.name)] = layer
+        self._register_constants(plan.constants.values())
+        d["_watched"], d["_plan"] = watched, plan
+
+    def add_loss(self, loss):
+        """Adds to what training minimizes: values, functions without arguments, symbolic tensors of this graph."""
+        for each in tree.flatten(loss):
+            if isinstance(each, KerasTensor):
+                self.watch(each, super().add_loss)
+            else:
+                super().add_loss(each)
 
     def _register_constants(self, constants):
         """Tensors that stand in the graph: parameters learn and are saved, other tensors only move along."""
@@ -137,14 +158,22 @@ class Functional(Model):
     # -- call ---------------------------------------------------------------------------------------------------------
 
     def call(self, inputs, training=None, mask=None):
-        graph = self._graph
+        graph = self._plan
         if wiring.Wiring.on and not torch.compiler.is_compiling():
             wiring.model_ran()
         flat = self._prepare(inputs)
         if mask is not None:
             _attach_masks(flat, mask)
         outputs = graph.run(flat, self._constant_values() if self._constants else ())
+        if self._watched:
+            outputs = self._hand_out(outputs)
         return outputs[0] if self._single_output else tree.pack_sequence_as(self._result_structure, outputs)
+
+    def _hand_out(self, outputs):
+        count = len(outputs) - len(self._watched)
+        for value, (_, receive) in zip(outputs[count:], self._watched, strict=True):
+            receive(value)
+        return outputs[:count]
 
     def _prepare(self, inputs):
         """Flat inputs in the graph's order, with the rank and dtype that each input declares."""
