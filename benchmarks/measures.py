@@ -17,7 +17,8 @@ class Measure:
     """One line (``import``: two) of the table.
 
     ``kind`` is what a worker is asked to do with ``workload``, ``steps`` how often in one timed run; ``wanted`` is the
-    largest ratio accepted (``None``: shown for comparison); ``over`` names the contender in the denominator.
+    largest ratio accepted (``None``: shown for comparison), after ``allowance`` (in the row's unit) is taken off;
+    ``over`` names the contender in the denominator. ``ops`` has a line for each word of ``workload``.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Measure:
     steps: int = 1
     wanted: float | None = None
     over: str = HAND
+    allowance: float = 0.0
 
 
 MEASURES = (
@@ -38,6 +40,7 @@ MEASURES = (
     Measure("call", "model(x): ten Dense(16)", "call", "chain", 500, 1.5),
     Measure("call_no_grad", "model(x): the same, no_grad", "call_no_grad", "chain", 500),
     Measure("predict", "predict: one batch of 4", "predict", "small", 100, 0.1, "keras"),
+    Measure("ops", "op", "op", "add matmul relu reshape sum concatenate softmax", 20000, 1.5, allowance=1.0),
     Measure("import", "import", "import", wanted=1.2),
     Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),
 )
@@ -45,7 +48,7 @@ MEASURES = (
 
 @dataclass
 class Row:
-    """A line of the table: a median per contender, and the ratio of each round."""
+    """A line of the table: a median per contender, the ratio of each round, and what of each number is not counted."""
 
     title: str
     unit: str
@@ -53,6 +56,16 @@ class Row:
     values: dict[str, float] = field(default_factory=dict)
     ratios: dict[str, list[float]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    allowance: float = 0.0
+    over: str = HAND
+
+    def accepted(self, contender):
+        """Whether the ratio is as wanted; ``None`` where there is nothing to compare."""
+        ratio = self.ratio(contender)
+        if ratio is None or self.wanted is None:
+            return None
+        spared = self.allowance / self.values[self.over] if self.allowance else 0.0
+        return ratio - spared <= self.wanted
 
     def ratio(self, contender):
         """The median of the paired ratios; ``None`` where there is nothing to compare."""
@@ -64,9 +77,10 @@ class Row:
         return quantiles(ratios, n=4, method="inclusive")[::2] if len(ratios) > 1 else None
 
 
-def paired_row(title, unit, wanted, samples, over, errors=None):
+def paired_row(title, unit, wanted, samples, over, errors=None, allowance=0.0):
     """A row from ``samples`` (a list per contender, one number per round), each divided by that of ``over``."""
-    row = Row(title, unit, wanted, {name: median(numbers) for name, numbers in samples.items()}, {}, errors or {})
+    medians = {name: median(numbers) for name, numbers in samples.items()}
+    row = Row(title, unit, wanted, medians, {}, errors or {}, allowance, over)
     for name, numbers in samples.items():
         if over in samples and name != over:
             row.ratios[name] = [ours / theirs for ours, theirs in zip(numbers, samples[over], strict=True)]
@@ -109,9 +123,12 @@ class Bench:
         """The measured rows of one measure."""
         if measure.kind == "import":
             return self._import_rows(measure)
+        if measure.kind == "op":
+            words = measure.workload.split()
+            return [self._timed_row(replace(measure, title=f"op: {op}", workload=op), "us", 1000) for op in words]
         return [self._memory_row(measure) if measure.kind == "memory" else self._timed_row(measure)]
 
-    def _timed_row(self, measure):
+    def _timed_row(self, measure, unit="ms", scale=1):
         errors, samples = {}, {}
         for name, worker in self.workers.items():
             with _kept(errors, name):
@@ -120,10 +137,10 @@ class Bench:
         for _ in range(self.rounds):
             for name in list(samples):
                 with _kept(errors, name):
-                    samples[name].append(self.workers[name].ask("run"))
+                    samples[name].append(self.workers[name].ask("run") * scale)
                 if name in errors:
                     del samples[name]
-        return paired_row(measure.title, "ms", measure.wanted, samples, measure.over, errors)
+        return paired_row(measure.title, unit, measure.wanted, samples, measure.over, errors, measure.allowance)
 
     def _import_rows(self, measure):
         errors, samples = {}, {name: [] for name in self.contenders}

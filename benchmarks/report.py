@@ -49,10 +49,15 @@ class Table:
             *(self._value(row, contender) for contender in (self.ours, HAND, "keras")),
             "" if ratio is None else f"{ratio:.2f}",
             "" if spread is None else f"{spread[0]:.2f}-{spread[1]:.2f}",
-            "" if row.wanted is None else f"<= {row.wanted}",
-            "" if row.wanted is None or ratio is None else "yes" if ratio <= row.wanted else "NO",
+            self._wanted(row),
+            {None: "", True: "yes", False: "NO"}[row.accepted(self.ours)],
             "" if keras is None else f"{keras:.2f}",
         ])  # fmt: skip
+
+    def _wanted(self, row):
+        if row.wanted is None:
+            return ""
+        return f"<= {row.wanted}" + (f"+{row.allowance:g}{row.unit}" if row.allowance else "")
 
     def _value(self, row, contender):
         if contender in row.errors:

@@ -43,6 +43,25 @@ def in_keras(kind, workload, steps, device, keras):
     return _calls(kind, model, torch.as_tensor(x), steps)
 
 
+def operation(name, op, steps, device, keras=None):
+    """One operation again and again: torch's function, or that of ``keras.ops`` where ``keras`` is given."""
+    function = op.function if keras is None else getattr(keras.ops, name)
+    arguments = [_moved(argument, device) for argument in op.arguments]
+
+    def run():
+        for _ in range(steps):
+            function(*arguments)
+
+    return run
+
+
+def _moved(argument, device):
+    """Tensors, also in a list, on the device; the rest as it is."""
+    if isinstance(argument, list):
+        return [_moved(one, device) for one in argument]
+    return argument.to(device) if hasattr(argument, "to") else argument
+
+
 def timed(run, steps, device):
     """Milliseconds per step of one ``run``, the device's queue drained at both ends."""
     _drain(device)

@@ -91,10 +91,14 @@ class _Desk:
         """Build the model and run it once untimed."""
         import torch
 
+        from .operations import OPS
         from .workloads import WORKLOADS
 
         torch.manual_seed(0)
-        if self.contender == HAND:
+        if kind == "op":
+            keras = None if self.contender == HAND else importlib.import_module(self.contender)
+            self.run = runs.operation(workload, OPS[workload], steps, self.device, keras)
+        elif self.contender == HAND:
             self.run = runs.by_hand(kind, WORKLOADS[workload], steps, self.device)
         else:
             keras = importlib.import_module(self.contender)

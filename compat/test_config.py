@@ -44,6 +44,37 @@ def test_switches(name):
     assert getattr(config, f"is_{name}_enabled")() is getattr(keras.config, f"is_{name}_enabled")()
 
 
+def test_progress_goes_to_the_log_on_request(capsys, caplog):
+    config.disable_interactive_logging()
+    caplog.set_level("INFO", logger="keras")
+    model = torchkeras.Sequential([torchkeras.Input((1,)), torchkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 1)), np.ones((8, 1)), verbose=2)
+    assert capsys.readouterr().out == ""
+    assert "loss: " in caplog.text
+
+
+def test_attention_stays_away_from_the_flash_kernel_on_request(monkeypatch):
+    seen = []
+    plain = torch.nn.functional.scaled_dot_product_attention
+
+    def watched(*args, **kwargs):
+        seen.append(torch.backends.cuda.flash_sdp_enabled())
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    x = torch.ones(1, 2, 1, 4)
+    layer = torchkeras.layers.MultiHeadAttention(1, 4)
+    for switch in (config.disable_flash_attention, config.enable_flash_attention):
+        switch()
+        torchkeras.ops.dot_product_attention(x, x, x)
+        layer(x[:, :, 0], x[:, :, 0])
+    torchkeras.ops.dot_product_attention(x, x, x, flash_attention=False)
+    assert set(seen[:-1][: len(seen) // 2]) == {False}
+    assert set(seen[:-1][len(seen) // 2 :]) == {True}
+    assert seen[-1] is False
+
+
 def test_the_engine_is_torch():
     assert config.backend() == "torch"
     assert config.is_nnx_enabled() is False

@@ -13,6 +13,7 @@ import torch
 
 import torchkeras as keras
 from benchmarks.measures import MEASURES, Row, paired_row, shortened
+from benchmarks.operations import OPS
 from benchmarks.report import Table
 from benchmarks.workloads import WORKLOADS
 
@@ -115,7 +116,7 @@ def test_table(capsys, markdown):
 def test_every_measure_names_a_workload_and_can_be_shortened():
     assert len({measure.name for measure in MEASURES}) == len(MEASURES)
     for measure in MEASURES:
-        assert measure.kind == "import" or measure.workload in WORKLOADS
+        assert measure.kind in ("import", "op") or measure.workload in WORKLOADS
         assert measure.kind == "import" or 2 <= shortened(measure).steps < measure.steps
 
 
@@ -130,3 +131,25 @@ def test_both_forms_are_one_model_on_the_same_rows(name):
     assert by_hand(torch_x).shape == tuple(in_keras(x).shape)
     second_bias = 4 * 64 if name == "lstm" else 0  # nn.LSTM adds two biases where Keras has one
     assert sum(weight.numel() for weight in by_hand.parameters()) == in_keras.count_params() + second_bias
+
+
+def test_an_allowance_is_taken_off_before_the_ratio_is_judged():
+    row = paired_row("op", "us", 1.5, {"hand": [1.0], "ours": [2.4]}, "hand", allowance=1.0)
+    assert row.ratio("ours") == 2.4 and row.accepted("ours") is True
+    assert paired_row("op", "us", 1.5, {"hand": [1.0], "ours": [2.6]}, "hand", allowance=1.0).accepted("ours") is False
+    assert paired_row("op", "us", 1.5, {"hand": [1.0], "ours": [2.4]}, "hand").accepted("ours") is False
+    assert paired_row("op", "us", None, {"hand": [1.0], "ours": [2.4]}, "hand").accepted("ours") is None
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_both_forms_of_an_operation_give_the_same(name):
+    op = OPS[name]
+    torch.testing.assert_close(getattr(keras.ops, name)(*op.arguments), op.function(*op.arguments))
+
+
+def test_operations_are_a_line_each():
+    done = bench("ops", "--quick", "--no-keras", "--markdown", "--rounds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = markdown_rows(done.stdout)
+    assert list(rows) == [f"op: {name}" for name in OPS]
+    assert all(cells[5] == "<= 1.5+1us" and cells[6] in ("yes", "NO") for cells in rows.values())

@@ -1,10 +1,13 @@
 """Where printed text ends up: a terminal, a notebook or a plain file, and what each of them can show.
 
-Imports the standard library only. Knows nothing of bars, tables or models.
+May import core's settings. Knows nothing of bars, tables or models.
 """
 
+import logging
 import os
 import sys
+
+from torchkeras.core.scopes import settings
 
 # What to print where the stream's encoding has no such character (Windows code pages, LANG=C).
 _PLAIN = str.maketrans(
@@ -33,7 +36,7 @@ def is_kernel_stream(stream):
 
 def can_redraw(stream):
     """Whether a carriage return goes back to the line's start, so that a line may be drawn again in place."""
-    if stream is None:
+    if stream is None or not settings.interactive_logging:
         return False
     if (isatty := getattr(stream, "isatty", None)) is not None and isatty():
         return True
@@ -66,7 +69,13 @@ def printable(text, stream):
 
 
 def write(text):
-    """Writes to today's `sys.stdout` and flushes. Never fails for a character that the stream cannot encode."""
+    """Writes to today's `sys.stdout` and flushes. Never fails for a character that the stream cannot encode.
+
+    After `keras.config.disable_interactive_logging()` the text goes to the logger "keras" instead.
+    """
+    if not settings.interactive_logging:
+        logging.getLogger("keras").info(text.rstrip("\n"))
+        return
     stream = sys.stdout
     if stream is None:  # a windowed Python has no standard output
         return

@@ -152,11 +152,14 @@ def is_keras_tensor(x):
     return isinstance(x, KerasTensor)
 
 
+_PLAIN = frozenset((torch.Tensor, int, float, bool, str, type(None)))  # what neither is nor holds a KerasTensor
+
+
 def any_symbolic(args, kwargs):
     """Whether a KerasTensor is among the arguments, looking into lists, tuples and dicts."""
     for value in (*args, *kwargs.values()) if kwargs else args:
         kind = type(value)
-        if kind is torch.Tensor:
+        if kind in _PLAIN:
             continue
         if isinstance(value, KerasTensor):
             return True

@@ -3,13 +3,11 @@
 May import core and the families below layers, and the layers that it is made of.
 """
 
-import contextlib
 import math
 import string
 
 import torch
 import torch.nn.functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from torchkeras.core.fields import field, positive_int
 from torchkeras.core.layer import Layer
@@ -21,6 +19,7 @@ from torchkeras.layers._argument import keep_argument
 from torchkeras.layers.activation import Softmax
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.regularization import Dropout
+from torchkeras.ops.nn_statistics import attention_kernels
 
 
 def _optional_positive_int(name):
@@ -290,8 +289,7 @@ class MultiHeadAttention(Layer):
             if causal:
                 mask = mask.masked_fill(_causal_mask(query.shape[1], key.shape[1], query.device).logical_not(), low)
                 causal = False
-        chosen = sdpa_kernel(SDPBackend.FLASH_ATTENTION) if self.flash_attention else contextlib.nullcontext()
-        with chosen:
+        with attention_kernels(self.flash_attention):
             outputs = F.scaled_dot_product_attention(
                 query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), mask, dropout, causal
             )

@@ -212,6 +212,8 @@ def binary(keras_class, function, doc, ints=None, dtype=None, numbers=False, mod
 
 def axes_of(axis, rank):
     """`axis` as a tuple of non-negative axes; None stands for all."""
+    if type(axis) is int and -rank <= axis < rank:
+        return (axis % rank,)
     if axis is None:
         return tuple(range(rank))
     axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
@@ -243,14 +245,16 @@ def reduction(keras_class, function, doc, dtype=None, result=None, module="numpy
 
     Args:
         function: called with a tensor, a tuple of axes (never empty) and keepdims.
-        dtype: function from the input's dtype name to the one that is computed in; by default the same.
+        dtype: function from the input's dtype name to the one that is computed in, for floats the same; by default the
+            same for all.
         result: dtype of the result where it is another one.
     """
 
     def compute(x, axis=None, keepdims=False):
-        x = as_tensor(x)
-        axes = axes_of(axis, x.dim())
-        if dtype is not None:
+        if type(x) is not torch.Tensor:
+            x = as_tensor(x)
+        axes = axes_of(axis, x.ndim)
+        if dtype is not None and not x.dtype.is_floating_point:
             x = x.to(torch_dtype(dtype(NAMES[x.dtype])))
         return function(x, axes, keepdims) if axes else function(x.unsqueeze(0), (0,), False)
 

@@ -168,20 +168,33 @@ def _attention(
     if query.shape[1] > key.shape[1] > 1:  # grouped queries
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    with _only_flash(query, key, value, added, is_causal) if flash_attention else contextlib.nullcontext():
+    if flash_attention:
+        _require_flash(query, key, value, added, is_causal)
+    with attention_kernels(flash_attention):
         result = F.scaled_dot_product_attention(query, key, value, added, is_causal=is_causal, scale=scale)
     return result.transpose(1, 2)
 
 
-def _only_flash(query, key, value, added, is_causal):
-    """Holds torch to its flash kernel. Raises `RuntimeError` where that cannot serve, instead of a slower one."""
+def attention_kernels(flash_attention):
+    """The context in which attention runs: True holds torch to its flash kernel, False keeps it away from that, None
+    asks `keras.config` and else leaves the choice to torch."""
+    if flash_attention is None:
+        flash_attention = settings.flash_attention
+    if flash_attention is None:
+        return contextlib.nullcontext()
+    kernels = torch.nn.attention.SDPBackend
+    others = [kernels.EFFICIENT_ATTENTION, kernels.CUDNN_ATTENTION, kernels.MATH]
+    return torch.nn.attention.sdpa_kernel([kernels.FLASH_ATTENTION] if flash_attention else others)
+
+
+def _require_flash(query, key, value, added, is_causal):
+    """Raises `RuntimeError` where torch's flash kernel cannot serve."""
     parameters = torch.backends.cuda.SDPAParams(query, key, value, added, 0.0, is_causal, False)
     if not torch.backends.cuda.can_use_flash_attention(parameters, True):
         raise RuntimeError(
             f"flash_attention=True, but torch has no flash kernel for {query.dtype} on {query.device}, these shapes "
             "or this mask (the warnings say which). Leave the argument out to let torch choose."
         )
-    return torch.nn.attention.sdpa_kernel([torch.nn.attention.SDPBackend.FLASH_ATTENTION])
 
 
 def _added_to_logits(query, key, bias, mask, is_causal):

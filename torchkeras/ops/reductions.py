@@ -60,7 +60,11 @@ def _in_float32(function):
     return reduce
 
 
-sum = reduction("Sum", lambda x, axes, keep: torch.sum(x, axes, keep, dtype=x.dtype), "The sum.", dtype=_sum_type)
+def _sum(x, axes, keepdims):
+    return torch.sum(x, axes, keepdims) if x.dtype.is_floating_point else torch.sum(x, axes, keepdims, dtype=x.dtype)
+
+
+sum = reduction("Sum", _sum, "The sum.", dtype=_sum_type)
 mean = reduction("Mean", _in_float32(torch.mean), "The mean.", dtype=_mean_type)
 all = reduction("All", lambda x, axes, keep: torch.all(x.bool(), axes, keep), "True where all are.", result="bool")
 any = reduction("Any", lambda x, axes, keep: torch.any(x.bool(), axes, keep), "True where one is.", result="bool")

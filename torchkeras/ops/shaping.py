@@ -46,7 +46,11 @@ def _reshape_spec(x, newshape):
 @operation("Reshape", "numpy", output_spec=_reshape_spec)
 def reshape(x, newshape):
     """The same numbers in another shape; one size may be -1 (or None)."""
-    return torch.reshape(as_tensor(x), _sizes(newshape))
+    if type(x) is not torch.Tensor:
+        x = as_tensor(x)
+    if type(newshape) is not tuple or None in newshape:
+        newshape = _sizes(newshape)
+    return torch.reshape(x, newshape)
 
 
 @operation("Transpose", "numpy")
@@ -168,10 +172,13 @@ def _concatenate_spec(xs, axis=0):
 @operation("Concatenate", "numpy", ("xs",), output_spec=_concatenate_spec)
 def concatenate(xs, axis=0):
     """Tensors joined along an axis that they have; dtypes are promoted. Without an axis they are flattened first."""
-    xs = list(xs)
-    first = xs[0]
-    if not builtins.all(type(x) is torch.Tensor and x.dtype == first.dtype for x in xs):
-        xs = promoted(*xs)
+    if type(xs) is not list:
+        xs = list(xs)
+    dtype = getattr(xs[0], "dtype", None)
+    for x in xs:
+        if type(x) is not torch.Tensor or x.dtype is not dtype:
+            xs = promoted(*xs)
+            break
     return torch.cat([x.reshape(-1) for x in xs]) if axis is None else torch.cat(xs, axis)
 
 
