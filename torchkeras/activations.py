@@ -12,10 +12,10 @@ import torch
 from torch.nn import functional as F
 
 from torchkeras.core import registry
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor, operation
 from torchkeras.ops import nn_activations as nn
-from torchkeras.ops._makers import as_tensor
 from torchkeras.ops.elementwise import exp as _exp
 from torchkeras.ops.elementwise import tanh as _tanh
 

@@ -5,6 +5,7 @@ May import core. Knows no layer.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.family import Family
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.registry import published
@@ -24,10 +25,6 @@ class Constraint(Configured):
         return w
 
 
-def _tensor(w):
-    return w if isinstance(w, torch.Tensor) else torch.as_tensor(w)
-
-
 def _norms(w, axis):
     axes = axis if axis is None else tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
     return w.square().sum(axes, keepdim=True).sqrt()
@@ -44,7 +41,7 @@ class MaxNorm(Constraint):
     axis = field(0)
 
     def __call__(self, w):
-        w = _tensor(w)
+        w = as_tensor(w)
         norms = _norms(w, self.axis)
         return w * (norms.clamp(0, self.max_value) / (settings.epsilon + norms))
 
@@ -54,7 +51,7 @@ class NonNeg(Constraint):
     """Sets negative weights to zero."""
 
     def __call__(self, w):
-        return torch.relu(_tensor(w))
+        return torch.relu(as_tensor(w))
 
 
 @published("constraint", "keras.constraints", aliases=("unit_norm",))
@@ -64,7 +61,7 @@ class UnitNorm(Constraint):
     axis = field(0)
 
     def __call__(self, w):
-        w = _tensor(w)
+        w = as_tensor(w)
         return w / (settings.epsilon + _norms(w, self.axis))
 
 
@@ -78,7 +75,7 @@ class MinMaxNorm(Constraint):
     axis = field(0)
 
     def __call__(self, w):
-        w = _tensor(w)
+        w = as_tensor(w)
         norms = _norms(w, self.axis)
         desired = self.rate * norms.clamp(self.min_value, self.max_value) + (1 - self.rate) * norms
         return w * (desired / (settings.epsilon + norms))

@@ -1,12 +1,14 @@
 """The dicts called logs: the values that callbacks get, and the spellings under which a quantity has been known.
 
-Imports torch and numpy. Knows nothing of callbacks.
+May import core. Knows nothing of callbacks.
 """
 
 import re
 
 import numpy as np
 import torch
+
+from torchkeras.core.conversion import to_numpy
 
 _SHORT = (("accuracy", "acc"), ("learning_rate", "lr"))
 
@@ -32,10 +34,7 @@ def called(logs):
 
 def _python_value(value):
     if isinstance(value, torch.Tensor):
-        if value.numel() == 1:
-            return float(value.detach())
-        value = value.detach().cpu()
-        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+        return float(value.detach()) if value.numel() == 1 else to_numpy(value)
     if isinstance(value, (np.ndarray, np.generic)) and value.size == 1 and value.dtype.kind in "fiub":
         return float(value.item())
     if isinstance(value, (int, float)):

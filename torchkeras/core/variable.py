@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from torchkeras.core import scopes
+from torchkeras.core.conversion import as_tensor, to_numpy
 from torchkeras.core.dtypes import standardize_dtype, torch_dtype
 from torchkeras.core.scopes import state
 
@@ -138,10 +139,7 @@ class Variable(torch.nn.Parameter):
         return self.__array__()
 
     def __array__(self, dtype=None, copy=None):
-        tensor = self.detach().cpu()
-        if tensor.dtype == torch.bfloat16:
-            tensor = tensor.float()
-        array = tensor.numpy().copy()
+        array = to_numpy(self).copy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def __float__(self):
@@ -180,14 +178,11 @@ def _initial_value(initializer, shape, dtype):
         value = torch.as_tensor(value, dtype=torch_dtype(dtype), device=device)
     elif isinstance(initializer, torch.Tensor):
         value = initializer.detach().to(torch_dtype(dtype) if dtype is not None else initializer.dtype)
+    elif isinstance(initializer, (np.ndarray, np.generic)):
+        dtype = torch_dtype(initializer.dtype if dtype is None else dtype)
+        value = torch.as_tensor(initializer, dtype=dtype, device=device)
     else:
-        array = np.asarray(initializer)
-        if dtype is None and not isinstance(initializer, (np.ndarray, np.generic)):
-            # Python numbers: 32 bits, as Keras has them; arrays keep their own type.
-            dtype = {"float64": None, "int64": "int32"}.get(array.dtype.name, array.dtype.name)
-        elif dtype is None:
-            dtype = array.dtype.name
-        value = torch.as_tensor(array, dtype=torch_dtype(dtype), device=device)
+        value = as_tensor(initializer, dtype, device)
     if shape is not None and tuple(value.shape) != tuple(shape):
         raise ValueError(f"shape={tuple(shape)} was asked for, but the initial value has shape {tuple(value.shape)}.")
     return value

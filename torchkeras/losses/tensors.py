@@ -6,14 +6,13 @@ May import core. Knows no loss.
 import numpy as np
 import torch
 
-from torchkeras.core import scopes, tree
-from torchkeras.core.dtypes import dtype_of, result_type, torch_dtype
+from torchkeras.core import conversion, tree
 
 Tensor = torch.Tensor
 
 
 def as_tensor(value, dtype=None, device=None):
-    """A tensor of an array, number, (nested) list of numbers or list of tensors.
+    """`core.conversion.as_tensor`, but tensors move to `device` too.
 
     Args:
         value: what to convert. A tensor comes back as it is where dtype and device already fit.
@@ -21,31 +20,12 @@ def as_tensor(value, dtype=None, device=None):
         device: where the result lies; None leaves a tensor where it is and puts the rest on the default device.
     """
     if not isinstance(value, Tensor):
-        if isinstance(value, (list, tuple)) and any(isinstance(leaf, Tensor) for leaf in tree.flatten(value)):
-            value = torch.stack([as_tensor(item, dtype, device) for item in value])
-        else:
-            return _from_array(value, dtype, device or scopes.default_device())
+        value = conversion.as_tensor(value, dtype, device)
     if dtype is not None and value.dtype != dtype:
         value = value.to(dtype)
     if device is not None and value.device != device:
         value = value.to(device)
     return value
-
-
-def _from_array(value, dtype, device):
-    array = np.asarray(value)
-    if array.dtype == object:
-        raise ValueError(
-            f"Cannot make a tensor of {type(value).__name__} {value!r:.80}: expected numbers, an array or a tensor. "
-            "Rows of unequal length must be padded first."
-        )
-    if dtype is None:
-        if isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__"):
-            dtype = torch_dtype(dtype_of(array))
-        else:
-            weak = {"f": "float", "i": "int"}.get(array.dtype.kind)
-            dtype = torch_dtype(result_type(weak) if weak else dtype_of(array))
-    return torch.as_tensor(array, dtype=dtype, device=device)
 
 
 def convert_structure(structure, dtype, device=None):

@@ -1,4 +1,4 @@
-"""How operations are made: conversion and promotion of operands, and makers for families of simple functions.
+"""How operations are made: promotion of operands, and makers for families of simple functions.
 
 May import core. Private to ops; the layers above use the functions, not the makers.
 
@@ -12,73 +12,9 @@ import numpy as np
 import torch
 
 from torchkeras.core import scopes
+from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import NAMES, dtype_of, result_type, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
-from torchkeras.errors import UnsupportedInputError
-
-NUMBERS = (bool, int, float, complex)
-
-
-def as_tensor(value, dtype=None, device=None):
-    """A tensor of anything that has numbers; tensors come back as they are (cast if `dtype` is given).
-
-    Python integers become int32 (int64 beyond its range) and floats `floatx()`; arrays keep their dtype. Arrays go to
-    `device`, by default to the default device; tensors stay where they are.
-
-    Raises `UnsupportedInputError` (a `ValueError`) for strings and object arrays.
-    """
-    if isinstance(value, torch.Tensor):
-        return value if dtype is None else value.to(torch_dtype(dtype))
-    device = device or scopes.default_device()
-    if isinstance(value, NUMBERS) and not isinstance(value, np.generic):
-        return torch.as_tensor(value, dtype=torch_dtype(dtype or _number_type(value)), device=device)
-    if isinstance(value, KerasTensor):
-        raise UnsupportedInputError(f"{value!r} is symbolic and has no value: use an operation of keras.ops on it.")
-    if isinstance(value, (list, tuple)):
-        tensors = [item for item in _leaves(value) if isinstance(item, torch.Tensor)]
-        if tensors:
-            device = tensors[0].device
-            return torch.stack([as_tensor(item, dtype, device) for item in value])
-        if dtype is None:
-            dtype = result_type(*(getattr(item, "dtype", type(item)) for item in _leaves(value)))
-    return _from_array(value, dtype, device)
-
-
-def _from_array(value, dtype, device):
-    array = np.asarray(value)
-    if array.dtype == object or array.dtype.kind in "SUmM":
-        raise UnsupportedInputError(
-            f"Cannot make a tensor of a {type(value).__name__} with dtype {array.dtype}: give numbers in a "
-            "rectangular array."
-        )
-    if array.dtype == np.uint32:
-        array = array.astype(np.int64)  # torch has no arithmetic for uint32
-    elif array.dtype.name == "bfloat16":
-        array, dtype = array.astype(np.float32), dtype or "bfloat16"
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
-        array = array.copy()
-    return torch.as_tensor(array, dtype=None if dtype is None else torch_dtype(dtype), device=device)
-
-
-def _number_type(value):
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
-        return "int32" if -(2**31) <= value < 2**31 else "int64"
-    return None if isinstance(value, float) else "complex64"
-
-
-def _leaves(value):
-    for item in value:
-        if isinstance(item, (list, tuple)):
-            yield from _leaves(item)
-        else:
-            yield item
-
-
-def is_number(value):
-    """Whether a value is a Python number, whose dtype is weak."""
-    return isinstance(value, NUMBERS) and not isinstance(value, np.generic)
 
 
 def promoted(*values, ints=None, numbers=False):

@@ -8,16 +8,10 @@ import re
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import INTS, NAMES, standardize_dtype, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, any_symbolic, operation
-from torchkeras.ops._makers import (
-    as_tensor,
-    broadcast_shape,
-    joint_type,
-    promoted,
-    publish,
-    shape_of,
-)
+from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, publish, shape_of
 from torchkeras.ops.shaping import _split_spec, split
 
 

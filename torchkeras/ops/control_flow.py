@@ -8,8 +8,9 @@ On symbolic tensors the functions become arguments of the recorded node. Their r
 import torch
 
 from torchkeras.core import scopes, shape_probe, tree
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
-from torchkeras.ops._makers import as_tensor, joint_type, shape_of
+from torchkeras.ops._makers import joint_type, shape_of
 
 # -- rules ------------------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ import builtins
 import numpy as np
 import torch
 
+from torchkeras.core.conversion import as_tensor, to_numpy
 from torchkeras.core.dtypes import dtype_of, standardize_dtype, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, is_keras_tensor, operation
-from torchkeras.ops._makers import as_tensor, canonical_axis, joint_type, shape_of
+from torchkeras.ops._makers import canonical_axis, joint_type, shape_of
 
 # -- conversion -------------------------------------------------------------------------------------------------------
 
@@ -43,8 +44,7 @@ def convert_to_numpy(x):
         return np.array([convert_to_numpy(item) for item in x])
     if not isinstance(x, torch.Tensor):
         return np.array(x)
-    x = x.detach().cpu()
-    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+    return to_numpy(x)
 
 
 def is_tensor(x):

@@ -5,10 +5,11 @@ May import core and the makers. Positions are int32 where Keras on torch has the
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES, result_type, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
 from torchkeras.errors import UnsupportedInputError
-from torchkeras.ops._makers import as_float, as_tensor, canonical_axis, promoted, shape_of
+from torchkeras.ops._makers import as_float, canonical_axis, promoted, shape_of
 
 
 def _bincount_spec(x, weights=None, minlength=0, sparse=False):

@@ -6,9 +6,9 @@ May import core and the makers. New tensors are on the default device, or on tha
 import torch
 
 from torchkeras.core import scopes
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of, result_type, standardize_dtype, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import as_tensor
 
 
 def _place(dtype):

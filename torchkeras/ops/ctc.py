@@ -6,9 +6,10 @@ May import core and the makers. Knows no layer.
 import torch
 import torch.nn.functional as F
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of, result_type
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import as_tensor, shape_of, static_spec
+from torchkeras.ops._makers import shape_of, static_spec
 
 
 def _as_logits(output):

@@ -8,18 +8,10 @@ import operator
 
 import torch
 
+from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import (
-    NUMBERS,
-    as_tensor,
-    binary,
-    broadcast_shape,
-    joint_type,
-    promoted,
-    shape_of,
-    unary,
-)
+from torchkeras.ops._makers import binary, broadcast_shape, joint_type, promoted, shape_of, unary
 
 # -- one operand, real results ----------------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ import math
 import torch
 import torch.nn.functional as F
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
-from torchkeras.ops._makers import as_tensor, joint_type, publish, static_spec
+from torchkeras.ops._makers import joint_type, publish, static_spec
 
 # -- pairs of real tensors --------------------------------------------------------------------------------------------
 

@@ -5,10 +5,10 @@ May import core and the makers. All functions take one image or a batch, in eith
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES, dtype_of, is_float_dtype
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._images import image_shape, spatial_axes, spec
-from torchkeras.ops._makers import as_tensor
 
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601
 

@@ -11,6 +11,7 @@ import operator
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._images import (
     choice,
@@ -22,7 +23,7 @@ from torchkeras.ops._images import (
     to_planes,
     working_dtype,
 )
-from torchkeras.ops._makers import as_float, as_tensor, shape_of
+from torchkeras.ops._makers import as_float, shape_of
 from torchkeras.ops.image_windows import blur
 from torchkeras.ops.nn_windows import data_format_or_default
 

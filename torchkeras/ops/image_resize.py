@@ -9,6 +9,7 @@ import math
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._images import (
     choice,
@@ -19,7 +20,7 @@ from torchkeras.ops._images import (
     spec,
     to_planes,
 )
-from torchkeras.ops._makers import as_tensor, promoted
+from torchkeras.ops._makers import promoted
 from torchkeras.ops.nn_windows import data_format_or_default
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")

@@ -6,6 +6,7 @@ May import core and the makers. All functions work in either data format.
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._images import (
     from_planes,
@@ -17,7 +18,7 @@ from torchkeras.ops._images import (
     to_planes,
     working_dtype,
 )
-from torchkeras.ops._makers import as_float, as_tensor, shape_of
+from torchkeras.ops._makers import as_float, shape_of
 from torchkeras.ops.nn_windows import data_format_or_default, same_padding, window
 
 # -- cropping and padding ---------------------------------------------------------------------------------------------

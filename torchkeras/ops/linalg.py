@@ -6,8 +6,9 @@ May import core and the makers. All functions work on stacks of matrices in the 
 import torch
 
 from torchkeras.core import shape_probe, tree
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
-from torchkeras.ops._makers import as_float, as_tensor, axes_of, joint_type, promoted, reduced_shape, shape_of
+from torchkeras.ops._makers import as_float, axes_of, joint_type, promoted, reduced_shape, shape_of
 
 # -- checks and rules -------------------------------------------------------------------------------------------------
 

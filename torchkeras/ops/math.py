@@ -5,8 +5,9 @@ May import core and the makers. Knows no layer.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import as_float, as_tensor, broadcast_shape, joint_type, promoted, shape_of, static_spec
+from torchkeras.ops._makers import as_float, broadcast_shape, joint_type, promoted, shape_of, static_spec
 
 # -- determinants -----------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ result; a position is -1 there.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import result_type, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import as_float, as_tensor, axes_of, reduced_shape, reduction, shape_of
+from torchkeras.ops._makers import as_float, axes_of, reduced_shape, reduction, shape_of
 from torchkeras.ops.reductions import (
     _flattened,
     _in_float32,

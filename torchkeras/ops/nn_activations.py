@@ -6,8 +6,9 @@ May import core and the makers.
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import as_tensor, unary
+from torchkeras.ops._makers import unary
 
 
 def _same(x, *args, **kwargs):

@@ -6,10 +6,11 @@ May import core and the makers. Kernels have Keras's layout, `(*window, out, in)
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
 from torchkeras.ops._images import spec
-from torchkeras.ops._makers import as_tensor, broadcast_shape, joint_type, promoted, shape_of
+from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
 from torchkeras.ops.nn_windows import data_format_or_default, window
 
 # -- transposed convolution -------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ kernels like best.
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import as_tensor, promoted
+from torchkeras.ops._makers import promoted
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}

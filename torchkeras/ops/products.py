@@ -5,9 +5,10 @@ May import core and the makers.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
-from torchkeras.ops._makers import as_tensor, broadcast_shape, joint_type, promoted, shape_of
+from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
 
 
 def _product(function, *operands, wide=False):

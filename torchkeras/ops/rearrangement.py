@@ -5,8 +5,9 @@ May import core and the makers. Knows no layer.
 
 import re
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import FunctionOperation, any_symbolic, operation
-from torchkeras.ops._makers import as_tensor, static_spec
+from torchkeras.ops._makers import static_spec
 
 _TOKEN = re.compile(r"\(|\)|\.\.\.|\w+")
 

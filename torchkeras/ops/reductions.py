@@ -6,11 +6,11 @@ summed in float32.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import INTS, NAMES, result_type, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
 from torchkeras.ops._makers import (
     as_float,
-    as_tensor,
     axes_of,
     canonical_axis,
     joint_type,

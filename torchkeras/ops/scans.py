@@ -9,8 +9,9 @@ import inspect
 import torch
 
 from torchkeras.core import shape_probe, tree
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import FunctionOperation, KerasTensor, Shape, any_symbolic, operation
-from torchkeras.ops._makers import as_tensor, canonical_axis
+from torchkeras.ops._makers import canonical_axis
 
 # -- associative scan -------------------------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ May import core and the makers. Knows no layer.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import KerasTensor, Shape
-from torchkeras.ops._makers import as_tensor, publish, shape_of
+from torchkeras.ops._makers import publish, shape_of
 
 _DOC = """{title}
 

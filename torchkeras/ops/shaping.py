@@ -9,17 +9,10 @@ import itertools
 import numpy as np
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
-from torchkeras.ops._makers import (
-    as_tensor,
-    axes_of,
-    broadcast_shape,
-    canonical_axis,
-    joint_type,
-    promoted,
-    shape_of,
-)
+from torchkeras.ops._makers import axes_of, broadcast_shape, canonical_axis, joint_type, promoted, shape_of
 
 
 def _sizes(shape):

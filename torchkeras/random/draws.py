@@ -10,6 +10,7 @@ gives the numbers of eager code. While shapes are inferred nothing is drawn.
 import torch
 
 from torchkeras.core import scopes
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype, torch_dtype
 from torchkeras.core.opaque import opaque
 from torchkeras.core.scopes import state
@@ -46,7 +47,8 @@ def _draw_shape(words, kind, shape, first, second, dtype, advance):
 
 
 _draw_op = opaque(
-    "draw(Tensor(a!) words, str kind, SymInt[] shape, float first, float second, ScalarType dtype, bool advance) -> Tensor",
+    "draw(Tensor(a!) words, str kind, SymInt[] shape, float first, float second, ScalarType dtype, bool advance) "
+    "-> Tensor",
     _draw_from,
     _draw_shape,
 )
@@ -111,7 +113,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
 
 def categorical(logits, num_samples, dtype="int32", seed=None):
     """Class indices drawn with the probabilities `softmax(logits)`: `(batch, classes)` -> `(batch, num_samples)`."""
-    logits = _tensor(logits)
+    logits = as_tensor(logits)
     if logits.dim() != 2:
         raise ValueError(f"`logits` must have the shape (batch, classes), got {tuple(logits.shape)}.")
     if state.probe is not None:
@@ -150,7 +152,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
 def shuffle(x, axis=0, seed=None):
     """The entries of `x` along `axis` in random order; slices move as a whole where `axis` is 0."""
-    x = _tensor(x)
+    x = as_tensor(x)
     if state.probe is not None:
         return torch.empty_like(x)
     generator = _generator(seed, x.device)
@@ -161,21 +163,21 @@ def shuffle(x, axis=0, seed=None):
 
 def gamma(shape, alpha, dtype=None, seed=None):
     """Numbers from the gamma distribution with shape parameter `alpha` and rate 1."""
-    alpha = torch.broadcast_to(_tensor(alpha), _sizes(shape))
+    alpha = torch.broadcast_to(as_tensor(alpha), _sizes(shape))
     return _seeded(lambda: torch.distributions.Gamma(alpha, torch.ones_like(alpha)).sample(), alpha, dtype, seed)
 
 
 def binomial(shape, counts, probabilities, dtype=None, seed=None):
     """How many of `counts` trials succeed, each with the given probability."""
-    counts = torch.broadcast_to(_tensor(counts), _sizes(shape))
-    probabilities = torch.broadcast_to(_tensor(probabilities), _sizes(shape))
+    counts = torch.broadcast_to(as_tensor(counts), _sizes(shape))
+    probabilities = torch.broadcast_to(as_tensor(probabilities), _sizes(shape))
     return _seeded(lambda: torch.distributions.Binomial(counts, probabilities).sample(), counts, dtype, seed)
 
 
 def beta(shape, alpha, beta, dtype=None, seed=None):
     """Numbers between 0 and 1 from the beta distribution."""
-    alpha = torch.broadcast_to(_tensor(alpha), _sizes(shape))
-    beta = torch.broadcast_to(_tensor(beta), _sizes(shape))
+    alpha = torch.broadcast_to(as_tensor(alpha), _sizes(shape))
+    beta = torch.broadcast_to(as_tensor(beta), _sizes(shape))
     return _seeded(lambda: torch.distributions.Beta(alpha, beta).sample(), alpha, dtype, seed)
 
 
@@ -187,11 +189,3 @@ def _seeded(sample, like, dtype, seed):
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed_number(seed))
         return sample().to(torch_dtype(dtype))
-
-
-def _tensor(value):
-    """A tensor of an array or numbers, 32-bit where Python numbers are given."""
-    if isinstance(value, torch.Tensor):
-        return value
-    value = torch.as_tensor(value, device=scopes.default_device())
-    return value.to(torch_dtype(None)) if value.dtype == torch.float64 else value

@@ -6,7 +6,7 @@ May import core.
 import numpy as np
 import torch
 
-from torchkeras.core import tree
+from torchkeras.core import conversion, tree
 
 
 def number(value):
@@ -16,12 +16,9 @@ def number(value):
     return float(value) if isinstance(value, (np.generic, int, float)) else value
 
 
-def to_numpy(tensor):
-    """A numpy array of a tensor (bfloat16 as float32); anything else unchanged."""
-    if not isinstance(tensor, torch.Tensor):
-        return tensor
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
+def to_numpy(value):
+    """A numpy array of a tensor; anything else unchanged."""
+    return conversion.to_numpy(value) if isinstance(value, torch.Tensor) else value
 
 
 def joined(outputs):
