@@ -80,8 +80,8 @@ def _split(text):
 def disagreement(ours, theirs):
     """Why a call written for Keras's signature might mean something else to ours; None where it does not.
 
-    Ours may have more: parameters with defaults after Keras's own, `*args`, `**kwargs`, and defaults where Keras asks for a
-    value.
+    Ours may have more: parameters with defaults after Keras's own, `*args`, `**kwargs`, and defaults where Keras asks
+    for a value.
     """
     ours, theirs = parsed(ours), parsed(theirs)
     named = [one for one in theirs if one[1] in ("positional", "keyword")]

@@ -213,6 +213,17 @@ def test_map_of_policies():
     assert dtype_policies.deserialize(described)["a"].name == "int8_from_bfloat16"
 
 
+@pytest.mark.parametrize("library", [keras, torchkeras], ids=["keras", "torchkeras"])
+def test_layers_find_their_policy_in_a_map(library):
+    policies = library.dtype_policies.DTypePolicyMap("float32", {"big": library.dtype_policies.get("mixed_bfloat16")})
+    for name, dtype in (("big", "bfloat16"), ("small", "float32")):
+        layer = library.layers.Dense(2, dtype=policies, name=name)
+        layer.build((None, 3))
+        assert (layer.compute_dtype, layer.variable_dtype) == (dtype, "float32")
+        assert layer(np.ones((1, 3), "float32")).dtype == getattr(torch, dtype)
+        assert layer.kernel.dtype in ("float32", torch.float32)
+
+
 def test_policies_convert_floats_only():
     policy = dtype_policies.get("float16")
     assert policy.convert_input(torch.ones(2), True, "float16").dtype == torch.float16

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import inspect
 import types
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -66,6 +67,8 @@ def _wrap_build(build):
         try:
             with shape_probe.pause(), self._scope():
                 d["_path"] = scopes.current_path()
+                if isinstance(d["_dtype_policy"], Mapping):  # a DTypePolicyMap: now the path is known
+                    d["_dtype_policy"] = d["_dtype_policy"][d["_path"]]
                 result = build(self, *args, **kwargs)
         finally:
             d["_building"] = False
