@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import torchkeras
-from compat.curves import run_both, seed_weights
+from compat.curves import SIDES, run_both, seed_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 RNG = np.random.default_rng(5)
@@ -563,3 +563,169 @@ def test_history_belongs_to_the_last_fit():
         return again, model.history.history, model.history.epoch
 
     run_both(scenario)
+
+
+# -- structures of every kind -----------------------------------------------------------------------------------------
+
+
+def test_nested_outputs():
+    """Losses are named by path, metrics by output."""
+
+    def scenario(k):
+        L, x = k.layers, k.Input((3,))
+        outputs = {"p": [L.Dense(1, name="a")(x), L.Dense(2, name="b")(x)], "q": L.Dense(1, name="c")(x)}
+        model = seed_weights(k.Model(x, outputs))
+        model.compile(
+            "sgd", {"p": ["mse", "mae"], "q": "mse"}, metrics={"p": [["mae"], ["mse"]], "q": ["mae"]}
+        )  # fmt: skip
+        y = {"p": [Y, np.concatenate([Y, Y], axis=1)], "q": Y}
+        return fit(model, X, y), [metric.name for metric in model.metrics], model.evaluate(X, y, verbose=0)
+
+    run_both(scenario)
+
+
+def test_subclass_with_nested_inputs():
+    def scenario(k):
+        class Nested(k.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = k.layers.Dense(1, kernel_initializer="ones")
+
+            def call(self, inputs, training=False):
+                return self.dense(inputs["u"]) + k.ops.sum(inputs["v"][0], axis=-1, keepdims=True)
+
+        model = Nested()
+        model.compile("sgd", "mse", metrics=["mae"])
+        x = {"u": X, "v": [X[:, :2], X[:, 2:]]}
+        return fit(model, x, Y[:, 0]), model.predict(x, verbose=0), len(model.weights)
+
+    run_both(scenario)
+
+
+def test_target_none_for_an_output_without_loss():
+    def scenario(k):
+        return fit(two_outputs(k, loss=["mse", None]), X, [Y, None])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # both say that one head gets no gradient
+        run_both(scenario)
+
+
+def test_weights_by_output_name():
+    def scenario(k):
+        model = two_outputs(
+            k, dict, loss={"a": "mse", "b": BOTH[1]}, metrics={"a": ["mae"]}, weighted_metrics={"b": ["accuracy"]}
+        )
+        y, weights = {"a": Y, "b": LABELS}, {"a": WEIGHTS, "b": WEIGHTS**2}
+        return fit(model, X, y, sample_weight=weights, validation_data=(X, y, weights))
+
+    run_both(scenario)
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_structure_of_one_output(kind):
+    def scenario(k):
+        x = k.Input((3,))
+        out = k.layers.Dense(1, name="o")(x)
+        model = seed_weights(k.Model(x, [out] if kind is list else {"o": out}))
+        model.compile(
+            "sgd", ["mse"] if kind is list else {"o": "mse"}, metrics=[["mae"]] if kind is list else {"o": "mae"}
+        )
+        y = [Y] if kind is list else {"o": Y}
+        return fit(model, X, y), type(model.predict(X, verbose=0)).__name__
+
+    run_both(scenario)
+
+
+def test_loss_and_metric_by_name_for_one_output():
+    def scenario(k):
+        x = k.Input((3,))
+        model = seed_weights(k.Model(x, k.layers.Dense(1, name="o")(x)))
+        model.compile("sgd", {"o": "mse"}, metrics={"o": "mae"})
+        return fit(model)
+
+    run_both(scenario)
+
+
+@pytest.mark.parametrize("factor", [0.5, [0.5]])
+def test_loss_weight_of_one_output(factor):
+    run_both(lambda k: fit(regressor(k, loss_weights=factor)))
+
+
+def test_metric_shared_by_two_outputs():
+    def scenario(k):
+        metric = k.metrics.MeanAbsoluteError()
+        return fit(two_outputs(k, loss=BOTH, metrics=[[metric], ["accuracy"]]), X, [Y, LABELS])
+
+    run_both(scenario)
+
+
+@pytest.mark.parametrize("holder", [lambda metric: metric, lambda metric: [metric], lambda metric: {"m": metric}])
+def test_metrics_held_by_the_model(holder):
+    def scenario(k):
+        class Watching(k.Model):
+            def __init__(self):
+                super().__init__()
+                self.dense = k.layers.Dense(1, kernel_initializer="ones")
+                metric = k.metrics.Mean(name="extra")
+                self.held, self.update = holder(metric), metric.update_state
+
+            def call(self, x):
+                y = self.dense(x)
+                self.update(y)
+                return y
+
+        model = Watching()
+        model.compile("sgd", "mse", metrics=["mae"])
+        return fit(model), [metric.name for metric in model.metrics], model.evaluate(X, Y, verbose=0)
+
+    run_both(scenario)
+
+
+def test_masks_reach_losses_and_metrics():
+    """T20 and T21."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 3, (11, 5)), rng.integers(0, 2, (11, 5))
+    x[:, 0] = 1
+    weights = rng.uniform(size=(11, 5))
+
+    def scenario(k):
+        L = k.layers
+        model = seed_weights(
+            k.Sequential(
+                [
+                    k.Input((5,), dtype="int32"),
+                    L.Embedding(7, 3, mask_zero=True),
+                    L.LSTM(4, return_sequences=True),
+                    L.Dense(2, activation="softmax"),
+                ]
+            )
+        )
+        loss = "sparse_categorical_crossentropy"
+        model.compile("sgd", loss, metrics=["accuracy"], weighted_metrics=[loss])
+        return fit(model, x, y, batch_size=4), model.evaluate(x, y, verbose=0, sample_weight=weights)
+
+    run_both(scenario)
+
+
+def test_compile_config():
+    """What is written for files: read back by both libraries alike, and by each other."""
+    configs = {}
+
+    def scenario(k):
+        model = regressor(k, loss=k.losses.Huber(), metrics=["mae", k.metrics.MeanSquaredError(name="q")])
+        config = configs[k] = model.get_compile_config()
+        twin = seed_weights(k.Sequential([k.Input((3,)), k.layers.Dense(4), k.layers.Dense(1)]))
+        twin.compile_from_config(config)
+        rest = {key: value for key, value in config.items() if key not in ("optimizer", "loss")}
+        return fit(twin), dict(sorted(rest.items())), k.Sequential().get_compile_config()
+
+    run_both(scenario)
+    optimizers = [configs[side]["optimizer"] for side in SIDES]
+    assert optimizers[0]["config"] == optimizers[1]["config"]
+    ours = regressor(torchkeras)
+    ours.compile_from_config(configs[keras])
+    assert (ours.loss.name, ours.optimizer.name) == ("huber_loss", "sgd")
+    theirs = regressor(keras)
+    theirs.compile_from_config(configs[torchkeras])
+    assert fit(theirs)[0].keys() == fit(ours)[0].keys()

@@ -59,6 +59,7 @@ class Metric(Configured):
 
     dtype = dtype_field()
     name = field(None)
+    _is_metric = True  # layers that hold one list it among their metrics
 
     def _take_fields(self, args, kwargs):
         rest = super()._take_fields(args, kwargs)

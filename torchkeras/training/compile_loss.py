@@ -57,7 +57,7 @@ class CompileLoss:
         used = [index for index in outputs.order_of(self.user_loss, y_pred) if self.losses[index] is not None]
         taken = set()
         for index in used if len(used) > 1 else ():
-            name = base = f"{outputs.prefix(index, self.user_loss) or self.losses[index].name}_loss"
+            name = base = f"{outputs.loss_name(index, self.user_loss, self.losses[index])}_loss"
             while name in taken:
                 name = f"{base}_{len(taken)}"
             taken.add(name)

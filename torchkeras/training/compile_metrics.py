@@ -120,7 +120,7 @@ def _per_output(given, outputs):
     """
     if given is None:
         return [[] for _ in range(outputs.count)]
-    if isinstance(given, dict):
+    if isinstance(given, dict) or (outputs.deep and any(tree.is_nested(each) for each in given)):
         return [_listed(each) for each in outputs.align(given, "`metrics`")]
     given = _listed(given)
     if outputs.count == 1:

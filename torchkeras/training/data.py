@@ -296,7 +296,7 @@ class ArraySource:
                 arrays = tree.map_structure(lambda leaf: _take(leaf, order), arrays)
                 order = None
         if order is None and not self._travel:
-            yield from _split(arrays, self.batch_size, self.rows)
+            yield from [arrays] if self.rows <= self.batch_size else _split(arrays, self.batch_size, self.rows)
             return
         for start in range(0, self.rows or 1, self.batch_size):
             where = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]

@@ -21,6 +21,8 @@ class Outputs:
         self.keys = None
         if isinstance(y_pred, dict) and all(not tree.is_nested(value) for value in y_pred.values()):
             self.keys = tree.sorted_keys(y_pred)
+        self.paths = [()] if self.single else _paths(y_pred)
+        self.deep = any(len(path) > 1 for path in self.paths)
         numbered = [f"output_{i + 1}" for i in range(self.count)]
         given = names if names is not None and len(names) == self.count else None
         self.names = self.keys or given or numbered
@@ -34,6 +36,13 @@ class Outputs:
     def prefix(self, index, given):
         """The output's name where logs begin with it: outputs in a plain list have none, unless `given` names them."""
         return self.names[index] if self.count > 1 and (self.named or isinstance(given, dict)) else None
+
+    def loss_name(self, index, given, loss):
+        """What the loss of an output is called in logs, without `_loss`: its path, ending in a name."""
+        *outer, last = self.paths[index]
+        if isinstance(last, int) or not self.deep:
+            last = self.prefix(index, given) or loss.name
+        return "/".join(map(str, (*outer, last)))
 
     def order_of(self, given, y_pred):
         """Indices of the outputs in order; where they are a dict, in that of the dict `given` or else of `y_pred`."""
@@ -54,6 +63,10 @@ class Outputs:
         """
         if value is None:
             return [default] * self.count
+        if self.deep and tree.is_nested(value) and not (everywhere and isinstance(value, dict) and not value):
+            found = [_at(value, path, default) for path in self.paths]
+            if _MISFIT not in found:
+                return found
         if isinstance(value, dict):
             return self._align_dict(value, what, default)
         if isinstance(value, (list, tuple)):
@@ -81,3 +94,28 @@ class Outputs:
         if left:
             raise ValueError(f"{what} names {sorted(map(str, left))}, but the outputs of the model are {self.names}.")
         return entries
+
+
+_MISFIT = object()
+
+
+def _paths(structure, path=()):
+    """Keys and indices that lead to each leaf, in flat order."""
+    if not tree.is_nested(structure):
+        return [path]
+    keys = tree.sorted_keys(structure) if isinstance(structure, dict) else range(len(structure))
+    return [found for key in keys for found in _paths(structure[key], (*path, key))]
+
+
+def _at(value, path, default):
+    """The entry at a path of something built like the outputs; a name that a dict lacks gives the default."""
+    for key in path:
+        if isinstance(value, dict) and not isinstance(key, int):
+            value = value.get(key)
+        elif isinstance(value, (list, tuple)) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return _MISFIT
+        if value is None:
+            return default
+    return value

@@ -10,7 +10,8 @@ import torch
 
 from torchkeras.losses import Loss
 from torchkeras.losses.reduction import reduce_weighted_values
-from torchkeras.losses.tensors import mask_of, same_rank
+from torchkeras.core.masks import mask_of
+from torchkeras.losses.tensors import same_rank
 from torchkeras.metrics import Metric
 from torchkeras.metrics.resolve import object_name
 

@@ -5,12 +5,14 @@ steps.py.
 """
 
 import inspect
+import warnings
 
 import torch
 
 from torchkeras import optimizers
 from torchkeras.core import scopes, shape_probe, tree
 from torchkeras.core.dtypes import NAMES
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor
 from torchkeras.metrics import Mean
 from torchkeras.training.arguments import OLDER_COMPILE, refuse_unknown
@@ -70,53 +72,55 @@ class Trainer(Loops, SingleBatches, Steps):
         refuse_unknown(Trainer.compile, older, OLDER_COMPILE)
         if metrics is None and _looks_like_metrics(loss_weights):  # Keras 2's third positional argument
             metrics, loss_weights = loss_weights, None
-        d = self.__dict__
-        d["_compile_arguments"] = {
-            "optimizer": optimizer,
-            "loss": loss,
-            "loss_weights": loss_weights,
-            "metrics": metrics,
-            "weighted_metrics": weighted_metrics,
-            "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile,
-        }
-        optimizer = optimizers.get(optimizer)
-        if (
-            auto_scale_loss
-            and self.dtype_policy.name == "mixed_float16"
-            and isinstance(optimizer, optimizers.Optimizer)
-        ):
-            if not isinstance(optimizer, optimizers.LossScaleOptimizer):
-                optimizer = optimizers.LossScaleOptimizer(optimizer)
         if not hasattr(steps_per_execution, "__index__") or int(steps_per_execution) < 1:
             raise ValueError(f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}.")
-        d.update(
-            optimizer=optimizer,
-            loss=loss,
-            loss_weights=loss_weights,
-            run_eagerly=run_eagerly,
-            steps_per_execution=int(steps_per_execution),
-            jit_compile=jit_compile is True,
+        optimizer, names = optimizers.get(optimizer), self._known_output_names()
+        compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
+        compile_metrics = None
+        if metrics is not None or weighted_metrics is not None:
+            compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
+        # From here on nothing raises: a compile that fails leaves the model as it was.
+        shown = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": int(steps_per_execution),
+            "jit_compile": jit_compile is True,
+        }
+        self.__dict__.update(
+            shown,
+            optimizer=self._scaled(optimizer) if auto_scale_loss else optimizer,
             compiled=True,
             stop_training=False,
+            _compile_arguments={
+                "optimizer": optimizer,
+                **shown,
+                "metrics": metrics,
+                "weighted_metrics": weighted_metrics,
+            },
             _compiled_call_impl=None,
             _loss_sources_at=None,
             _learned=None,
             _looked=False,
             _loss_tracker=Mean(name="loss"),
-            _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, self._known_output_names()),
-            _compile_metrics=None,
+            _compile_loss=compile_loss,
+            _compile_metrics=compile_metrics,
             _compiled_trainable=CompiledTrainable(self),
         )
-        if metrics is not None or weighted_metrics is not None:
-            d["_compile_metrics"] = CompileMetrics(metrics, weighted_metrics, self._known_output_names())
         parameters = inspect.signature(self.compute_loss).parameters
-        d["_loss_takes_training"] = "training" in parameters or any(
+        self.__dict__["_loss_takes_training"] = "training" in parameters or any(
             p.kind is p.VAR_KEYWORD for p in parameters.values()
         )
         if self.jit_compile:
             torch.nn.Module.compile(self)
+
+    def _scaled(self, optimizer):
+        """The optimizer as `mixed_float16` needs it: with a scaled loss, so that small gradients do not vanish."""
+        if self.dtype_policy.name != "mixed_float16" or not isinstance(optimizer, optimizers.Optimizer):
+            return optimizer
+        if isinstance(optimizer, optimizers.LossScaleOptimizer):
+            return optimizer
+        return optimizers.LossScaleOptimizer(optimizer)
 
     def _known_output_names(self):
         try:
@@ -125,12 +129,21 @@ class Trainer(Loops, SingleBatches, Steps):
             return None
 
     def compile_from_config(self, config):
-        """Compiles with what `get_compile_config` gave."""
-        self.compile(**config)
+        """Compiles with what `get_compile_config` gave. A model with a `compile` of its own must override both."""
+        if type(self).compile is not Trainer.compile:
+            warnings.warn(
+                f"{type(self).__name__} overrides compile(), so it was not compiled: override get_compile_config() and "
+                "compile_from_config() too, or call compile() yourself.",
+                stacklevel=2,
+            )
+            return
+        self.compile(**deserialize_keras_object(config))
+        if self.built and isinstance(self.optimizer, optimizers.Optimizer) and self.trainable_variables:
+            self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self):
-        """The arguments of `compile`."""
-        return dict(self._compile_arguments) if self.compiled else None
+        """The arguments of `compile` in a form for JSON; empty for a model that is not compiled."""
+        return serialize_keras_object(self._compile_arguments) if self.compiled else {}
 
     def _require_compiled(self, what):
         if not self.compiled:
