@@ -108,8 +108,9 @@ class Graph:
         values = [None] * len(self.specs)
         for slot, value in zip(self.input_slots, inputs, strict=True):
             values[slot] = value
-        for slot, value in zip(self.constants, constants, strict=True):
-            values[slot] = value
+        if self.constants:
+            for slot, value in zip(self.constants, constants, strict=True):
+                values[slot] = value
         return values
 
     def run(self, inputs, constants=()):
