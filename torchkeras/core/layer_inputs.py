@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from torchkeras.core import registry, scopes, tree
+from torchkeras.core.masks import any_mask, mask_of, masks_in
 from torchkeras.core.symbolic import KerasTensor
 
 
@@ -31,8 +32,8 @@ class LayerInputs:
         return tuple(new_args), {key: self._convert_argument(v, convert, None, key) for key, v in kwargs.items()}
 
     def _fit_as_they_are(self, args, kwargs):
-        """Whether arguments need no conversion and carry no mask: plain tensors in the compute dtype (integers too), lists
-        of them, None and flags. Such calls of a built layer skip everything that the others need."""
+        """Whether arguments need no conversion and carry no mask: plain tensors in the compute dtype (integers too),
+        lists of them, None and flags. Such calls of a built layer skip everything that the others need."""
         if kwargs.get("mask") is not None:
             return False
         policy = self.__dict__["_dtype_policy"]
@@ -53,8 +54,8 @@ class LayerInputs:
         for leaf in tree.flatten(value):
             if leaf is not None and not isinstance(leaf, (torch.Tensor, KerasTensor, np.ndarray)):
                 raise ValueError(
-                    f"Layer {self.name!r} takes tensors (or arrays) as `{names[0] if names else 'inputs'}`, got {leaf!r} "
-                    f"of type {type(leaf).__name__}."
+                    f"Layer {self.name!r} takes tensors (or arrays) as `{names[0] if names else 'inputs'}`, got "
+                    f"{leaf!r} of type {type(leaf).__name__}."
                 )
 
     def _convert_argument(self, value, convert, position, name):
@@ -79,7 +80,7 @@ class LayerInputs:
             value = torch.as_tensor(value, device=self._device())
         if isinstance(value, torch.Tensor):
             if policy.casts and self.autocast and value.is_floating_point() and value.dtype is not policy.torch_compute:
-                mask = getattr(value, "_keras_mask", None)
+                mask = mask_of(value)
                 value = value.to(policy.torch_compute)
                 if mask is not None:
                     value._keras_mask = mask
@@ -105,10 +106,10 @@ class LayerInputs:
         values = dict(zip(info.names, args, strict=False))
         values.update(kwargs)
         first = next(iter(values.values()), None)
-        mask = mask_of(first)
+        mask = masks_in(first)
         for name, keyword in info.masks.items():
             if name in values and values.get(keyword) is None:
-                found = mask_of(values[name])
+                found = masks_in(values[name])
                 if any_mask(found):
                     kwargs[keyword] = found
         if info.mask and any_mask(mask) and values.get("mask") is None and "mask" not in info.names[: len(args)]:
@@ -144,7 +145,7 @@ class LayerInputs:
 def _is_plain(tensor, policy):
     """Whether a tensor has no mask and no float type to cast."""
     cast = tensor.dtype is not policy.torch_compute and tensor.is_floating_point()
-    return not cast and getattr(tensor, "_keras_mask", None) is None
+    return not cast and mask_of(tensor) is None
 
 
 def _is_number_list(value):
@@ -154,15 +155,3 @@ def _is_number_list(value):
 
 def _holds_tensor(value):
     return any(isinstance(leaf, torch.Tensor) for leaf in tree.flatten(value))
-
-
-def mask_of(value):
-    if isinstance(value, torch.Tensor):
-        return getattr(value, "_keras_mask", None)
-    if tree.is_nested(value):
-        return tree.map_structure(mask_of, value)
-    return None
-
-
-def any_mask(mask):
-    return mask is not None and (isinstance(mask, torch.Tensor) or any(m is not None for m in tree.flatten(mask)))

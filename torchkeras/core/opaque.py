@@ -1,7 +1,7 @@
 """Functions that torch.compile takes whole, as one operator it does not look into.
 
-May import torch. `torch.library.custom_op` does the same, but its first use costs a tenth of the time of `import torch`; defining the
-operator by its schema costs microseconds.
+May import torch. `torch.library.custom_op` does the same, but its first use costs a tenth of the time of
+`import torch`; defining the operator by its schema costs microseconds.
 """
 
 import torch

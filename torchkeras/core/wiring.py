@@ -56,10 +56,10 @@ def begin():
 
 
 def require_no_module(func):
-    """Raises where a torch function meets a symbolic tensor inside the forward of a plain module that nobody stood in for.
+    """Raises where a torch function meets a symbolic tensor inside the forward of a plain module that was not wrapped.
 
-    That is so when a training loop ran since the graph was begun. Going on would record what the module does, not the module: its train
-    mode and its buffers would be frozen into the graph.
+    That is so when a training loop ran since the graph was begun. Going on would record what the module does, not the
+    module: its train mode and its buffers would be frozen into the graph.
     """
     if Wiring.on or state.probe is not None:
         return
@@ -70,9 +70,9 @@ def require_no_module(func):
             if not isinstance(module, LayerState):
                 begin()
                 raise RuntimeError(
-                    f"The torch module {type(module).__name__} was called on a symbolic tensor after a training loop. Write "
-                    f"keras.layers.TorchModuleWrapper(module)(x), or wire the whole graph before the first run. (The same line "
-                    f"works when it is executed again.)"
+                    f"The torch module {type(module).__name__} was called on a symbolic tensor after a training loop. "
+                    "Write keras.layers.TorchModuleWrapper(module)(x), or wire the whole graph before the first run. "
+                    "(The same line works when it is executed again.)"
                 )
         frame = frame.f_back
 

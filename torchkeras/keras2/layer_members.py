@@ -9,6 +9,7 @@ import functools
 from torchkeras import metrics
 from torchkeras.core import scopes, tree
 from torchkeras.core.layer import Layer
+from torchkeras.core.masks import mask_of
 from torchkeras.core.scopes import state
 from torchkeras.core.symbolic import KerasTensor
 
@@ -62,9 +63,7 @@ def get_output_mask_at(self, node_index):
 
 
 def _masks(tensors):
-    if isinstance(tensors, KerasTensor):
-        return getattr(tensors, "_keras_mask", None)
-    return [getattr(tensor, "_keras_mask", None) for tensor in tensors]
+    return mask_of(tensors) if isinstance(tensors, KerasTensor) else [mask_of(tensor) for tensor in tensors]
 
 
 def _same_at_every_call(layer, what, at):

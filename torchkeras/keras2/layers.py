@@ -11,6 +11,7 @@ IGNORED = {
     "BatchNormalization": ("fused",),
     "Softmax": ("robust_masking",),
     "MultiHeadAttention": ("softmax_robust_masking",),
+    "Embedding": ("sparse",),  # gradients: dense ones are the same numbers
 }
 
 # Arguments that meant something which is not offered: only their default passes.
@@ -51,7 +52,7 @@ RENAMED = {
     "Dense": {**_COMMON, "output_dim": "units"},
     **{f"Conv{rank}D": _CONV for rank in (1, 2, 3)},
     **{f"{kind}Pooling{rank}D": _POOL for kind in ("Max", "Average") for rank in (1, 2, 3)},
-    **{name: _RNN for name in ("SimpleRNN", "LSTM", "GRU")},
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), _RNN),
     "Dropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
     "GaussianDropout": {"p": "rate"},

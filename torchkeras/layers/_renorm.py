@@ -1,7 +1,7 @@
 """Batch renormalization (Ioffe 2017): what it adds to BatchNormalization.
 
-May import core; knows only the attributes of that layer. Training uses batch statistics corrected towards slow averages of them, so that
-a small batch is normalized almost as inference will do it.
+May import core; knows only the attributes of that layer. Training uses batch statistics corrected towards slow
+averages of them, so that a small batch is normalized almost as inference will do it.
 """
 
 import torch

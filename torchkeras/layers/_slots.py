@@ -1,4 +1,5 @@
-"""The kinds of fields that layers share: activations, initializers, regularizers, constraints, sizes.
+"""The kinds of fields that layers share: activations, initializers, regularizers, constraints, sizes; and the weights
+that such fields describe.
 
 May import core and the families below layers. One line per kind of slot, so that every layer declares its fields in
 one word each.
@@ -49,6 +50,21 @@ def lora(name):
 def constraint():
     """A slot for a weight constraint, empty by default."""
     return field(None, convert=constraints.get, save=serialize_keras_object)
+
+
+def weight(layer, name, shape, slot=None, **options):
+    """A weight of a layer, made as its fields `<slot>_initializer`, `_regularizer` and `_constraint` say.
+
+    Args:
+        layer: the layer that is being built.
+        name: of the weight.
+        shape: of the weight.
+        slot: beginning of the fields' names; by default `name`.
+        options: for `add_weight`; they win over the fields.
+    """
+    for kind in ("initializer", "regularizer", "constraint"):
+        options.setdefault(kind, getattr(layer, f"{slot or name}_{kind}"))
+    return layer.add_weight(name=name, shape=shape, **options)
 
 
 def sizes(name, rank, default=None, allow_zero=False, **options):

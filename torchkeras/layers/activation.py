@@ -167,13 +167,8 @@ class PReLU(Layer):
             raise ValueError(
                 f"`shared_axes` must be axes from 1 to {rank - 1} of the input {input_shape}, got {sorted(shared)}."
             )
-        self.alpha = self.add_weight(
-            name="alpha",
-            shape=tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank)),
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank))
+        self.alpha = _slots.weight(self, "alpha", shape)
         free = {axis: input_shape[axis] for axis in range(1, rank) if axis not in shared} if shared else {}
         self.input_spec = InputSpec(ndim=rank, axes=free)
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from torchkeras.core.fields import field, positive_int
 from torchkeras.core.layer import Layer
+from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor
@@ -361,7 +362,7 @@ def _clone(initializer):
 
 def _without_mask(tensor):
     """The same tensor, without the Keras mask that it carries: the projections have no use for it."""
-    return tensor if getattr(tensor, "_keras_mask", None) is None else tensor.view_as(tensor)
+    return tensor if mask_of(tensor) is None else tensor.view_as(tensor)
 
 
 def _causal_mask(queries, keys, device):

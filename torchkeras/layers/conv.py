@@ -65,23 +65,9 @@ class _Conv(Layer):
             )
         self.compute_output_shape(input_shape)  # refuses inputs smaller than the window
         rank = self._rank
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels // self.groups, self.filters),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            memory_order=(rank + 1, *range(rank), rank),
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.kernel = _slots.weight(self, "kernel", shape, memory_order=(rank + 1, *range(rank), rank))
+        self.bias = _slots.weight(self, "bias", (self.filters,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=rank + 2, axes={self._format.channels: channels})
 
     def call(self, inputs):

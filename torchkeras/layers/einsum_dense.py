@@ -130,23 +130,12 @@ class EinsumDense(Layer):
         kernel = equation.kernel
         order = tuple(kernel.index(letter) for letter in equation.new + equation.bound) if equation.is_linear else None
         self.input_spec = InputSpec(ndim=len(input_shape))
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=tuple(ins[letter] if outs.get(letter) is None else outs[letter] for letter in kernel),
-            initializer=self._kernel_initializer(equation),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            memory_order=order,
-        )
+        shape = tuple(ins[letter] if outs.get(letter) is None else outs[letter] for letter in kernel)
+        initializer = self._kernel_initializer(equation)
+        self.kernel = _slots.weight(self, "kernel", shape, initializer=initializer, memory_order=order)
         self.bias = None
         if self.bias_axes is not None:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=self._bias_shape(equation, outs, len(output_shape)),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = _slots.weight(self, "bias", self._bias_shape(equation, outs, len(output_shape)))
         self._linear_order, self._bound = order, len(equation.bound)
         self._bias_fits = self.bias is not None and set(self.bias_axes) == set(equation.new)
 

@@ -53,10 +53,6 @@ class Embedding(Layer):
     lora_alpha = _slots.lora("lora_alpha")
     quantization_config = field(None)
 
-    def _configure_base(self, own, rest):
-        rest.pop("sparse", None)  # Keras 2's hint to make sparse gradients; dense ones are the same numbers
-        super()._configure_base(own, rest)
-
     def _configure(self):
         self.supports_masking = bool(self.mask_zero)
         self.autocast = False  # indices in floats must not be rounded to 16 bits
@@ -68,14 +64,8 @@ class Embedding(Layer):
     def build(self, input_shape=None):
         if self.built:
             return
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-            autocast=False,  # the few rows that are looked up are cast, not the table
-        )
+        # Not cast: the few rows that are looked up are, not the table.
+        self.embeddings = _slots.weight(self, "embeddings", (self.input_dim, self.output_dim), autocast=False)
 
     def call(self, inputs):
         if inputs.dtype is not torch.int32 and inputs.dtype is not torch.int64:

@@ -12,12 +12,9 @@ import torch
 
 from torchkeras.core.fields import field, signature_of
 from torchkeras.core.layer import Layer
+from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
-
-
-def _mask_of(x):
-    return getattr(x, "_keras_mask", None)
 
 
 def _same_rank(inputs):
@@ -101,7 +98,7 @@ def _combine(function, inputs):
     """`function` from left to right, where a masked entry does not count if the other side has a value."""
     output, seen = None, None
     for x in inputs:
-        mask = _mask_of(x)
+        mask = mask_of(x)
         mask = None if mask is None else mask.unsqueeze(-1)
         if output is None:
             output, seen = x, mask
@@ -155,7 +152,7 @@ class Multiply(_Merge):
     """
 
     def _merge(self, inputs):
-        masks = [_mask_of(x) for x in inputs]
+        masks = [mask_of(x) for x in inputs]
         masks = [None if mask is None else mask.unsqueeze(-1) for mask in masks]
         if all(mask is None for mask in masks):
             return functools.reduce(operator.mul, inputs)

@@ -35,25 +35,8 @@ def _wide(x):
 
 def _affine(layer, shape, scale, center):
     """Makes `gamma` and `beta`, or None where they are not wanted."""
-    layer.gamma = layer.beta = None
-    if scale:
-        layer.gamma = layer.add_weight(
-            name="gamma",
-            shape=shape,
-            initializer=layer.gamma_initializer,
-            regularizer=layer.gamma_regularizer,
-            constraint=layer.gamma_constraint,
-            autocast=False,
-        )
-    if center:
-        layer.beta = layer.add_weight(
-            name="beta",
-            shape=shape,
-            initializer=layer.beta_initializer,
-            regularizer=layer.beta_regularizer,
-            constraint=layer.beta_constraint,
-            autocast=False,
-        )
+    layer.gamma = _slots.weight(layer, "gamma", shape, autocast=False) if scale else None
+    layer.beta = _slots.weight(layer, "beta", shape, autocast=False) if center else None
 
 
 def _check_axes(owner, axes, shape):

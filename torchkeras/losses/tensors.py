@@ -67,8 +67,3 @@ def same_rank(a, b):
     if ranks[1] == ranks[0] + 1 and b.shape[-1] == 1:
         return (a.unsqueeze(-1), b) if ranks[0] == 1 else (a, b.squeeze(-1))
     return a, b
-
-
-def mask_of(value):
-    """The mask that rides on a tensor, or None."""
-    return getattr(value, "_keras_mask", None)

@@ -12,10 +12,11 @@ import torch
 
 from torchkeras.core import registry, scopes
 from torchkeras.core.fields import Configured, field
+from torchkeras.core.masks import mask_of
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.losses.loss import Loss, unwritten
 from torchkeras.losses.reduction import apply_mask, divide_no_nan
-from torchkeras.losses.tensors import as_tensor, mask_of, same_rank
+from torchkeras.losses.tensors import as_tensor, same_rank
 from torchkeras.metrics.metric import Metric, dtype_field, published_metric
 
 Tensor = torch.Tensor

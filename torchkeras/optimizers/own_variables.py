@@ -107,8 +107,7 @@ class OwnVariables:
             initializer: one initializer, or a list with one for each name.
 
         Returns a list of variables, or a tuple of lists when `name` is a list. A variable that takes its gradient as
-        its
-        new value has no state: its entry is `None`.
+        its new value has no state: its entry is `None`.
         """
         names = [name] if isinstance(name, str) else list(name)
         starts = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)

@@ -21,8 +21,7 @@ class SGD(Optimizer):
     """Gradient descent: `w -= rate * g`; with momentum `v = momentum * v - rate * g; w += v`.
 
     The learning rate is part of the velocity, so a rate that changes acts on later gradients only. torch's `SGD` keeps
-    it
-    outside: both agree as long as the rate is constant.
+    it outside: both agree as long as the rate is constant.
 
     Args:
         learning_rate: number, schedule or callable.

@@ -8,9 +8,9 @@ import inspect
 
 import torch
 
+from torchkeras.core.masks import mask_of
 from torchkeras.losses import Loss
 from torchkeras.losses.reduction import reduce_weighted_values
-from torchkeras.core.masks import mask_of
 from torchkeras.losses.tensors import same_rank
 from torchkeras.metrics import Metric
 from torchkeras.metrics.resolve import object_name

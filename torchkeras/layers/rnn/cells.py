@@ -10,6 +10,7 @@ from torchkeras import random
 from torchkeras.core import scopes
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
+from torchkeras.layers import _slots
 
 
 def clamped_rate():
@@ -34,31 +35,13 @@ class RecurrentCell(Layer):
         self._dropout_mask = self._recurrent_dropout_mask = None
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(input_shape[-1], self.units * self._gates),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            memory_order=(1, 0),
-        )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(self.units, self.units * self._gates),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-            memory_order=(1, 0),
-        )
+        width = self.units * self._gates
+        self.kernel = _slots.weight(self, "kernel", (input_shape[-1], width), memory_order=(1, 0))
+        shape = (self.units, width)
+        self.recurrent_kernel = _slots.weight(self, "recurrent_kernel", shape, slot="recurrent", memory_order=(1, 0))
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=self._bias_shape(),
-                initializer=self._bias_initializer(),
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = _slots.weight(self, "bias", self._bias_shape(), initializer=self._bias_initializer())
 
     def _bias_shape(self):
         return (self.units * self._gates,)
