@@ -33,6 +33,10 @@ class _ThreadState(threading.local):
     stateless = None  # the open StatelessScope
     symbolic = None  # the open SymbolicScope
 
+    def __init__(self):
+        # On the thread's own dict from the start: torch.compile guards on which keys it has.
+        self.__dict__.update({name: value for name, value in vars(type(self)).items() if not name.startswith("_")})
+
 
 state = _ThreadState()
 
