@@ -240,3 +240,33 @@ def test_predictions_do_not_share_memory_with_the_input():
     data = X.copy()
     keras.Model(x, layers.Activation("linear")(x)).predict(data, verbose=0)[:] = 7
     np.testing.assert_array_equal(data, X)
+
+
+class Spoiler(torch.nn.Module):
+    def forward(self, x):
+        return x.mul_(0.0) + 1.0
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_a_module_that_works_in_place_spares_the_data(kind):
+    network = keras.Sequential([keras.Input((3,)), Spoiler(), layers.Dense(1)])
+    network.compile("sgd", "mse")
+    x, y = kind(X), kind(Y)
+    network.predict(x, verbose=0)
+    network.predict(x, batch_size=5, verbose=0)
+    network.evaluate(x, y, batch_size=5, verbose=0)
+    network.fit(x, y, shuffle=False, validation_data=(x, y), verbose=0)
+    network.fit(x, y, verbose=0)
+    network.train_on_batch(x, y)
+    network.test_on_batch(x, y)
+    network.predict_on_batch(x)
+    np.testing.assert_array_equal(np.asarray(x), X)
+
+
+def test_training_inside_no_grad():
+    network = model()
+    with torch.no_grad():
+        losses = network.fit(X, Y, epochs=2, verbose=0).history["loss"]
+        network.train_on_batch(X, Y)
+        assert not torch.is_grad_enabled()
+    assert losses[1] < losses[0]

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, remat, scopes, shape_probe, wiring
+from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, remat, scopes, shape_probe, tree, wiring
 from torchkeras.core.layer_config import LayerConfig
-from torchkeras.core.layer_inputs import LayerInputs, any_mask
+from torchkeras.core.layer_inputs import LayerInputs
 from torchkeras.core.layer_state import LayerState
+from torchkeras.core.masks import any_mask
 from torchkeras.core.scopes import state
 from torchkeras.core.symbolic import Operation, Shape, any_symbolic, is_shape
 from torchkeras.core.tracking import register, track
@@ -195,6 +196,10 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
             register(self, name, None, d["_held"])
         if kind in (list, dict, tuple) and name != "input_spec":
             value = track(value, self, name)
+            for leaf in tree.flatten(value):
+                if getattr(leaf, "_is_metric", False):
+                    self._require_init()
+                    d["_metrics"].append(leaf)
         elif isinstance(value, torch.nn.Parameter):
             provisional = value.__dict__.pop("_provisional", None)
             if provisional is not None and d["_parameters"].get(provisional) is value:

@@ -14,7 +14,7 @@ from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.errors import UnsupportedInputError
 
-_WHOLE_GATHER_BYTES = 64 * 2**20  # up to this size a shuffled epoch is gathered at once
+_WHOLE_COPY_BYTES = 64 * 2**20  # up to this size the data of an epoch are copied (and shuffled) at once
 _FREE_SHARE = 0.25  # data stay on the GPU if they take at most this share of its free memory
 
 
@@ -265,8 +265,8 @@ class ArraySource:
         self._running, self._left = self._pass(), self._whole
 
     def first_batch(self):
-        """A batch to look at, without disturbing the order."""
-        return _map(lambda leaf: leaf[: self.batch_size].to(self.device), self._arrays)
+        """The first samples, without disturbing the order."""
+        return _map(lambda leaf: leaf[: self.batch_size].to(self.device, copy=True), self._arrays)
 
     def look(self):
         """The first batch, at the price in random numbers that Keras pays for looking at the data after `compile`."""
@@ -289,20 +289,19 @@ class ArraySource:
         _draw()
 
     def _run(self):
-        arrays, order = self._arrays, None
-        if self.shuffle:
-            order = self._order()
-            if self._bytes <= _WHOLE_GATHER_BYTES or not self._travel and self.device.type == "cuda":
-                arrays = tree.map_structure(lambda leaf: _take(leaf, order), arrays)
-                order = None
-        if order is None and not self._travel:
+        """The batches: copies, since a torch module may change its input in place, and the data are the user's."""
+        order = self._order() if self.shuffle else None
+        small = self._bytes <= _WHOLE_COPY_BYTES or (order is not None and self.device.type == "cuda")
+        if small and not self._travel:
+            arrays = tree.map_structure(lambda leaf: _copy(leaf, order), self._arrays)
             yield from [arrays] if self.rows <= self.batch_size else _split(arrays, self.batch_size, self.rows)
             return
         for start in range(0, self.rows or 1, self.batch_size):
-            where = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
-            batch = tree.map_structure(
-                lambda leaf, w=where: leaf[w] if isinstance(w, slice) or leaf is None else _take(leaf, w), arrays
-            )
+            where = slice(start, start + self.batch_size)
+            if order is None:
+                batch = tree.map_structure(lambda leaf, w=where: None if leaf is None else _copy(leaf[w]), self._arrays)
+            else:
+                batch = tree.map_structure(lambda leaf, w=order[where]: _copy(leaf, w), self._arrays)
             yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch)
 
 
@@ -347,12 +346,13 @@ def _split(arrays, size, rows):
     return zip(*parts, strict=True)
 
 
-def _take(leaf, order):
+def _copy(leaf, order=None):
+    """A copy, of the samples in `order` if it is given."""
     if leaf is None:
         return None
     if isinstance(leaf, torch.Tensor):
-        return leaf.index_select(0, order.to(leaf.device))
-    return leaf[order.numpy()]
+        return leaf.clone() if order is None else leaf.index_select(0, order.to(leaf.device))
+    return leaf if order is None else leaf[order.numpy()]
 
 
 def _map(function, arrays):

@@ -6,6 +6,8 @@ combined model still learns in its own step.
 
 import contextlib
 
+import torch
+
 from torchkeras.core.layer_state import TrainableEpoch
 
 
@@ -18,12 +20,16 @@ class CompiledTrainable:
 
     @contextlib.contextmanager
     def in_force(self, model):
-        """Restores the flags for a block; layers made since keep theirs. Costs one comparison when nothing changed."""
+        """Restores the flags for a block of training, with gradients on; layers made since keep theirs.
+
+        Costs one comparison when nothing changed.
+        """
         changed = self._changes(model)
         for layer, now in changed:
             _set_flag(layer, not now)
         try:
-            yield
+            with torch.enable_grad():
+                yield
         finally:
             for layer, now in changed:
                 _set_flag(layer, now)

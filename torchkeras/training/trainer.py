@@ -270,7 +270,7 @@ class Trainer(Loops, SingleBatches, Steps):
             if strange:
                 raise ValueError(
                     f"The optimizer was built for other variables: it does not know {strange[0].path!r}. It belongs to "
-                    "another model, or layers were added since: call compile() again with a new optimizer."
+                    "another model, or layers were added or unfrozen since: call compile() again with a new optimizer."
                 )
 
 
