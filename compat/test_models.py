@@ -23,7 +23,7 @@ _TUPLES = {"tuple_in"}
 
 def both(build):
     """What `build(k)` gives for Keras and for torchkeras, with automatic names from the start."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     torchkeras.backend.clear_session()
     return build(keras), build(torchkeras)
 
