@@ -120,20 +120,27 @@ def _rows(tensor):
 def _resolve(loss, y_true, y_pred):
     loss = resolve_loss(as_loss(loss), y_true if y_true is not None else y_pred, y_pred)
     if y_true is not None and loss is not None:
-        _warn_of_broadcasting(loss, y_true, y_pred)
+        _check_shapes(loss, y_true, y_pred)
     return loss
 
 
-def _warn_of_broadcasting(loss, y_true, y_pred):
-    """A target of (N, 5) for an output of (N, 1) is nearly always a mistake, but it is how Keras computes."""
+def _check_shapes(loss, y_true, y_pred):
+    """Elementwise losses of ours want equal shapes. A target of (N, 5) for an output of (N, 1) is nearly always a mistake,
+    but it is how Keras computes: it warns; what cannot be broadcast raises `ValueError`."""
     true, pred = tuple(y_true.shape), tuple(y_pred.shape)
-    if len(true) == len(pred) and true != pred and not loss._keeps_labels and type(loss).__module__ != __name__:
-        if type(loss).__module__.startswith("torchkeras."):
-            warnings.warn(
-                f"The target has shape {true}, the output {pred}: {loss.name} broadcasts one against the other. Give "
-                "targets the shape of the output.",
-                stacklevel=3,
-            )
+    published = type(loss).__module__.startswith("torchkeras.losses.")
+    if not published or len(true) != len(pred) or true == pred or getattr(loss, "_keeps_labels", False):
+        return
+    if any(a != b and 1 not in (a, b) for a, b in zip(true, pred)):
+        raise ValueError(
+            f"The target has shape {true}, the output of the model {pred}, which do not go together in {loss.name}: give "
+            "targets the shape of the output, or the last layer as many units as the targets have columns."
+        )
+    warnings.warn(
+        f"The target has shape {true}, the output {pred}: {loss.name} broadcasts one against the other. Give targets the "
+        "shape of the output.",
+        stacklevel=3,
+    )
 
 
 def _check_known(loss):
