@@ -227,6 +227,19 @@ def test_a_target_that_would_be_broadcast_warns():
         model().evaluate(X, Y[:, 0], verbose=0)
 
 
+def test_losses_of_users_may_take_targets_of_any_shape():
+    own = model(loss=lambda y_true, y_pred: y_true[:, :1] - y_pred + y_true[:, 4:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own.evaluate(X, np.zeros((12, 5)), verbose=0)
+    two = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    two.compile("sgd", lambda y_true, y_pred: y_true.sum(-1) * y_pred[:, 0])
+    assert two.fit(X, np.ones((12, 5)), verbose=0).epoch == [0]
+    two.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"\(12, 5\), the output of the model \(12, 2\)"):
+        two.fit(X, np.ones((12, 5)), verbose=0)
+
+
 def test_nan_is_no_error():
     assert np.isnan(model().fit(X * np.nan, Y, verbose=0).history["loss"][0])
 

@@ -125,20 +125,24 @@ def _resolve(loss, y_true, y_pred):
 
 
 def _check_shapes(loss, y_true, y_pred):
-    """Elementwise losses of ours want equal shapes. A target of (N, 5) for an output of (N, 1) is nearly always a mistake,
-    but it is how Keras computes: it warns; what cannot be broadcast raises `ValueError`."""
+    """Elementwise losses of ours want equal shapes; those of users may do with targets what they like.
+
+    A target of (N, 5) for an output of (N, 1) is nearly always a mistake, but it is how Keras computes: it warns. What
+    cannot be broadcast raises `ValueError`.
+    """
     true, pred = tuple(y_true.shape), tuple(y_pred.shape)
-    published = type(loss).__module__.startswith("torchkeras.losses.")
-    if not published or len(true) != len(pred) or true == pred or getattr(loss, "_keeps_labels", False):
+    function = getattr(loss, "fn", type(loss))
+    published = (getattr(function, "__module__", None) or "").startswith("torchkeras.losses.")
+    if not published or len(true) != len(pred) or true == pred or loss._keeps_labels:
         return
     if any(a != b and 1 not in (a, b) for a, b in zip(true, pred)):
         raise ValueError(
-            f"The target has shape {true}, the output of the model {pred}, which do not go together in {loss.name}: give "
-            "targets the shape of the output, or the last layer as many units as the targets have columns."
+            f"The target has shape {true}, the output of the model {pred}, which do not go together in {loss.name}: "
+            "give targets the shape of the output, or the last layer as many units as the targets have columns."
         )
     warnings.warn(
-        f"The target has shape {true}, the output {pred}: {loss.name} broadcasts one against the other. Give targets the "
-        "shape of the output.",
+        f"The target has shape {true}, the output {pred}: {loss.name} broadcasts one against the other. Give targets "
+        "the shape of the output.",
         stacklevel=3,
     )
 
