@@ -127,3 +127,64 @@ def test_batch_normalization_refuses_keras_2(arguments):
 
     a, b = both(outcome)
     assert a == b
+
+
+@deviation
+def test_untracked_loss_of_a_custom_step_is_logged_as_zero():
+    def logged(keras):
+        class Own(keras.Model):
+            def train_step(self, data):
+                return {"loss": 3.0}
+
+        inputs = keras.Input((1,))
+        model = Own(inputs, one_weight(keras)(inputs))
+        model.compile("sgd", "mse")
+        return model.fit(np.ones((2, 1)), np.zeros((2, 1)), verbose=0).history["loss"]
+
+    a, b = both(logged)
+    assert a == b
+
+
+@deviation
+def test_equal_loss_names_are_merged():
+    def keys(keras):
+        class Two(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b = one_weight(keras), one_weight(keras)
+
+            def call(self, x):
+                return [self.a(x), self.b(x)]
+
+        model = Two()
+        model.compile("sgd", ["mse", "mse"])
+        y = np.zeros((2, 1))
+        return sorted(model.fit(np.ones((2, 1)), [y, y], verbose=0).history)
+
+    a, b = both(keys)
+    assert a == b
+
+
+@deviation
+def test_predicting_nothing_fails():
+    def outcome(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        try:
+            return model.predict(np.ones((0, 1)), verbose=0).shape
+        except Exception:  # noqa: BLE001 - whatever Keras raises here is its answer
+            return "refused"
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_a_metric_compiled_twice_is_evaluated_twice():
+    def values(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mae"])
+        x = np.ones((2, 1))
+        return len(model.evaluate(x, np.zeros((2, 1)), sample_weight=np.array([1.0, 3.0]), verbose=0))
+
+    a, b = both(values)
+    assert a == b
