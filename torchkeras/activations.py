@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from torchkeras.core import registry
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.family import Family
 from torchkeras.core.symbolic import KerasTensor, operation
 from torchkeras.ops import nn_activations as nn
 from torchkeras.ops.elementwise import exp as _exp
@@ -63,13 +63,14 @@ def _same_spec(x, *args, **kwargs):
     return KerasTensor(x.shape, x.dtype)
 
 
-@operation("Mish", "nn", output_spec=_same_spec)
+_HOME = "keras.src.activations.activations"  # where Keras keeps these two operations, not among its ops
+
+
+@operation("Mish", _HOME, output_spec=_same_spec)
 def _mish(x):
     return F.mish(as_tensor(x))
 
 
-# Keras keeps these two operations in its activations room, not among its ops.
-_mish.keras_module = "keras.src.activations.activations"
 mish = _plain("mish", F.mish, _mish)
 mish.__doc__ = "`x * tanh(softplus(x))` (Misra 2019)."
 
@@ -94,7 +95,7 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0, *, alpha=None):
     return _relu(x, negative_slope if alpha is None else alpha, max_value, threshold)
 
 
-@operation("ReLU", "nn", output_spec=_same_spec)
+@operation("ReLU", _HOME, output_spec=_same_spec)
 def _relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     x = as_tensor(x)
     if negative_slope and max_value is None and threshold == 0:
@@ -103,9 +104,6 @@ def _relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     if max_value is not None:
         positive = positive.clamp(0, max_value)
     return positive - negative_slope * torch.relu(threshold - x) if negative_slope else positive
-
-
-_relu.keras_module = "keras.src.activations.activations"
 
 
 @_published
@@ -183,6 +181,26 @@ def sparsemax(x, axis=-1):
     return nn.sparsemax(x, axis)
 
 
+class _Activations(Family):
+    """Layers are activations too; None stands for `linear`; a function of this room is saved as its plain name."""
+
+    def get(self, identifier):
+        return linear if identifier is None else super().get(identifier)
+
+    def serialize(self, obj, use_legacy_format=False):
+        if isinstance(obj, types.FunctionType):
+            entry = registry.entry_of(obj)
+            if entry is not None and entry.kind == "activation":
+                return entry.name
+            if entry is not None and registry.find(obj.__name__, ("activation",)) is not None:
+                return obj.__name__  # an operation, such as keras.ops.relu
+        return super().serialize(obj, use_legacy_format)
+
+
+_family = _Activations("activation", "relu", more_kinds=("layer",))
+deserialize = _family.deserialize
+
+
 def get(identifier):
     """An activation from a name, config dict, callable, layer, layer class or None (then `linear`).
 
@@ -195,20 +213,7 @@ def get(identifier):
         >>> get("relu") is relu, get(None) is linear
         (True, True)
     """
-    if identifier is None:
-        return linear
-    if isinstance(identifier, str):
-        found = registry.find_custom(identifier) or registry.find(identifier, ("activation",))
-        found = found or registry.find(identifier, ("layer",))
-        found = found() if isinstance(found, type) else found
-    elif isinstance(identifier, dict):
-        found = deserialize(identifier)
-    else:
-        found = identifier
-    if not callable(found):
-        names = ", ".join(registry.names_of_kind("activation"))
-        raise ValueError(f"{identifier!r} is no activation: give a callable or one of {names}.")
-    return found
+    return _family.get(identifier)
 
 
 def serialize(activation, use_legacy_format=False):
@@ -216,26 +221,4 @@ def serialize(activation, use_legacy_format=False):
 
     Raises `ValueError` for lambdas and for callables without a name.
     """
-    if isinstance(activation, types.FunctionType):
-        entry = registry.entry_of(activation)
-        if entry is not None and entry.kind == "activation":
-            return entry.name
-        if entry is not None and registry.find(activation.__name__, ("activation",)) is not None:
-            return activation.__name__  # an operation, such as keras.ops.relu
-    config = serialize_keras_object(activation)
-    if use_legacy_format and isinstance(config, dict):
-        return {"class_name": config["class_name"], "config": config["config"]}
-    return config
-
-
-def deserialize(config, custom_objects=None, use_legacy_format=False):
-    """An activation from what `serialize` gave; also from a plain name."""
-    if isinstance(config, str):
-        with registry.CustomObjectScope(custom_objects or {}):
-            return get(config)
-    return deserialize_keras_object(
-        config, custom_objects=custom_objects, kinds=("activation", "layer"), printable_name="activation"
-    )
-
-
-registry.set_resolver("activation", get)
+    return _family.serialize(activation, use_legacy_format)

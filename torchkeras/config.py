@@ -11,6 +11,7 @@ from pathlib import Path
 from torchkeras.core.dtype_policy import dtype_policy, set_dtype_policy
 from torchkeras.core.dtypes import FLOATS
 from torchkeras.core.scopes import settings, state
+from torchkeras.core.windows import standardize_data_format
 
 __all__ = [
     "backend",
@@ -92,10 +93,7 @@ def image_data_format():
 
 def set_image_data_format(data_format):
     """Sets where layers expect the channels of images by default."""
-    data_format = str(data_format).lower()
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f"data_format must be 'channels_last' or 'channels_first', got {data_format!r}.")
-    settings.image_data_format = data_format
+    settings.image_data_format = standardize_data_format(str(data_format))
 
 
 # -- how much, and how it is told -------------------------------------------------------------------------------------

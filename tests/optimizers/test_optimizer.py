@@ -447,7 +447,7 @@ def test_get_returns_instances_unchanged():
 
 @pytest.mark.parametrize("identifier", ["adamm", 3, {"class_name": "Dense", "config": {}}, torch.optim.Adam, "mse"])
 def test_get_refuses_the_rest(identifier):
-    with pytest.raises(ValueError, match=r"identifier|Unknown|needs parameters"):
+    with pytest.raises(ValueError, match=r"is no optimizer|Unknown|needs parameters"):
         optimizers.get(identifier)
 
 

@@ -1,6 +1,6 @@
-"""`get`, `serialize` and `deserialize` of a family of named objects, such as initializers or constraints.
+"""`get`, `serialize` and `deserialize` of a family of named objects, such as initializers or optimizers.
 
-May import core. Knows no family.
+May import core. Knows no family; one whose objects come in further forms overrides a method.
 """
 
 from torchkeras.core import registry
@@ -15,16 +15,18 @@ class Family:
         example: a name of the family, for error texts.
         named: names that stand for ready-made objects: name -> function without arguments.
         accept: function that gives an object for further identifiers (arrays…), or None.
+        more_kinds: kinds whose objects may stand here too.
     """
 
-    def __init__(self, kind, example, named=None, accept=None):
+    def __init__(self, kind, example, named=None, accept=None, more_kinds=()):
         self.kind, self.example, self.named, self.accept = kind, example, named or {}, accept
+        self.kinds = (kind, *more_kinds)
         registry.set_resolver(kind, self.get)
 
     def get(self, identifier):
         """An object from a name, class (a new instance), config dict, callable or None (gives None).
 
-        Raises `ValueError` for an unknown name and for what cannot be called.
+        Raises `ValueError` for an unknown name and for what cannot belong to the family.
         """
         if identifier is None:
             return None
@@ -33,7 +35,7 @@ class Family:
             found = self._find(identifier)
         if isinstance(found, type):
             found = found()
-        if not callable(found):
+        if not self.is_member(found):
             names = ", ".join(registry.names_of_kind(self.kind))
             raise ValueError(
                 f"{identifier!r} is no {self.kind}: give a name such as {self.example!r}, an object, a class, a config "
@@ -41,12 +43,16 @@ class Family:
             )
         return found
 
+    def is_member(self, found):
+        """Whether an object can serve as one of the family: it must be callable."""
+        return callable(found)
+
     def _find(self, identifier):
         if isinstance(identifier, str):
             custom = registry.find_custom(identifier, f"Custom>{identifier}")
             if custom is None and identifier in self.named:
                 return self.named[identifier]()
-            return custom if custom is not None else registry.find(identifier, (self.kind,))
+            return custom if custom is not None else registry.find(identifier, self.kinds)
         return self.deserialize(identifier) if isinstance(identifier, dict) else identifier
 
     def serialize(self, obj, use_legacy_format=False):
@@ -65,4 +71,4 @@ class Family:
             custom = registry.find_custom(config.get("registered_name"), name) if name is not None else None
             if custom is not None and not hasattr(custom, "from_config"):
                 return custom  # a user's function, saved under its name
-            return deserialize_keras_object(config, kinds=(self.kind,), printable_name=self.kind)
+            return deserialize_keras_object(config, kinds=self.kinds, printable_name=self.kind)

@@ -326,7 +326,7 @@ def operation(keras_class, module, tensors=("x",), output_spec=None, names=None)
 
     Args:
         keras_class: class name in Keras's files, such as "Softmax".
-        module: Keras's module of that class, such as "nn" (of keras.src.ops).
+        module: Keras's module of that class: "nn" stands for keras.src.ops.nn, a dotted name for itself.
         tensors: names of the parameters that hold tensors; all others are the operation's config.
         output_spec: optional rule `(same arguments) -> KerasTensor`; else the shapes are probed.
         names: spelling of config keys where Keras writes another name than the parameter's.
@@ -344,7 +344,7 @@ def operation(keras_class, module, tensors=("x",), output_spec=None, names=None)
                 return _record(public, args, kwargs)
             return function(*args, **kwargs)
 
-        public.keras_class, public.keras_module = keras_class, f"keras.src.ops.{module}"
+        public.keras_class, public.keras_module = keras_class, module if "." in module else f"keras.src.ops.{module}"
         public.tensor_names, public.compute = frozenset(tensors), function
         public.output_spec, public.config_names = output_spec, names or {}
         return registry.register(public, "operation", public.keras_module, keras_class)

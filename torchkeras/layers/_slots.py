@@ -6,9 +6,9 @@ one word each.
 """
 
 from torchkeras import activations, constraints, initializers, regularizers
-from torchkeras.core import scopes
 from torchkeras.core.fields import field
 from torchkeras.core.serialization import serialize_keras_object
+from torchkeras.core.windows import standardize_data_format
 
 
 def activation(default=None):
@@ -91,13 +91,3 @@ def tuple_of(name, rank, allow_zero=False, optional=False):
 def data_format():
     """A slot for "channels_last"/"channels_first"; None takes the global setting."""
     return field(None, convert=standardize_data_format)
-
-
-def standardize_data_format(value):
-    """Keras's word for the place of the channels axis."""
-    if value is None:
-        return scopes.settings.image_data_format
-    lowered = str(value).lower()
-    if lowered not in ("channels_first", "channels_last"):
-        raise ValueError(f"`data_format` must be 'channels_last', 'channels_first' or None, got {value!r}.")
-    return lowered

@@ -1,10 +1,11 @@
-"""Windows over spatial axes: sizes, padding and the two data formats, for convolution and pooling.
+"""Windows over spatial axes: sizes and the two data formats, for convolution and pooling.
 
-Knows no layer. torch's kernels want channels first; a channels_last tensor is handed over as a permuted view, which is
-exactly torch's `channels_last` memory format, so nothing is copied.
+May import core. Knows no layer. torch's kernels want channels first; a channels_last tensor is handed over as a
+permuted view, which is exactly torch's `channels_last` memory format, so nothing is copied.
 """
 
 from torchkeras.core.symbolic import Shape
+from torchkeras.core.windows import output_length
 
 
 class Format:
@@ -28,22 +29,6 @@ class Format:
     def join(self, batch, sizes, channels):
         """The shape of these parts."""
         return Shape((batch, *sizes, channels) if self.channels_last else (batch, channels, *sizes))
-
-
-def output_length(size, window, stride, padding, dilation=1):
-    """How many windows fit along one axis; None for an unknown size."""
-    if size is None:
-        return None
-    if padding == "valid":
-        return (size - (window - 1) * dilation - 1) // stride + 1
-    return -(-size // stride)  # "same" and "causal"
-
-
-def same_padding(size, window, stride, dilation=1):
-    """`(left, right)` of TensorFlow's "same": as little as needed, the odd one to the right."""
-    reach = (window - 1) * dilation + 1
-    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-    return total // 2, total - total // 2
 
 
 def output_sizes(owner, sizes, windows, strides, padding, dilations):

@@ -11,8 +11,9 @@ from torchkeras.core.fields import field, one_of, positive_int
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.core.windows import pad_widths, same_padding
 from torchkeras.layers import _slots
-from torchkeras.layers._spatial import Format, output_sizes, same_padding
+from torchkeras.layers._spatial import Format, output_sizes
 
 _CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 
@@ -99,17 +100,12 @@ class _Conv(Layer):
         pairs = [same_padding(*axis) for axis in zip(inputs.shape[2:], self.kernel_size, self.strides, strict=True)]
         if all(left == right for left, right in pairs):
             return inputs, tuple(left for left, _ in pairs)
-        return F.pad(inputs, _for_pad(pairs)), 0
+        return F.pad(inputs, pad_widths(pairs)), 0
 
     def compute_output_shape(self, input_shape):
         batch, sizes, _ = self._format.split(input_shape)
         sizes = output_sizes(self.name, sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate)
         return self._format.join(batch, sizes, self.filters)
-
-
-def _for_pad(pairs):
-    """`(left, right)` of each axis in the order of `F.pad`: last axis first."""
-    return tuple(amount for pair in reversed(pairs) for amount in pair)
 
 
 def _padding_plan(layer):
@@ -125,7 +121,7 @@ def _padding_plan(layer):
     ]
     if all(left == right for left, right in pairs):
         return tuple(left for left, _ in pairs), None, False
-    return 0, _for_pad(pairs), False
+    return 0, pad_widths(pairs), False
 
 
 def _window_fields(rank, paddings):

@@ -11,8 +11,9 @@ from torchkeras.core.fields import field, one_of
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.core.windows import same_padding
 from torchkeras.layers import _slots
-from torchkeras.layers._spatial import Format, output_sizes, same_padding
+from torchkeras.layers._spatial import Format, output_sizes
 
 
 def _average(pool):

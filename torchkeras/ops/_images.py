@@ -8,8 +8,8 @@ import torch
 from torchkeras.core.dtypes import dtype_of
 from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import KerasTensor, Shape
+from torchkeras.core.windows import standardize_data_format
 from torchkeras.ops._makers import shape_of
-from torchkeras.ops.nn_windows import data_format_or_default
 
 
 def image_shape(images, name="images"):
@@ -25,7 +25,7 @@ def image_shape(images, name="images"):
 
 def spatial_axes(data_format):
     """The axes of height and width, and of the channels, counted from the end."""
-    return (-3, -2, -1) if data_format_or_default(data_format) == "channels_last" else (-2, -1, -3)
+    return (-3, -2, -1) if standardize_data_format(data_format) == "channels_last" else (-2, -1, -3)
 
 
 def choice(value, allowed, name):

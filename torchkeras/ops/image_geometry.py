@@ -13,6 +13,7 @@ import torch
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
+from torchkeras.core.windows import standardize_data_format
 from torchkeras.ops._images import (
     choice,
     from_planes,
@@ -25,7 +26,6 @@ from torchkeras.ops._images import (
 )
 from torchkeras.ops._makers import as_float, shape_of
 from torchkeras.ops.image_windows import blur
-from torchkeras.ops.nn_windows import data_format_or_default
 
 _ORDERS = {"nearest": 0, "bilinear": 1}
 
@@ -201,7 +201,7 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     image_shape(images)
     transform = as_float(as_tensor(transform, device=images.device))
     _check_transform(transform)
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     batch, rows, columns = _grid(images, data_format, transform.dtype)
     transform = _one_per_image(transform.reshape(-1, 8), batch, "transform")
     a0, a1, a2, b0, b1, b2, c0, c1 = (number[:, None, None] for number in transform.unbind(-1))
@@ -261,7 +261,7 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
         as_tensor(points, device=images.device).to(dtype) for points in (start_points, end_points)
     )
     _check_points(start_points, end_points)
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     batch, rows, columns = _grid(images, data_format, dtype)
     numbers = _homography(start_points.reshape(-1, 4, 2), end_points.reshape(-1, 4, 2))
     numbers = _one_per_image(numbers, batch, "start_points")
@@ -322,7 +322,7 @@ def elastic_transform(
     choice(fill_mode, _INTO_RANGE, "fill_mode")
     images = as_tensor(images)
     image_shape(images)
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     batch, rows, columns = _grid(images, data_format, torch.int64)
     shape = (batch, rows.shape[0], columns.shape[0])
     window = int(6 * sigma) | 1

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
+from torchkeras.core.windows import standardize_data_format
 from torchkeras.ops._images import (
     choice,
     from_planes,
@@ -21,7 +22,6 @@ from torchkeras.ops._images import (
     to_planes,
 )
 from torchkeras.ops._makers import promoted
-from torchkeras.ops.nn_windows import data_format_or_default
 
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
 _OVERSHOOTING = ("bicubic", "lanczos3", "lanczos5")  # results may leave the range of the input
@@ -149,7 +149,7 @@ def resize(
     images = as_tensor(images)
     size = tuple(size)
     _check_resize(images, size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode, data_format)
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     dtype = images.dtype
     planes = to_planes(images, data_format)
     if dtype not in (torch.float32, torch.float64):  # nearest only moves numbers, so none may lose digits

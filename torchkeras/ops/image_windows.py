@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
+from torchkeras.core.windows import pad_widths, standardize_data_format
 from torchkeras.ops._images import (
     from_planes,
     image_shape,
@@ -19,7 +20,7 @@ from torchkeras.ops._images import (
     working_dtype,
 )
 from torchkeras.ops._makers import as_float, shape_of
-from torchkeras.ops.nn_windows import data_format_or_default, same_padding, window
+from torchkeras.ops.nn_windows import same_paddings, window
 
 # -- cropping and padding ---------------------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ def pad_images(
     horizontal = (left_padding, right_padding, target_width)
     rows, columns = _both_margins(images, vertical, horizontal, 1, data_format)
     pads = [*columns[:2], *rows[:2]]
-    return F.pad(images, [0, 0, *pads] if data_format_or_default(data_format) == "channels_last" else pads)
+    return F.pad(images, [0, 0, *pads] if standardize_data_format(data_format) == "channels_last" else pads)
 
 
 # -- patches ----------------------------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ def _patch_options(shape, size, strides, dilation_rate, padding, data_format):
 
 
 def _patches_spec(images, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     shape = list(shape_of(images))
     axes, sizes, _, _, counts = _patch_options(shape, size, strides, dilation_rate, padding, data_format)
     channels = len(shape) - 1 if data_format == "channels_last" else axes[0] - 1
@@ -207,11 +208,11 @@ def _patches_spec(images, size, strides=None, dilation_rate=1, padding="valid", 
 @operation("ExtractPatches", "image", ("images",), _patches_spec)
 def _extract_patches(images, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
     x = as_tensor(images)
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     axes, sizes, steps, gaps, _ = _patch_options(x.shape, size, strides, dilation_rate, padding, data_format)
     if padding == "same":
-        pairs = same_padding([x.shape[axis] for axis in axes], sizes, steps, gaps)
-        pads = [side for pair in reversed(pairs) for side in pair]
+        pairs = same_paddings([x.shape[axis] for axis in axes], sizes, steps, gaps)
+        pads = pad_widths(pairs)
         x = F.pad(x, [0, 0, *pads] if data_format == "channels_last" else pads)
     # Views of the windows, axes last: any dtype, one copy at the end. A convolution with ones would round and multiply.
     for axis, length, step, gap in zip(axes, sizes, steps, gaps, strict=True):
@@ -263,7 +264,7 @@ def extract_patches_3d(volumes, size, strides=None, dilation_rate=1, padding="va
 
 
 def _windows(images, size, strides, dilation_rate, padding, data_format):
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     return _extract_patches(images, size, strides or size, dilation_rate, padding, data_format)
 
 
@@ -287,8 +288,8 @@ def _separable(planes, rows, columns):
 def blur(planes, kernel_size, sigma):
     """Gaussian blur of `(batch, channels, height, width)` floats with zeros around; `sigma` as (columns, rows)."""
     dtype, device = planes.dtype, planes.device
-    pairs = same_padding(planes.shape[2:], kernel_size, (1, 1), (1, 1))
-    planes = F.pad(planes, [side for pair in reversed(pairs) for side in pair])
+    pairs = same_paddings(planes.shape[2:], kernel_size, (1, 1), (1, 1))
+    planes = F.pad(planes, pad_widths(pairs))
     rows = _gaussian(kernel_size[0], sigma[1], dtype, device)
     return _separable(planes, rows, _gaussian(kernel_size[1], sigma[0], dtype, device))
 
@@ -320,7 +321,7 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
     images = as_tensor(images)
     image_shape(images)
     kernel_size = window(_two(kernel_size, "kernel_size"), 2, "kernel_size")
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     planes = to_planes(images, data_format).to(working_dtype(images.dtype))
     blurred = from_planes(blur(planes, kernel_size, _two(sigma, "sigma")), data_format, images.dim())
     return rounded_to(blurred, images.dtype)
@@ -352,7 +353,7 @@ def sobel_edges(images, data_format=None):
     """
     images = as_tensor(images)
     _sobel_shape(images)
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     # Integers are exact in float64; via int64 they then wrap around as unsigned arithmetic does.
     dtype = images.dtype if images.is_floating_point() else torch.float64
     planes = to_planes(images, data_format).to(dtype)
@@ -397,7 +398,7 @@ def ssim(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01,
     dtype = first.dtype
     first = as_float(first)
     second = second.to(first.dtype)
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     x, y = to_planes(first, data_format), to_planes(second, data_format)
     if min(x.shape[2:]) < filter_size:
         raise ValueError(f"Images of {tuple(x.shape[2:])} pixels are smaller than filter_size={filter_size}.")

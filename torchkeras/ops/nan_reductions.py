@@ -9,13 +9,14 @@ import torch
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import result_type, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import as_float, axes_of, reduced_shape, reduction, shape_of
+from torchkeras.ops._makers import axes_of, reduced_shape, reduction, shape_of
 from torchkeras.ops.reductions import (
     _flattened,
     _in_float32,
     _mean_type,
     _position_spec,
     _quantile_spec,
+    _quantiles,
     _sum_type,
     argmax,
     argmin,
@@ -120,12 +121,7 @@ def nancumprod(x, axis=None, dtype=None):
 @operation("Nanquantile", "numpy", ("x", "q"), output_spec=_quantile_spec)
 def nanquantile(x, q, axis=None, method="linear", keepdims=False):
     """The `q`-quantiles of what is not NaN; several `q` come as a new first axis."""
-    x = as_float(x)
-    flat, shape = _flattened(x, axes_of(axis, x.dim()), keepdims)
-    exact = flat.float() if x.dtype in (torch.float16, torch.bfloat16) else flat
-    q = as_tensor(q, exact.dtype, x.device)
-    result = torch.nanquantile(exact, q.reshape(-1), dim=-1, interpolation=method)
-    return result.reshape((*q.shape, *shape)).to(x.dtype)
+    return _quantiles(torch.nanquantile, x, q, axis, method, keepdims)
 
 
 def _hundredth(q, device):

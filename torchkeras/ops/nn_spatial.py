@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.windows import standardize_data_format
 from torchkeras.ops._images import spec
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
-from torchkeras.ops.nn_windows import data_format_or_default, window
+from torchkeras.ops.nn_windows import window
 
 # -- transposed convolution -------------------------------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ def conv_transpose(inputs, kernel, strides=1, padding="valid", output_padding=No
 
     torch: `F.conv_transpose2d(inputs.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1), stride=strides)`.
     """
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     return _conv_transpose(inputs, kernel, strides, padding.lower(), output_padding, data_format, dilation_rate)
 
 
@@ -179,7 +180,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
     torch: `F.pixel_shuffle(x, block_size)` for channels first.
     """
     _check_block(block_size)
-    return _depth_to_space(x, block_size, data_format_or_default(data_format))
+    return _depth_to_space(x, block_size, standardize_data_format(data_format))
 
 
 def _space_to_depth_shape(shape, block_size, data_format):
@@ -215,7 +216,7 @@ def space_to_depth(x, block_size, data_format="channels_last"):
     torch: `F.pixel_unshuffle(x, block_size)` for channels first.
     """
     _check_block(block_size)
-    return _space_to_depth(x, block_size, data_format_or_default(data_format))
+    return _space_to_depth(x, block_size, standardize_data_format(data_format))
 
 
 # -- fold and unfold --------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import operation
+from torchkeras.core.windows import pad_widths, same_padding, standardize_data_format
 from torchkeras.ops._makers import promoted
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -18,15 +18,6 @@ _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVERAGE_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 _ADAPTIVE_AVERAGE = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 _ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
-
-
-def data_format_or_default(data_format):
-    """ "channels_last" or "channels_first"; None gives the global setting. Raises `ValueError` for anything else."""
-    if data_format is None:
-        return settings.image_data_format
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(f"`data_format` must be 'channels_last' or 'channels_first', got {data_format!r}.")
-    return data_format
 
 
 def window(value, rank, name):
@@ -52,21 +43,16 @@ def _channels_last(x):
     return x.movedim(1, -1)
 
 
-def same_padding(sizes, window, strides, dilation):
-    """Padding around each axis so that the output has `ceil(size / stride)` entries; an odd one goes behind."""
-    pairs = []
-    for size, length, stride, step in zip(sizes, window, strides, dilation, strict=True):
-        reach = (length - 1) * step + 1
-        total = max(0, (-(-size // stride) - 1) * stride + reach - size)
-        pairs.append((total // 2, total - total // 2))
-    return pairs
+def same_paddings(sizes, window, strides, dilation):
+    """`same_padding` of each axis."""
+    return [same_padding(*axis) for axis in zip(sizes, window, strides, dilation, strict=True)]
 
 
 def _padded(x, pairs, value):
     """`x` padded where the pairs are uneven, and what is left for torch's own padding."""
     if all(before == after for before, after in pairs):
         return x, [before for before, _ in pairs]
-    return F.pad(x, [size for pair in reversed(pairs) for size in pair], value=value), 0
+    return F.pad(x, pad_widths(pairs), value=value), 0
 
 
 def _check_padding(padding):
@@ -83,7 +69,7 @@ def _convolve(x, kernel, strides, padding, dilation, groups):
     strides, dilation = window(strides, rank, "strides"), window(dilation, rank, "dilation_rate")
     pads = 0
     if padding == "same":
-        x, pads = _padded(x, same_padding(x.shape[2:], kernel.shape[2:], strides, dilation), 0)
+        x, pads = _padded(x, same_paddings(x.shape[2:], kernel.shape[2:], strides, dilation), 0)
     return _CONV[rank](x, kernel, None, strides, pads, dilation, groups)
 
 
@@ -111,7 +97,7 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
 
     torch: `F.conv2d(inputs.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1))`.
     """
-    return _conv(inputs, kernel, strides, padding, data_format_or_default(data_format), dilation_rate)
+    return _conv(inputs, kernel, strides, padding, standardize_data_format(data_format), dilation_rate)
 
 
 @operation("DepthwiseConv", "nn", ("inputs", "kernel"))
@@ -128,7 +114,7 @@ def _depthwise_conv(inputs, kernel, strides, padding, data_format, dilation_rate
 
 def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
     """Each channel convolved with filters of its own; kernel `(*window, channels, filters per channel)`."""
-    return _depthwise_conv(inputs, kernel, strides, padding, data_format_or_default(data_format), dilation_rate)
+    return _depthwise_conv(inputs, kernel, strides, padding, standardize_data_format(data_format), dilation_rate)
 
 
 @operation("SeparableConv", "nn", ("inputs", "depthwise_kernel", "pointwise_kernel"))
@@ -141,7 +127,7 @@ def separable_conv(
     inputs, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None, dilation_rate=1
 ):
     """A depthwise convolution followed by one with windows of size one."""
-    data_format = data_format_or_default(data_format)
+    data_format = standardize_data_format(data_format)
     return _separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
 
 
@@ -159,14 +145,14 @@ def _max_pool(inputs, pool_size, strides, padding, data_format):
     pads = 0
     if padding == "same":
         lowest = -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
-        x, pads = _padded(x, same_padding(x.shape[2:], size, strides, (1,) * rank), lowest)
+        x, pads = _padded(x, same_paddings(x.shape[2:], size, strides, (1,) * rank), lowest)
     result = _MAX_POOL[rank](x, size, strides, pads)
     return _channels_last(result) if data_format == "channels_last" else result
 
 
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
     """The largest number of each window; `strides` are the window's size by default."""
-    return _max_pool(inputs, pool_size, strides, padding, data_format_or_default(data_format))
+    return _max_pool(inputs, pool_size, strides, padding, standardize_data_format(data_format))
 
 
 @operation("AveragePool", "nn", ("inputs",))
@@ -184,18 +170,18 @@ def _average_pool(inputs, pool_size, strides, padding, data_format):
 def _averages(x, size, strides, padding, pool):
     if padding == "valid":
         return pool(x, size, strides)
-    pairs = same_padding(x.shape[2:], size, strides, (1,) * len(size))
+    pairs = same_paddings(x.shape[2:], size, strides, (1,) * len(size))
     padded, pads = _padded(x, pairs, 0)
     if padded is x:
         return pool(x, size, strides, pads, count_include_pad=False)
     # Only numbers of the input count, as on TensorFlow and JAX (Keras on torch averages over repeated edges).
-    present = F.pad(torch.ones_like(x[:1, :1]), [n for pair in reversed(pairs) for n in pair])
+    present = F.pad(torch.ones_like(x[:1, :1]), pad_widths(pairs))
     return pool(padded, size, strides) / pool(present, size, strides)
 
 
 def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
     """The mean of each window; with "same" padding only numbers of the input count."""
-    return _average_pool(inputs, pool_size, strides, padding, data_format_or_default(data_format))
+    return _average_pool(inputs, pool_size, strides, padding, standardize_data_format(data_format))
 
 
 def _adaptive(table, inputs, output_size, data_format):
@@ -218,9 +204,9 @@ def _adaptive_max_pool(inputs, output_size, data_format):
 
 def adaptive_average_pool(inputs, output_size, data_format=None):
     """Means over windows chosen so that `output_size` of them cover each axis."""
-    return _adaptive_average_pool(inputs, output_size, data_format_or_default(data_format))
+    return _adaptive_average_pool(inputs, output_size, standardize_data_format(data_format))
 
 
 def adaptive_max_pool(inputs, output_size, data_format=None):
     """Largest numbers over windows chosen so that `output_size` of them cover each axis."""
-    return _adaptive_max_pool(inputs, output_size, data_format_or_default(data_format))
+    return _adaptive_max_pool(inputs, output_size, standardize_data_format(data_format))

@@ -263,12 +263,16 @@ def _quantile_spec(x, q, axis=None, method="linear", keepdims=False):
     return KerasTensor(shape, joint_type((x,), ints="floatx"))
 
 
-@operation("Quantile", "numpy", ("x", "q"), output_spec=_quantile_spec)
-def quantile(x, q, axis=None, method="linear", keepdims=False):
-    """The `q`-quantiles; several `q` come as a new first axis. `method` says what to do between two numbers."""
+def _quantiles(function, x, q, axis, method, keepdims):
     x = as_float(x)
     flat, shape = _flattened(x, axes_of(axis, x.dim()), keepdims)
     exact = flat.float() if x.dtype in (torch.float16, torch.bfloat16) else flat
     q = as_tensor(q, exact.dtype, x.device)
-    result = torch.quantile(exact, q.reshape(-1), dim=-1, interpolation=method)
+    result = function(exact, q.reshape(-1), dim=-1, interpolation=method)
     return result.reshape((*q.shape, *shape)).to(x.dtype)
+
+
+@operation("Quantile", "numpy", ("x", "q"), output_spec=_quantile_spec)
+def quantile(x, q, axis=None, method="linear", keepdims=False):
+    """The `q`-quantiles; several `q` come as a new first axis. `method` says what to do between two numbers."""
+    return _quantiles(torch.quantile, x, q, axis, method, keepdims)
