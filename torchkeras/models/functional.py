@@ -11,6 +11,7 @@ import torch
 from torchkeras.core import scopes, tree, wiring
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.layer import Layer
+from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor, any_symbolic
 from torchkeras.layers.input import Input, InputLayer
@@ -230,7 +231,7 @@ class Functional(Model):
         ):
             value = self._adjust_rank(index, value, shape)
         if isinstance(value, torch.Tensor) and dtype is not None and value.dtype is not dtype:
-            mask = getattr(value, "_keras_mask", None)
+            mask = mask_of(value)
             value = value.to(dtype)
             if mask is not None:
                 value._keras_mask = mask
