@@ -1,0 +1,84 @@
+"""Variable: Keras's manners on a torch Parameter; its strides survive what torch does with parameters."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+import torchkeras as keras
+from torchkeras import Variable, layers
+
+
+def test_assignments():
+    v = Variable(np.arange(6.0).reshape(2, 3), name="v", dtype="float32")
+    v.assign(torch.zeros(2, 3))
+    v.assign_add(np.ones((2, 3)))
+    assert v.assign_sub(0.5) is v
+    assert v.numpy().tolist() == [[0.5] * 3] * 2
+    with pytest.raises(ValueError, match="shape"):
+        v.assign(np.zeros(3))
+
+
+def test_arithmetic_gives_plain_tensors():
+    v = Variable([1.0, 2.0])
+    assert type(v + 1) is type(v * v) is type(v[0]) is torch.Tensor
+    assert float(Variable(2.0)) == 2
+    assert np.asarray(v).tolist() == [1.0, 2.0]
+    assert np.array(v, dtype="float64").dtype == np.float64
+    assert v in {v: 1}
+
+
+def test_initial_values():
+    assert Variable(1.0).dtype == torch.float32
+    assert not Variable(np.arange(3)).requires_grad
+    assert Variable(lambda shape, dtype: torch.ones(shape), shape=(2,)).numpy().tolist() == [1.0, 1.0]
+    for wrong in (
+        lambda: Variable(lambda shape, dtype: 1),
+        lambda: Variable([1, 2], shape=(3,)),
+        lambda: Variable(1.0, name="a/b"),
+    ):
+        with pytest.raises(ValueError):
+            wrong()
+
+
+def test_names():
+    with keras.name_scope("a"), keras.name_scope("b"):
+        assert Variable(1.0, name="x").path == "a/b/x"
+
+
+def test_trainable_turns_gradients_off():
+    v = Variable([1.0])
+    v.trainable = False
+    assert not v.requires_grad
+    v.trainable = True
+    assert v.requires_grad
+
+
+def test_strides_of_a_variable():
+    v = Variable(np.random.rand(3, 3, 4, 8).astype("float32"), memory_order=(3, 0, 1, 2))
+    strides = v.stride()
+    assert v.permute(3, 2, 0, 1).is_contiguous(memory_format=torch.channels_last)
+    (v * v).sum().backward()
+    assert v.grad.stride() == strides
+    assert copy.deepcopy(v).stride() == strides == pickle.loads(pickle.dumps(v)).stride()
+
+
+def test_strides_of_a_kernel():
+    layer, twin = layers.Conv2D(8, 3), layers.Conv2D(8, 3)
+    for each in (layer, twin):
+        each.build((None, 5, 5, 4))
+    strides, kernel = layer.kernel.stride(), layer.kernel
+    layer.to(torch.float64)
+    assert layer.kernel.stride() == strides
+    layer.to(torch.float32)
+    twin.load_state_dict(layer.state_dict())
+    assert twin.kernel.stride() == strides
+    optimizer = torch.optim.Adam(layer.parameters())
+    layer(torch.rand(1, 5, 5, 4)).sum().backward()
+    optimizer.step()
+    assert optimizer.state[layer.kernel]["exp_avg"].stride() == strides
+    layer.set_weights([np.ones((3, 3, 4, 8)), np.zeros(8)])
+    assert layer.kernel.stride() == strides
+    assert layer.kernel is kernel
