@@ -5,29 +5,26 @@ May import core. Knows no concrete layer, model or trainer.
 Torch enters through `forward` (so hooks, export and compile work), Keras through `__call__`, which is
 `nn.Module.__call__`; both end in `call`. A built layer called on one tensor takes `_call_tensor`: no binding, no
 flattening, no scopes. Everything else (first call, symbolic tensors, several or nested arguments, numpy) takes
-`_call_any`.
+`_call_any`. Attributes, building, inputs, weights and config are mixins in the `layer_*` files.
 """
 
-import contextlib
 import functools
 import inspect
 import types
-from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, remat, scopes, shape_probe, tree, wiring
+from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, remat, scopes, wiring
+from torchkeras.core.layer_attributes import LayerAttributes
+from torchkeras.core.layer_build import LayerBuild, wrapped_build
 from torchkeras.core.layer_config import LayerConfig
 from torchkeras.core.layer_inputs import LayerInputs
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.masks import any_mask
 from torchkeras.core.scopes import state
-from torchkeras.core.symbolic import Operation, Shape, any_symbolic, is_shape
-from torchkeras.core.tracking import register, track
-from torchkeras.core.variable import Variable
+from torchkeras.core.symbolic import Operation, Shape, any_symbolic
 
-_INPUT_KEYS = ("input_shape", "batch_input_shape", "input_dim", "input_length", "batch_size")
 _POSITIONED_KEYS = ("activity_regularizer", "name", "dtype")  # base arguments that some classes take by position
 _BASE_KEYS = ("name", "trainable", "dtype", "autocast", "activity_regularizer", "weights")
 
@@ -53,34 +50,9 @@ def _in_shapes(compute_output_shape):
     return wrapped
 
 
-def _wrap_build(build):
-    """Around every class's `build`: name scope, `built`, remembered shapes, Keras 2's `weights=`."""
-
-    @functools.wraps(build)
-    def wrapped(self, *args, **kwargs):
-        d = self.__dict__
-        if d.get("_building"):  # super().build(...) inside a build
-            return build(self, *args, **kwargs)
-        self._require_init()
-        args = tuple(calls.normalize_shapes(value) for value in args)
-        kwargs = {key: calls.normalize_shapes(value) for key, value in kwargs.items()}
-        d["_building"] = True
-        try:
-            with shape_probe.pause(), self._scope():
-                d["_path"] = scopes.current_path()
-                if isinstance(d["_dtype_policy"], Mapping):  # a DTypePolicyMap: now the path is known
-                    d["_dtype_policy"] = d["_dtype_policy"][d["_path"]]
-                result = build(self, *args, **kwargs)
-        finally:
-            d["_building"] = False
-        self._finish_build(args, kwargs)
-        return result
-
-    wrapped._wrapped_build = True
-    return wrapped
-
-
-class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, torch.nn.Module):
+class Layer(
+    LayerAttributes, LayerBuild, LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, torch.nn.Module
+):
     """The base of all layers.
 
     Args:
@@ -115,7 +87,7 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if not getattr(cls.build, "_wrapped_build", False):  # its own, or that of a mixin which is no layer
-            cls.build = _wrap_build(cls.build)
+            cls.build = wrapped_build(cls.build)
         if cls._call_info.call is not cls.call:
             cls._call_info = calls.CallInfo(cls.call)
         if "compute_output_shape" in cls.__dict__:
@@ -168,7 +140,8 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         d["_path"] = d["_name"]
         d["_dtype_policy"] = dtype_policy.get(own.get("dtype"))
         d["autocast"] = bool(own.get("autocast", True))
-        d["_declared_input"] = _declared_input(rest)
+        declared = rest.pop("batch_input_shape", None)
+        d["_declared_input"] = None if declared is None else Shape(declared)
         if own.get("activity_regularizer") is not None:
             d["_activity_regularizer"] = registry.resolve("regularizer", own["activity_regularizer"])
         d["_initial_weights"] = own.get("weights")
@@ -177,189 +150,6 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
         if not isinstance(trainable, (bool, np.bool_)):
             raise fields.UnknownArgumentError(f"`trainable` must be a boolean, got {trainable!r}.")
         d["_trainable"] = bool(trainable)
-
-    # -- attributes ---------------------------------------------------------------------------------------------------
-
-    def _require_init(self):
-        if "_ready" not in self.__dict__:
-            raise RuntimeError(
-                f"In layer {type(self).__name__}: call `super().__init__()` at the start of __init__(), before "
-                "anything else."
-            )
-
-    def __setattr__(self, name, value):
-        d = self.__dict__
-        if "_ready" not in d and isinstance(value, (torch.nn.Module, torch.nn.Parameter)):
-            self._require_init()
-        kind = type(value)
-        if name in d.get("_held", ()):  # a tracked list or dict is replaced
-            register(self, name, None, d["_held"])
-        if kind in (list, dict, tuple) and name != "input_spec":
-            value = track(value, self, name)
-            for leaf in tree.flatten(value):
-                if getattr(leaf, "_is_metric", False):
-                    self._require_init()
-                    d["_metrics"].append(leaf)
-        elif isinstance(value, torch.nn.Parameter):
-            provisional = value.__dict__.pop("_provisional", None)
-            if provisional is not None and d["_parameters"].get(provisional) is value:
-                self._rename_parameter(provisional, name)
-                return
-        elif isinstance(value, torch.nn.Module):
-            if d["_in_first_call"] and name not in d["_modules"]:
-                raise ValueError(
-                    f"Layer {self.name!r} makes a sublayer ({name!r}) inside call(), so each call would make another "
-                    "one: make "
-                    "it in __init__() or build()."
-                )
-            d["_ready"] = False
-            self._take_in(value)
-        elif getattr(kind, "_is_seed_generator", False):
-            d["_seed_generators"].append(value)
-        elif getattr(kind, "_is_metric", False):
-            d["_metrics"].append(value)
-        torch.nn.Module.__setattr__(self, name, value)
-
-    def __getattr__(self, name):
-        d = self.__dict__
-        parameters = d.get("_parameters")
-        if parameters is not None:
-            value = parameters.get(name)
-            if value is not None:
-                return value if state.casting is not self else _cast_weight(value, d["_dtype_policy"])
-            value = d["_modules"].get(name)
-            if value is not None:
-                return value
-            if name in d["_buffers"]:
-                return d["_buffers"][name]
-            view = getattr(type(self), name, None)
-            if hasattr(view, "__get__") and not callable(view):  # a property that raised: once more, for its own words
-                return view.__get__(self, type(self))
-        elif not name.startswith("__"):
-            self._require_init()
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def _rename_parameter(self, old, new):
-        """The attribute's name becomes the key in `state_dict`, at the same place in the order."""
-        parameters = self.__dict__["_parameters"]
-        renamed = {new if key == old else key: value for key, value in parameters.items() if key == old or key != new}
-        parameters.clear()
-        parameters.update(renamed)
-        self.__dict__.pop(new, None)
-
-    def _child_changed(self, key, tracked):
-        """A tracked list or dict of this layer changed."""
-        held = self.__dict__.get("_held")
-        if held is not None:
-            register(self, key, tracked, held)
-
-    @property
-    def name(self):
-        return self.__dict__["_name"]
-
-    @name.setter
-    def name(self, value):
-        self.__dict__["_name"] = value
-
-    path = property(lambda self: self.__dict__["_path"])
-    _metrics = property(lambda self: self.__dict__["_metrics"])
-    _seed_generators = property(lambda self: self.__dict__["_seed_generators"])
-    activity_regularizer = property(lambda self: self.__dict__["_activity_regularizer"])
-
-    @activity_regularizer.setter
-    def activity_regularizer(self, value):
-        self.__dict__["_activity_regularizer"] = registry.resolve("regularizer", value)
-
-    # -- dtypes -------------------------------------------------------------------------------------------------------
-
-    @property
-    def dtype_policy(self):
-        return self.__dict__["_dtype_policy"]
-
-    @dtype_policy.setter
-    def dtype_policy(self, value):
-        self.__dict__["_dtype_policy"] = dtype_policy.get(value)
-
-    compute_dtype = property(lambda self: self.dtype_policy.compute_dtype)
-    variable_dtype = property(lambda self: self.dtype_policy.variable_dtype)
-    dtype = property(lambda self: self.dtype_policy.variable_dtype)
-    input_dtype = compute_dtype
-
-    def _apply(self, fn, recurse=True):
-        """torch's `.to(...)`, `.half()`, `.cuda()`: a new float type becomes the layer's policy."""
-        super()._apply(fn, recurse)
-        policy = self.dtype_policy
-        if policy.casts:
-            seen = fn(torch.empty(0, dtype=dtype_policy.torch_dtype(policy.variable_dtype))).dtype
-            name = dtype_policy.standardize_dtype(seen)
-            if name != policy.variable_dtype:
-                self.dtype_policy = name
-        return self
-
-    # -- build --------------------------------------------------------------------------------------------------------
-
-    def build(self, input_shape):
-        """Makes the weights for inputs of this shape. Override it; a layer without weights need not."""
-        self.built = True
-
-    def _finish_build(self, args, kwargs):
-        d = self.__dict__
-        d["built"] = True
-        shapes = dict(kwargs)
-        if args:
-            shapes = {
-                **dict(zip(calls._parameters(type(self).build)[0] or ["input_shape"], args, strict=False)),
-                **shapes,
-            }
-        d["_build_shapes"] = shapes
-        if not d["_modules"]:
-            d["_ready"] = True
-        if d["_initial_weights"] is not None:
-            values, d["_initial_weights"] = d["_initial_weights"], None
-            self.set_weights(values)
-
-    @contextlib.contextmanager
-    def _scope(self):
-        """The name scope of this layer, opened once however often it is asked for."""
-        d = self.__dict__
-        if d["_scope_open"] and state.names and state.names[-1] == d["_name"]:
-            yield
-            return
-        before = d["_scope_open"]
-        d["_scope_open"] = True
-        try:
-            with scopes.name_scope(d["_name"].replace("/", "_")):
-                yield
-        finally:
-            d["_scope_open"] = before
-
-    def _build_from(self, arguments):
-        """Builds from the tensor arguments of a call."""
-        tensors = calls.tensor_arguments(arguments)
-        shapes = {name: calls.shape_tree(value, state.probe) for name, value in tensors.items()}
-        args, kwargs = calls.shape_arguments(type(self).build, shapes)
-        if state.probe is not None:
-            state.probe.note_build(self, list(tensors.values()))
-        self.build(*args, **kwargs)
-        if not self.built:
-            self._finish_build(args, kwargs)
-
-    def get_build_config(self):
-        """What `build_from_config` needs to make the weights again without data; None before building."""
-        shapes = self.__dict__["_build_shapes"]
-        if not shapes or any(shape is None for shape in shapes.values()):
-            return None
-        plain = {key: _plain_shape(shape) for key, shape in shapes.items()}
-        return {"input_shape": next(iter(plain.values()))} if len(plain) == 1 else {"shapes_dict": plain}
-
-    def build_from_config(self, config):
-        """Builds with the shapes that `get_build_config` gave."""
-        if not config:
-            return
-        if "shapes_dict" in config:
-            self.build(**config["shapes_dict"])
-        elif "input_shape" in config:
-            self.build(config["input_shape"])
 
     # -- call ---------------------------------------------------------------------------------------------------------
 
@@ -526,17 +316,6 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
             self._penalize_activity(outputs)
         return outputs
 
-    def __repr__(self):
-        if "_name" not in self.__dict__:
-            return f"<{type(self).__name__} (not initialized)>"
-        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-    def __getstate__(self):
-        """For copies and pickles: the graph around a layer is not part of it."""
-        contents = dict(self.__dict__)
-        contents.update(_inbound_nodes=[], _outbound_nodes=[], _collector=None)
-        return contents
-
     # -- Keras 2's views of the last call -----------------------------------------------------------------------------
 
     @property
@@ -560,52 +339,10 @@ class Layer(LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, 
 
 
 Layer._base_init = Layer.__init__
-# What can be said of the arguments of the class itself; they are bound by the fields of each class.
-Layer.__signature__ = inspect.Signature(
-    [
-        *(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
-            for name, default in (
-                ("activity_regularizer", None),
-                ("trainable", True),
-                ("dtype", None),
-                ("autocast", True),
-                ("name", None),
-            )
-        ),
-        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
-    ]
-)
-Layer.build = _wrap_build(Layer.build)  # the class itself never passes through __init_subclass__
 
 
-def _cast_weight(value, policy):
-    """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`."""
-    if not value.is_floating_point() or not getattr(value, "autocast", True):
-        return value
-    cast = value.to(policy.torch_compute)
-    if isinstance(value, Variable) and not value.__dict__.get("_made_trainable", True):
-        cast.assign, cast.assign_add, cast.assign_sub = value.assign, value.assign_add, value.assign_sub
-    return cast
+def _base_arguments(*, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
+    """The arguments of the class itself; each subclass shows those of its fields."""
 
 
-def _plain_shape(shape):
-    if is_shape(shape):
-        return tuple(shape)
-    if isinstance(shape, dict):
-        return {key: _plain_shape(value) for key, value in shape.items()}
-    return [_plain_shape(value) for value in shape] if isinstance(shape, (list, tuple)) else shape
-
-
-def _declared_input(rest):
-    """The batch shape that `input_shape=`, `input_dim=`… declare, or None. Takes them out of `rest`."""
-    given = {key: rest.pop(key) for key in _INPUT_KEYS if key in rest}
-    if given.get("batch_input_shape") is not None:
-        return Shape(given["batch_input_shape"])
-    shape = given.get("input_shape")
-    if shape is None and (given.keys() & {"input_dim", "input_length"}):
-        shape = tuple(given[key] for key in ("input_length", "input_dim") if key in given)
-    if shape is None:
-        return None
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return Shape((given.get("batch_size"), *shape))
+Layer.__signature__ = inspect.signature(_base_arguments)

@@ -8,15 +8,9 @@ import torch
 
 from torchkeras.core import registry, tree
 from torchkeras.core.dtypes import FLOATS, standardize_dtype
-from torchkeras.core.scopes import state
+from torchkeras.core.scopes import process, state
 from torchkeras.core.shape_probe import pause
 from torchkeras.core.variable import Variable
-
-
-class TrainableEpoch:
-    """Counts changes of `trainable` anywhere, so that a trainer need not compare when nothing changed."""
-
-    count = 0
 
 
 class LayerState:
@@ -188,7 +182,7 @@ class LayerState:
         if not isinstance(value, (bool, np.bool_, int)):
             raise ValueError(f"`trainable` must be a boolean, got {value!r}.")
         value = bool(value)
-        TrainableEpoch.count += 1
+        process.trainable_changes += 1
         self.__dict__["_trainable"] = value
         for variable in self._own_variables():
             if variable.__dict__.get("_made_trainable", variable.is_floating_point()):

@@ -59,6 +59,17 @@ class Settings:
 
 
 settings = Settings()
+
+
+class _Process:
+    """Switches and counters of the whole process that nobody sets by hand."""
+
+    wiring = False  # plain torch modules take symbolic tensors (core/wiring.py)
+    runs_while_wiring = 0  # model runs since something was wired
+    trainable_changes = 0  # assignments to `trainable` anywhere: while it stands still, no flag need be compared
+
+
+process = _Process()
 name_counters = defaultdict(int)
 custom_objects = {}  # Keras's get_custom_objects(): global, user-filled
 

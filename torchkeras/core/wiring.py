@@ -11,7 +11,7 @@ import sys
 import torch
 
 from torchkeras.core.layer_state import LayerState
-from torchkeras.core.scopes import state
+from torchkeras.core.scopes import process, state
 from torchkeras.core.symbolic import any_symbolic
 
 _plain_call = torch.nn.Module.__call__
@@ -30,28 +30,21 @@ def _call_while_wiring(self, *args, **kwargs):
     return _plain_call(self, *args, **kwargs)
 
 
-class Wiring:
-    """Whether a graph is being wired, and how many models ran since something was wired."""
-
-    on = False
-    runs = 0
-
-
 _TRIAL_RUNS = 20
 
 
 def model_ran():
     """Ends the wiring when it is not the first run in a row. Only called while wiring is on."""
-    Wiring.runs += 1
-    if Wiring.runs > _TRIAL_RUNS:
+    process.runs_while_wiring += 1
+    if process.runs_while_wiring > _TRIAL_RUNS:
         end()
 
 
 def begin():
     """From here on plain modules accept symbolic tensors."""
-    Wiring.runs = 0
-    if not Wiring.on:
-        Wiring.on = True
+    process.runs_while_wiring = 0
+    if not process.wiring:
+        process.wiring = True
         torch.nn.Module.__call__ = _call_while_wiring
 
 
@@ -61,7 +54,7 @@ def require_no_module(func):
     That is so when a training loop ran since the graph was begun. Going on would record what the module does, not the
     module: its train mode and its buffers would be frozen into the graph.
     """
-    if Wiring.on or state.probe is not None:
+    if process.wiring or state.probe is not None:
         return
     frame = sys._getframe(2)
     while frame is not None:
@@ -79,6 +72,6 @@ def require_no_module(func):
 
 def end():
     """Puts torch's own call back."""
-    if Wiring.on:
-        Wiring.on = False
+    if process.wiring:
+        process.wiring = False
         torch.nn.Module.__call__ = _plain_call

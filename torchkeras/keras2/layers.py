@@ -104,6 +104,20 @@ def _window_from_rows_and_columns(fields, args, kwargs):
     return args
 
 
+def _declared_input(fields, args, kwargs):
+    """`input_shape`, `input_dim`, `input_length` and `batch_size` of a first layer: all say `batch_input_shape`."""
+    keys = ("input_shape", "input_length", "input_dim", "batch_size")
+    given = {key: kwargs.pop(key) for key in keys if key in kwargs and key not in fields}
+    shape = given.get("input_shape")
+    if shape is None and given.keys() & {"input_dim", "input_length"}:
+        shape = tuple(given[key] for key in ("input_length", "input_dim") if key in given)
+    if shape is not None and kwargs.get("batch_input_shape") is None:
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        kwargs["batch_input_shape"] = (given.get("batch_size"), *shape)
+    return args
+
+
+add_rule("Layer", _declared_input)
 for _owner, _names in IGNORED.items():
     add_rule(_owner, _ignore(_names))
 for _owner, _advice in REFUSED.items():

@@ -109,14 +109,24 @@ class Functional(Model):
         def moved(kind):
             return fn(torch.empty(0, dtype=kind)).dtype if kind is not None and kind.is_floating_point else kind
 
-        self.__dict__["_input_types"] = [(shape, moved(kind), optional) for shape, kind, optional in self._input_types]
+        self._set_input_types([(shape, moved(kind), optional) for shape, kind, optional in self._input_types])
+
+    def _set_input_types(self, types):
+        d = self.__dict__
+        d["_input_types"] = types
+        d["_plain_input"] = None
+        if not tree.is_nested(self._input_structure):  # what a single tensor must have to pass as it is
+            shape, kind, _ = types[0]
+            d["_plain_input"] = kind, len(shape), [(i, size) for i, size in enumerate(shape) if i and size is not None]
 
     def _learn_inputs(self):
         d = self.__dict__
-        d["_input_types"] = [
-            (tensor.shape, torch_dtype(tensor.dtype) if tensor.dtype != "string" else None, self._optional(tensor))
-            for tensor in self._graph.inputs
-        ]
+        self._set_input_types(
+            [
+                (tensor.shape, torch_dtype(tensor.dtype) if tensor.dtype != "string" else None, self._optional(tensor))
+                for tensor in self._graph.inputs
+            ]
+        )
         d["_single_input"] = not tree.is_nested(self._input_structure)
         result = self._output_structure  # a list of one output is that output, when called
         d["_result_structure"] = result[0] if isinstance(result, (list, tuple)) and len(result) == 1 else result
@@ -160,7 +170,7 @@ class Functional(Model):
 
     def call(self, inputs, training=None, mask=None):
         graph = self._plan
-        if wiring.Wiring.on and not torch.compiler.is_compiling():
+        if scopes.process.wiring and not torch.compiler.is_compiling():
             wiring.model_ran()
         flat = self._prepare(inputs)
         if mask is not None:
@@ -180,12 +190,24 @@ class Functional(Model):
         """Flat inputs in the graph's order, with the rank and dtype that each input declares."""
         if self._single_input and isinstance(inputs, torch.Tensor):
             flat = [inputs]
+            if self._passes(inputs):
+                return flat
         else:
             flat = self._flat_inputs(inputs)
         return [
             self._fit_input(i, value, *kind)
             for i, (value, kind) in enumerate(zip(flat, self._input_types, strict=True))
         ]
+
+    def _passes(self, x):
+        kind, rank, sizes = self._plain_input
+        shape = x.shape
+        if x.dtype is not kind or len(shape) != rank:
+            return False
+        for axis, size in sizes:
+            if shape[axis] != size:
+                return False
+        return True
 
     def _flat_inputs(self, inputs):
         structure = self._input_structure
@@ -355,10 +377,7 @@ def _input_like(tensor):
 
 def _with_fresh_inputs(graph):
     """The same graph from new Inputs, for models that begin at a tensor in the middle of another model."""
-    fresh = [
-        t if isinstance(t._keras_history.operation, InputLayer) else _input_like(t)
-        for t in graph.inputs
-    ]
+    fresh = [t if isinstance(t._keras_history.operation, InputLayer) else _input_like(t) for t in graph.inputs]
     outputs = graph.replay(fresh, lambda op, args, kwargs: op.symbolic_call(*args, **kwargs))
     return Graph(fresh, outputs)
 

@@ -7,7 +7,7 @@ up in tensors, and the logs are made when someone looks.
 import torch
 
 from torchkeras.core import tree
-from torchkeras.core.layer_state import TrainableEpoch
+from torchkeras.core.scopes import process
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 
@@ -98,7 +98,7 @@ class Steps:
     def _step_losses(self):
         """What `losses` gives, from lists made once: no walk over the layers in a step."""
         d = self.__dict__
-        if d["_loss_sources_at"] != TrainableEpoch.count:
+        if d["_loss_sources_at"] != process.trainable_changes:
             self._find_loss_sources()
         found = [value for _, value in d["_collector"] or ()]
         found.extend(function() for function in d["_always_added"])
@@ -109,7 +109,7 @@ class Steps:
         d = self.__dict__
         d["_always_added"] = [fn for layer in self._flatten_layers() for fn in layer.__dict__["_loss_functions"]]
         d["_regularized"] = [v for v in self.trainable_variables if getattr(v, "regularizer", None) is not None]
-        d["_loss_sources_at"] = TrainableEpoch.count
+        d["_loss_sources_at"] = process.trainable_changes
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the compiled metrics and returns all results as a dict of tensors."""

@@ -8,7 +8,7 @@ import contextlib
 
 import torch
 
-from torchkeras.core.layer_state import TrainableEpoch
+from torchkeras.core.scopes import process
 
 
 class CompiledTrainable:
@@ -16,7 +16,7 @@ class CompiledTrainable:
 
     def __init__(self, model):
         self._flags = {layer: layer.trainable for layer in model._flatten_layers()}
-        self._checked = TrainableEpoch.count
+        self._checked = process.trainable_changes
 
     @contextlib.contextmanager
     def in_force(self, model):
@@ -35,7 +35,7 @@ class CompiledTrainable:
                 _set_flag(layer, now)
 
     def _changes(self, model):
-        if self._checked == TrainableEpoch.count:
+        if self._checked == process.trainable_changes:
             return []
         changed = [
             (layer, layer.trainable)
@@ -43,7 +43,7 @@ class CompiledTrainable:
             if layer in self._flags and layer.trainable != self._flags[layer]
         ]
         if not changed:
-            self._checked = TrainableEpoch.count
+            self._checked = process.trainable_changes
         return changed
 
 

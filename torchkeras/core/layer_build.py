@@ -1,0 +1,115 @@
+"""Building: a layer makes its weights once, from input shapes.
+
+May import core. A mixin of `core.layer.Layer`; knows nothing of how layers are called.
+"""
+
+import contextlib
+import functools
+from collections.abc import Mapping
+
+from torchkeras.core import calls, scopes, shape_probe
+from torchkeras.core.scopes import state
+from torchkeras.core.symbolic import is_shape
+
+
+def wrapped_build(build):
+    """Around every class's `build`: name scope, `built`, remembered shapes, Keras 2's `weights=`."""
+
+    @functools.wraps(build)
+    def wrapped(self, *args, **kwargs):
+        d = self.__dict__
+        if d.get("_building"):  # super().build(...) inside a build
+            return build(self, *args, **kwargs)
+        self._require_init()
+        args = tuple(calls.normalize_shapes(value) for value in args)
+        kwargs = {key: calls.normalize_shapes(value) for key, value in kwargs.items()}
+        d["_building"] = True
+        try:
+            with shape_probe.pause(), self._scope():
+                d["_path"] = scopes.current_path()
+                if isinstance(d["_dtype_policy"], Mapping):  # a DTypePolicyMap: now the path is known
+                    d["_dtype_policy"] = d["_dtype_policy"][d["_path"]]
+                result = build(self, *args, **kwargs)
+        finally:
+            d["_building"] = False
+        self._finish_build(args, kwargs)
+        return result
+
+    wrapped._wrapped_build = True
+    return wrapped
+
+
+class LayerBuild:
+    """`build`, what surrounds it, and its config."""
+
+    @wrapped_build
+    def build(self, input_shape):
+        """Makes the weights for inputs of this shape. Override it; a layer without weights need not."""
+        self.built = True
+
+    def _finish_build(self, args, kwargs):
+        d = self.__dict__
+        d["built"] = True
+        shapes = dict(kwargs)
+        if args:
+            shapes = {
+                **dict(zip(calls._parameters(type(self).build)[0] or ["input_shape"], args, strict=False)),
+                **shapes,
+            }
+        d["_build_shapes"] = shapes
+        if not d["_modules"]:
+            d["_ready"] = True
+        if d["_initial_weights"] is not None:
+            values, d["_initial_weights"] = d["_initial_weights"], None
+            self.set_weights(values)
+
+    @contextlib.contextmanager
+    def _scope(self):
+        """The name scope of this layer, opened once however often it is asked for."""
+        d = self.__dict__
+        if d["_scope_open"] and state.names and state.names[-1] == d["_name"]:
+            yield
+            return
+        before = d["_scope_open"]
+        d["_scope_open"] = True
+        try:
+            with scopes.name_scope(d["_name"].replace("/", "_")):
+                yield
+        finally:
+            d["_scope_open"] = before
+
+    def _build_from(self, arguments):
+        """Builds from the tensor arguments of a call."""
+        tensors = calls.tensor_arguments(arguments)
+        shapes = {name: calls.shape_tree(value, state.probe) for name, value in tensors.items()}
+        args, kwargs = calls.shape_arguments(type(self).build, shapes)
+        if state.probe is not None:
+            state.probe.note_build(self, list(tensors.values()))
+        self.build(*args, **kwargs)
+        if not self.built:
+            self._finish_build(args, kwargs)
+
+    def get_build_config(self):
+        """What `build_from_config` needs to make the weights again without data; None before building."""
+        shapes = self.__dict__["_build_shapes"]
+        if not shapes or any(shape is None for shape in shapes.values()):
+            return None
+        plain = {key: _plain_shape(shape) for key, shape in shapes.items()}
+        return {"input_shape": next(iter(plain.values()))} if len(plain) == 1 else {"shapes_dict": plain}
+
+    def build_from_config(self, config):
+        """Builds with the shapes that `get_build_config` gave."""
+        if not config:
+            return
+        if "shapes_dict" in config:
+            self.build(**config["shapes_dict"])
+        elif "input_shape" in config:
+            self.build(config["input_shape"])
+
+
+def _plain_shape(shape):
+    if is_shape(shape):
+        return tuple(shape)
+    if isinstance(shape, dict):
+        return {key: _plain_shape(value) for key, value in shape.items()}
+    return [_plain_shape(value) for value in shape] if isinstance(shape, (list, tuple)) else shape
