@@ -20,7 +20,6 @@ class LayerState:
 
     def add_weight(
         self,
-        *args,
         shape=None,
         initializer=None,
         dtype=None,
@@ -32,7 +31,6 @@ class LayerState:
         overwrite_with_gradient=False,
         name=None,
         memory_order=None,
-        **ignored,
     ):
         """Makes a weight and registers it as a torch parameter.
 
@@ -44,23 +42,9 @@ class LayerState:
             autocast: whether it is read in the compute dtype under mixed precision.
             regularizer, constraint: name, config or callable.
             memory_order: logical axes slowest first, where torch's kernels want another layout than the shape says.
-            ignored: `synchronization`, `use_resource`, `partitioner`… of Keras 2.
-
-        Keras 2's positional order `(name, shape, dtype, initializer)` is understood when a string or None comes first.
 
         Example: `self.scale = self.add_weight(shape=(units,), initializer="ones", name="scale")`.
         """
-        shape, initializer, dtype, name = _weight_arguments(args, shape, initializer, dtype, name)
-        unknown = set(ignored) - {
-            "synchronization",
-            "use_resource",
-            "partitioner",
-            "getter",
-            "collections",
-            "experimental_autocast",
-        }
-        if unknown:
-            raise TypeError(f"add_weight got unknown arguments {sorted(unknown)}.")
         self._require_init()
         dtype = standardize_dtype(dtype if dtype is not None else self.variable_dtype)
         if initializer is None:
@@ -376,21 +360,3 @@ def _weight_shape(shape, owner):
             "known size on that axis."
         )
     return tuple(int(size) for size in shape)
-
-
-def _weight_arguments(args, shape, initializer, dtype, name):
-    if not args:
-        return shape, initializer, dtype, name
-    keras2 = args[0] is None or isinstance(args[0], str)
-    order = ("name", "shape", "dtype", "initializer") if keras2 else ("shape", "initializer", "dtype", "trainable")
-    if len(args) > (4 if keras2 else 3):
-        raise TypeError(
-            f"add_weight takes at most 3 positional arguments (shape, initializer, dtype), got {len(args)}."
-        )
-    given = dict(zip(order, args, strict=False))
-    return (
-        given.get("shape", shape),
-        given.get("initializer", initializer),
-        given.get("dtype", dtype),
-        given.get("name", name),
-    )

@@ -100,26 +100,10 @@ class Metric(Configured):
         self._variables.append(variable)
         return variable
 
-    def add_weight(self, *args, **kwargs):
-        """Makes a state variable: `add_weight(shape=(), initializer=None, dtype=None, name=None)`.
-
-        The older order, name first, is understood: `add_weight("total", initializer="zeros")`.
-        """
-        order = ("shape", "initializer", "dtype", "name")
-        if args and isinstance(args[0], str):
-            order = ("name", "shape", "aggregation", "synchronization", "initializer", "dtype")
-        given = dict(zip(order, args))
-        repeated = sorted(given.keys() & kwargs.keys())
-        if len(args) > len(order) or repeated:
-            raise TypeError(
-                f"add_weight takes {', '.join(order)}; got {len(args)} by position and {sorted(kwargs)} by name."
-            )
-        given |= kwargs
-        given.pop("synchronization", None)
-        if given.get("aggregation") is None:
-            given.pop("aggregation", None)
-        shape, initializer = given.pop("shape", None), given.pop("initializer", None)
-        return self.add_variable(() if shape is None else shape, initializer, **given)
+    def add_weight(self, shape=(), initializer=None, dtype=None, name=None, aggregation=None):
+        """Makes a state variable; `add_variable` with other defaults: a scalar of zeros."""
+        shape = () if shape is None else shape
+        return self.add_variable(shape, initializer, dtype, "sum" if aggregation is None else aggregation, name)
 
     @property
     def variables(self):
