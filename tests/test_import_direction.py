@@ -38,6 +38,19 @@ RANK = {room: rank for rank, rooms in enumerate(LEVELS) for room in rooms}
 # (importing file, imported room): why this upward import has to be. An entry that is no longer needed fails the test.
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 
+# (file, what it imports inside a function): why that cannot stand at the top. An entry no longer needed fails the test.
+INNER_IMPORTS: dict[tuple[str, str], str] = {
+    ("core/symbolic.py", "torchkeras.core"): "the probe and the wiring speak of KerasTensors, which are defined there",
+    ("initializers/initializer.py", "scipy"): "optional package",
+    ("layers/normalization.py", "torch.distributed.nn.functional"): "a tenth of a second, for several processes only",
+    ("models/functional.py", "torchkeras.models"): "the config's reader makes Functional models",
+    ("models/model.py", "torchkeras.models"): "the config's reader and the table of a summary are for later",
+    ("models/model.py", "torchkeras.models.functional"): "Model(inputs, outputs) is Functional, a Model",
+    ("models/model.py", "torchkeras.models.summary"): "needed when someone looks",
+    ("models/sequential.py", "torchkeras.models"): "the config's reader makes Sequential's layers",
+    ("models/summary.py", "IPython.display"): "optional package",
+}
+
 # Folder and file names that say nothing about what lives there; `utils` is a name that Keras publishes.
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 PUBLISHED_NAMES = {"utils"}
@@ -176,6 +189,21 @@ def meta_strings(tree):
 def test_meta_tensors_appear_only_in_the_shape_probe():
     found = {relative(path): lines for path in source_files() if (lines := meta_strings(parse(path)))}
     assert set(found) <= {"core/shape_probe.py"}, found
+
+
+def inner_imports():
+    """(file, module) for every import statement inside a function."""
+    for path in source_files():
+        functions = [node for node in ast.walk(parse(path)) if isinstance(node, ast.FunctionDef)]
+        for node in {inner for function in functions for inner in ast.walk(function)}:
+            if isinstance(node, ast.ImportFrom):
+                yield relative(path), node.module
+            elif isinstance(node, ast.Import):
+                yield from ((relative(path), alias.name) for alias in node.names)
+
+
+def test_imports_inside_functions_have_a_reason():
+    assert set(inner_imports()) == set(INNER_IMPORTS)
 
 
 HEAVY = (

@@ -1,6 +1,7 @@
 """The documented workflows on a GPU: training, inference, moving, mixed precision.
 
-Runs where CUDA is present and says so where it is not. Compared with the same workflow on the CPU, not with stored numbers.
+Runs where CUDA is present and says so where it is not. Compared with the same workflow on the CPU, not with stored
+numbers.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Writes the manifest of Keras's public names: `python -m compat.manifests.make` in an environment with keras 3.15.1.
 
-Lives here: walking the public modules and describing what they hold. The result, `keras-3.15.1.json`, is checked in and drives the
-compatibility tests, so that nobody keeps a list by hand.
+Lives here: walking the public modules and describing what they hold. The result, `keras-3.15.1.json`, is checked in
+and drives the compatibility tests, so that nobody keeps a list by hand.
 """
 
 import inspect

@@ -76,7 +76,9 @@ class Function(Operation):
         try:
             assert_same_structure(inputs, self._input_structure)
         except ValueError as error:
-            raise ValueError(f"Function {self.name!r} was called on another structure than its inputs'. {error}") from None
+            raise ValueError(
+                f"Function {self.name!r} was called on another structure than that of its inputs. {error}"
+            ) from None
         for value, ours in zip(tree.flatten(inputs), self._graph.inputs, strict=True):
             shape = tuple(value.shape)
             if len(shape) != len(ours.shape) or any(

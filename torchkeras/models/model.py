@@ -6,7 +6,7 @@ May import core, layers and training (the trainer is a mixin that knows no model
 
 from torchkeras.core import calls, scopes, shape_probe, tree
 from torchkeras.core.layer import Layer
-from torchkeras.core.registry import published
+from torchkeras.core.registry import CustomObjectScope, published
 from torchkeras.core.symbolic import KerasTensor
 from torchkeras.models.json import model_to_json
 from torchkeras.training.trainer import Trainer
@@ -146,12 +146,8 @@ class Model(Trainer, Layer):
         keys = {"name", "layers", "input_layers", "output_layers"}
         if keys <= set(config) and (cls is Model or functional_config.takes_functional_arguments(cls)):
             return functional_config.functional_from_config(cls, config, custom_objects)
-        if custom_objects:
-            from torchkeras.core.registry import CustomObjectScope
-
-            with CustomObjectScope(custom_objects):
-                return super().from_config(config)
-        return super().from_config(config)
+        with CustomObjectScope(custom_objects or {}):
+            return super().from_config(config)
 
     # -- Keras 2's views ----------------------------------------------------------------------------------------------
 

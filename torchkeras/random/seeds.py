@@ -40,7 +40,7 @@ class SeedGenerator:
             raise ValueError(f"SeedGenerator got unknown arguments {sorted(kwargs)}; it takes `seed` and `name`.")
         self.name = name or scopes.unique_name("seed_generator")
         self._initial_seed = seed
-        seed = make_default_seed() if seed is None else _integer(seed)
+        seed = make_default_seed() if seed is None else _seed_word(seed)
         with scopes.name_scope(self.name):
             words = torch.tensor([seed, 0], dtype=torch.int64, device=scopes.default_device())
             self.state = Variable(words, trainable=False, aggregation="none", name="seed_generator_state")
@@ -99,13 +99,6 @@ class SeedGenerator:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-def _integer(seed):
-    try:
-        return operator.index(seed)
-    except TypeError:
-        raise ValueError(f"`seed` must be an integer, got {seed!r} of type {type(seed).__name__}.") from None
 
 
 def _wrap(value):

@@ -33,3 +33,10 @@ def whole_number(name, value):
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ValueError(f"`{name}` must be an integer, got {value!r}.")
     return int(value)
+
+
+def positive_number(what, value):
+    """An integer of at least 1. Raises `ValueError`, naming `what` it is, for anything else."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
+        raise ValueError(f"{what} must be a positive integer, got {value!r}.")
+    return int(value)

@@ -1,6 +1,6 @@
 """Data for the loops: arrays become tensors once and are sliced per batch.
 
-May import core, numpy and torch. Knows no model; other sources (generators, loaders) are further classes with the
+May import core and this room. Knows no model; other sources (generators, loaders) are further classes with the
 same three members: `num_batches`, `batches()`, `first_batch()`.
 """
 
@@ -13,6 +13,7 @@ import torch
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.errors import UnsupportedInputError
+from torchkeras.training.arguments import positive_number
 
 _WHOLE_COPY_BYTES = 64 * 2**20  # up to this size the data of an epoch are copied (and shuffled) at once
 _FREE_SHARE = 0.25  # data stay on the GPU if they take at most this share of its free memory
@@ -318,11 +319,7 @@ def _steps(value):
         return most
     if value is None:
         return None
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        raise ValueError(
-            f"`steps_per_epoch`, `validation_steps` and `steps` must be positive integers or None, got {value!r}."
-        )
-    return int(value)
+    return positive_number("`steps_per_epoch` (`validation_steps`, `steps`)", value)
 
 
 def _split(arrays, size, rows):
@@ -360,8 +357,4 @@ def _map(function, arrays):
 
 
 def _batch_size(value):
-    if value is None:
-        return 32
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        raise ValueError(f"`batch_size` must be a positive integer, got {value!r}.")
-    return int(value)
+    return 32 if value is None else positive_number("`batch_size`", value)

@@ -15,7 +15,7 @@ from torchkeras.core.dtypes import NAMES
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor
 from torchkeras.metrics import Mean
-from torchkeras.training.arguments import OLDER_COMPILE, refuse_unknown
+from torchkeras.training.arguments import OLDER_COMPILE, positive_number, refuse_unknown
 from torchkeras.training.compile_loss import CompileLoss
 from torchkeras.training.compile_metrics import CompileMetrics
 from torchkeras.training.loops import Loops
@@ -72,8 +72,7 @@ class Trainer(Loops, SingleBatches, Steps):
         refuse_unknown(Trainer.compile, older, OLDER_COMPILE)
         if metrics is None and _looks_like_metrics(loss_weights):  # Keras 2's third positional argument
             metrics, loss_weights = loss_weights, None
-        if not hasattr(steps_per_execution, "__index__") or int(steps_per_execution) < 1:
-            raise ValueError(f"`steps_per_execution` must be a positive integer, got {steps_per_execution!r}.")
+        steps_per_execution = positive_number("`steps_per_execution`", steps_per_execution)
         optimizer, names = optimizers.get(optimizer), self._known_output_names()
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
         compile_metrics = None
@@ -84,7 +83,7 @@ class Trainer(Loops, SingleBatches, Steps):
             "loss": loss,
             "loss_weights": loss_weights,
             "run_eagerly": run_eagerly,
-            "steps_per_execution": int(steps_per_execution),
+            "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile is True,
         }
         self.__dict__.update(
