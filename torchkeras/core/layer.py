@@ -320,6 +320,7 @@ class Layer(
 
     @property
     def input(self):
+        """The symbolic tensor, or structure, of the first call in a graph. `AttributeError` if there was none."""
         wiring.begin()
         node = self._first_node("input")
         args, kwargs = node.arguments.args, node.arguments.kwargs
@@ -328,6 +329,7 @@ class Layer(
 
     @property
     def output(self):
+        """What the first call in a graph gave. `AttributeError` if there was none."""
         wiring.begin()
         return self._first_node("output").output_structure
 

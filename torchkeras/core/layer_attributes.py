@@ -89,6 +89,7 @@ class LayerAttributes:
 
     @property
     def name(self):
+        """The layer's name, unique in its model; settable."""
         return self.__dict__["_name"]
 
     @name.setter
@@ -108,6 +109,7 @@ class LayerAttributes:
 
     @property
     def dtype_policy(self):
+        """In which types the layer keeps its weights and computes; settable by name or policy."""
         return self.__dict__["_dtype_policy"]
 
     @dtype_policy.setter

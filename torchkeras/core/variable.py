@@ -82,6 +82,7 @@ class Variable(torch.nn.Parameter):
 
     @property
     def trainable(self):
+        """Whether it is to be learned. Setting it turns gradients on and off."""
         return self.__dict__.get("_trainable", self.requires_grad)
 
     @trainable.setter

@@ -253,6 +253,13 @@ def categorical_focal_crossentropy(
 class BinaryCrossentropy(FunctionLoss):
     """Binary crossentropy of probabilities or logits. Torch: `nn.BCELoss`, `nn.BCEWithLogitsLoss`.
 
+    Args:
+        from_logits: whether predictions are logits; then no sigmoid belongs at the end of the model.
+        label_smoothing, axis: as for `binary_crossentropy`.
+        reduction, name, dtype: as for `Loss`.
+
+    Targets and predictions `(batch, …, D)` of one shape; `ValueError` for different ones.
+
     Example:
         >>> BinaryCrossentropy()(torch.tensor([[1.0], [0.0]]), torch.tensor([[0.5], [0.5]]))
         tensor(0.6931)
@@ -281,7 +288,19 @@ class BinaryFocalCrossentropy(FunctionLoss):
 
 @published("loss", "keras.losses")
 class CategoricalCrossentropy(FunctionLoss):
-    """Crossentropy against one-hot or soft targets. Torch: `nn.CrossEntropyLoss` on logits."""
+    """Crossentropy against one-hot or soft targets. Torch: `nn.CrossEntropyLoss` on logits.
+
+    Args:
+        from_logits: whether predictions are logits; then no softmax belongs at the end of the model.
+        label_smoothing, axis: as for `categorical_crossentropy`.
+        reduction, name, dtype: as for `Loss`.
+
+    Targets and predictions `(batch, …, classes)` of one shape; `ValueError` for different ones.
+
+    Example:
+        >>> CategoricalCrossentropy()(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.5, 0.5]]))
+        tensor(0.6931)
+    """
 
     function = staticmethod(categorical_crossentropy)
     from_logits = field(False)
@@ -307,8 +326,13 @@ class CategoricalFocalCrossentropy(FunctionLoss):
 class SparseCategoricalCrossentropy(FunctionLoss):
     """Crossentropy against class indices. Torch: `nn.CrossEntropyLoss` on logits.
 
-    Integer targets stay integers. A target of -100 gives 0, as in torch, and in a plain mean is not counted (Keras
-    counts it).
+    Args:
+        from_logits: whether predictions are logits; then no softmax belongs at the end of the model.
+        ignore_class: an index whose steps count neither in sums nor in means.
+        reduction, axis, name, dtype: as for `Loss` and `sparse_categorical_crossentropy`.
+
+    Targets `(batch, …)`, predictions `(batch, …, classes)`; `ValueError` where they do not fit. Integer targets stay
+    integers. A target of -100 gives 0, as in torch, and in a plain mean is not counted (Keras counts it).
 
     Example:
         >>> SparseCategoricalCrossentropy()(torch.tensor([0]), torch.tensor([[0.25, 0.75]]))

@@ -118,6 +118,8 @@ def cosine_similarity(y_true, y_pred, axis=-1):
 class MeanSquaredError(FunctionLoss):
     """Mean of squared differences. Torch: `nn.MSELoss`.
 
+    Targets and predictions `(batch, …, D)`; the arguments are those of `Loss`.
+
     Example:
         >>> MeanSquaredError()(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]]))
         tensor(5.)
@@ -129,7 +131,14 @@ class MeanSquaredError(FunctionLoss):
 
 @published("loss", "keras.losses")
 class MeanAbsoluteError(FunctionLoss):
-    """Mean of absolute differences. Torch: `nn.L1Loss`."""
+    """Mean of absolute differences. Torch: `nn.L1Loss`.
+
+    Targets and predictions `(batch, …, D)`; the arguments are those of `Loss`.
+
+    Example:
+        >>> MeanAbsoluteError()(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]]))
+        tensor(2.)
+    """
 
     function = staticmethod(mean_absolute_error)
     reduction, name, dtype = standard_fields("mean_absolute_error")

@@ -30,7 +30,7 @@ class Adam(Optimizer):
         learning_rate: number, schedule or callable.
         beta_1: decay of the average of gradients.
         beta_2: decay of the average of their squares.
-        epsilon: added to the root.
+        epsilon: added to the root; None for the global `keras.config.epsilon()`.
         amsgrad: whether the highest `v` so far divides instead of the current one.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.

@@ -68,6 +68,13 @@ class Trainer(Loops, SingleBatches, Steps):
             older: keywords of Keras 2 that have no effect.
 
         The layers' `trainable` flags count as they are now, for all training until the next `compile`.
+
+        Raises `ValueError` for unknown names, `UnknownArgumentError` for unknown keywords. torch's own `compile` of a
+        module is `torch.compile(model)`.
+
+        Example:
+            >>> model.compile("adam", "mse", metrics=["mae"])
+            >>> model.compile(torch.optim.AdamW(model.parameters()), torch.nn.MSELoss())
         """
         refuse_unknown(Trainer.compile, older, OLDER_COMPILE)
         if metrics is None and _looks_like_metrics(loss_weights):  # Keras 2's third positional argument
