@@ -11,6 +11,7 @@ Spellings of Keras 2 (renamed, ignored or re-ordered arguments) are rules that t
 no class knows of them.
 """
 
+import functools
 import inspect
 
 from torchkeras.errors import UnknownArgumentError
@@ -184,6 +185,23 @@ def apply_rules(cls, fields, args, kwargs):
         for rule in _rules.get(key, ()):
             args = rule(fields, args, kwargs)
     return args
+
+
+def with_rules(name):
+    """Decorator: the rules of `name` see the arguments of a function too, with its parameters in the fields' place."""
+
+    def decorate(function):
+        parameters = inspect.signature(function).parameters
+
+        @functools.wraps(function)
+        def public(*args, **kwargs):
+            for rule in _rules.get(name, ()):
+                args = rule(parameters, args, kwargs)
+            return function(*args, **kwargs)
+
+        return public
+
+    return decorate
 
 
 # -- the mixin --------------------------------------------------------------------------------------------------------

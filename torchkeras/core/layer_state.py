@@ -253,10 +253,6 @@ class LayerState:
         weights = [v for v in self.trainable_weights if getattr(v, "regularizer", None) is not None]
         return [weight.regularizer(weight) for weight in weights]
 
-    def _clear_losses(self):
-        for layer in self._flatten_layers():
-            layer.__dict__["_collector"] = None
-
     @property
     def metrics(self):
         """Metrics held as attributes, here and below."""

@@ -3,6 +3,7 @@
 May import core. Registers rules with the fields; no layer knows of them.
 """
 
+from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.fields import add_rule
 
 # Arguments that tuned TensorFlow and mean nothing here.
@@ -58,6 +59,7 @@ RENAMED = {
     "GaussianDropout": {"p": "rate"},
     "GaussianNoise": {"sigma": "stddev"},
     "RepeatVector": {"nb": "n"},
+    "LeakyReLU": {"alpha": "negative_slope"},  # Keras 3 itself still takes the old name here
     "Embedding": {"init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer"},
 }
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
@@ -117,7 +119,23 @@ def _declared_input(fields, args, kwargs):
     return args
 
 
+def _name_third(parameters, args, kwargs):
+    """`Input(shape, batch_size, name)`."""
+    if len(args) == 3 and isinstance(args[2], str) and "name" not in kwargs and not _is_dtype(args[2]):
+        *args, kwargs["name"] = args
+    return args
+
+
+def _is_dtype(name):
+    try:
+        standardize_dtype(name)
+    except ValueError:
+        return False
+    return True
+
+
 add_rule("Layer", _declared_input)
+add_rule("Input", _name_third)
 for _owner, _names in IGNORED.items():
     add_rule(_owner, _ignore(_names))
 for _owner, _advice in REFUSED.items():

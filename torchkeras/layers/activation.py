@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from torchkeras import activations
-from torchkeras.core.fields import add_rule, field
+from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -87,15 +87,6 @@ class ReLU(_Pointwise):
         if self._plain:
             return torch.relu(inputs)
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
-
-
-def _alpha_is_slope(fields, args, kwargs):
-    if "alpha" in kwargs:
-        kwargs["negative_slope"] = kwargs.pop("alpha")
-    return args
-
-
-add_rule("LeakyReLU", _alpha_is_slope)  # Keras 3 itself still takes the old name here
 
 
 @published("layer", "keras.layers")

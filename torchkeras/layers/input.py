@@ -5,6 +5,7 @@ May import core.
 
 from torchkeras.core import scopes, wiring
 from torchkeras.core.dtypes import standardize_dtype
+from torchkeras.core.fields import with_rules
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor, Node, Shape, standardize_shape
@@ -76,6 +77,7 @@ class InputLayer(Layer):
         }
 
 
+@with_rules("Input")
 def Input(
     shape=None,
     batch_size=None,
@@ -105,8 +107,6 @@ def Input(
         >>> Input((3,)).shape
         (None, 3)
     """
-    if isinstance(dtype, str) and name is None and not _is_dtype(dtype):
-        dtype, name = None, dtype  # Keras 2's third positional argument is the name
     type_spec = kwargs.pop("type_spec", None)
     if type_spec is not None:
         batch_shape, dtype = tuple(type_spec.shape), type_spec.dtype
@@ -125,14 +125,6 @@ def Input(
         name=name,
     )
     return layer.output
-
-
-def _is_dtype(name):
-    try:
-        standardize_dtype(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _batch_shape(shape, batch_size, batch_shape, tensor):

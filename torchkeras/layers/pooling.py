@@ -140,7 +140,7 @@ _GLOBAL_DOC = """{what} over all positions of {over}: `(batch, {axes}, channels)
 
     Args:
         data_format: `"channels_last"` or `"channels_first"` `(batch, channels, {axes})`.
-        keepdims: whether the reduced axes stay, with size 1.{more}
+        keepdims: whether the reduced axes stay, with size 1.
 
     Example:
         >>> {name}()(torch.zeros({example})).shape
@@ -185,7 +185,6 @@ def _global_pooling(kind, rank):
         what="Largest entry" if kind == "max" else "Mean",
         over=over,
         axes=axes,
-        more="",
         name=name,
         example=_sizes(8, rank),
         torch="amax" if kind == "max" else "mean",
