@@ -43,6 +43,8 @@ class InputSpec:
             if max(self.axes) > rank:
                 raise ValueError(f"Axis {max(self.axes)} is greater than the maximum allowed, {rank}.")
         self._sizes = tuple(self.axes.items())
+        only_last = set(self.axes) == {-1} and self.ndim is None and max_ndim is None
+        self._last = self.axes[-1] if only_last else None  # the commonest demand by far
 
     def get_config(self):
         keys = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
@@ -60,6 +62,8 @@ class InputSpec:
         """Whether a tensor fits (short path; `problem` says why not)."""
         shape = x.shape
         rank = len(shape)
+        if self._last is not None:
+            return rank >= (self.min_ndim or 1) and shape[-1] == self._last
         if self.ndim is not None:
             if rank != self.ndim:
                 return False
