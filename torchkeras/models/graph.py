@@ -57,8 +57,8 @@ class Graph:
         nodes: in running order, the inputs' nodes first.
         operations: each operation once, in Keras's layer order (by depth, then by first visit).
         steps: the plan; `specs` holds `(shape, dtype, name)` of every slot.
-        constants: slot -> tensor, for what stands in the graph as a plain argument (`x @ w`). A run takes their values as
-            an argument, so that the model's owner can register, move and swap them.
+        constants: slot -> tensor, for what stands in the graph as a plain argument (`x @ w`). A run takes their values
+            as an argument, so that the model's owner can register, move and swap them.
 
     Raises `ValueError` if an output needs an input that is not listed.
     """
