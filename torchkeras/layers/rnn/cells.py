@@ -29,10 +29,13 @@ class RecurrentCell(Layer):
     implementation = 2  # Keras 2's number for "all gates in one product"
 
     def _configure(self):
-        self.seed_generator = random.SeedGenerator(seed=self.seed)
+        self.seed_generator = self._make_seeds()
         self.state_size = self.units if self._states == 1 else [self.units] * self._states
         self.output_size = self.units
         self._dropout_mask = self._recurrent_dropout_mask = None
+
+    def _make_seeds(self):
+        return random.SeedGenerator(seed=self.seed)
 
     def build(self, input_shape):
         width = self.units * self._gates
@@ -99,10 +102,15 @@ class RecurrentCell(Layer):
     # -- dropout ------------------------------------------------------------------------------------------------------
 
     def draw_masks(self, inputs, state, training):
-        """Fresh `(mask of inputs, mask of the state)` for a sequence: each None, a tensor, or one tensor per gate."""
-        if not training:
+        """Fresh `(mask of inputs, mask of the state)` for a sequence: each None, a tensor, or one tensor per gate.
+
+        Outside training they are drawn too, for nothing, as Keras does: after a validation the same seed then goes on
+        as it does there.
+        """
+        if not training and torch.compiler.is_compiling():
             return None, None
-        return self._draw(inputs, self.dropout), self._draw(state, self.recurrent_dropout)
+        masks = self._draw(inputs, self.dropout), self._draw(state, self.recurrent_dropout)
+        return masks if training else (None, None)
 
     def _draw(self, like, rate):
         if rate == 0.0 or (rate == 1.0 and self._gates > 1):  # Keras's cells with gates ignore a rate of 1

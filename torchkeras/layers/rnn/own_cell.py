@@ -41,6 +41,8 @@ class OwnCell(RNN):
         own = {name: getattr(self, name) for name in self._cell_class._fields}
         name = scopes.snake_case(self._cell_class.__name__)
         self.cell = self._cell_class(**own, dtype=self.dtype_policy, trainable=self.trainable, name=name)
+        for each in own:  # what the cell made of them
+            setattr(self, each, getattr(self.cell, each))
         super()._configure()
         self.input_spec = InputSpec(ndim=3)
 
@@ -76,7 +78,7 @@ class OwnCell(RNN):
             return super()._run(sequences, states, mask, training)
         if not sequences.is_floating_point():
             sequences = sequences.to(self.dtype_policy.torch_compute)
-        if training and self.dropout:
+        if self.dropout:
             dropped, _ = self.cell.draw_masks(sequences[:, 0], states[0], training)
             sequences = sequences if dropped is None else sequences * dropped.unsqueeze(1)
         last, outputs, states = self._run_kernel(sequences, states, mask)

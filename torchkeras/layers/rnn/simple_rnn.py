@@ -6,14 +6,34 @@ May import core and the families below layers. The layer runs torch's own kernel
 from torchkeras import activations
 from torchkeras.core.fields import field, positive_int
 from torchkeras.core.registry import published
+from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.cells import RecurrentCell, clamped_rate
 from torchkeras.layers.rnn.own_cell import OwnCell
+from torchkeras.random import SeedGenerator
+
+
+class _SeedFirst:
+    """Draws the seed of the dropout masks before the initializers draw theirs: so does this cell in Keras, and only
+    this one. After `set_random_seed` the weights are then the same."""
+
+    def __init__(self, *args, **kwargs):
+        seed = (dict(zip(self._fields, args)) | kwargs).get("seed")
+        self.__dict__["_seeds"] = SeedGenerator(seed)
+        super().__init__(*args, **kwargs)
+
+    def _make_seeds(self):
+        return self.__dict__.pop("_seeds")
+
+
+def _initializer_of_cell(default):
+    """A slot whose value the cell reads, so that its seeds are drawn in the cell's order."""
+    return field(default, save=serialize_keras_object)
 
 
 @published("layer", "keras.layers")
-class SimpleRNNCell(RecurrentCell):
+class SimpleRNNCell(_SeedFirst, RecurrentCell):
     """One step of a plain recurrent layer: `activation(inputs @ kernel + state @ recurrent_kernel + bias)`.
 
     Arguments as for `SimpleRNN`. Call: `cell(inputs, [h])` gives `(h, [h])`.
@@ -72,9 +92,9 @@ class SimpleRNN(OwnCell):
     units = field(convert=positive_int("units"))
     activation = _slots.activation("tanh")
     use_bias = field(True)
-    kernel_initializer = _slots.initializer("glorot_uniform")
-    recurrent_initializer = _slots.initializer("orthogonal")
-    bias_initializer = _slots.initializer("zeros")
+    kernel_initializer = _initializer_of_cell("glorot_uniform")
+    recurrent_initializer = _initializer_of_cell("orthogonal")
+    bias_initializer = _initializer_of_cell("zeros")
     kernel_regularizer = _slots.regularizer()
     recurrent_regularizer = _slots.regularizer()
     bias_regularizer = _slots.regularizer()
