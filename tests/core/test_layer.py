@@ -86,3 +86,40 @@ def test_plain_modules_take_the_mode_of_their_layer():
     assert torch.equal(holder(data), data)
     holder.train()
     assert (holder(data) == 0).any()
+
+
+class Pair(layers.Layer):
+    """Builds its parts when it is first called."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = layers.Dense(3, name="first")
+        self.rest = keras.Sequential([layers.Dense(2, name="last")], name="rest")
+
+    def call(self, x):
+        return self.rest(self.first(x))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda layer: layer(torch.ones(2, 4)),
+        lambda layer: layer(keras.Input((4,))),
+        lambda layer: layer.compute_output_shape((None, 4)),
+    ],
+    ids=["data", "symbolic", "shape"],
+)
+def test_paths_of_parts_begin_with_the_layer(build):
+    layer = Pair(name="pair")
+    build(layer)
+    assert [w.path for w in layer.weights] == [
+        "pair/first/kernel", "pair/first/bias", "pair/rest/last/kernel", "pair/rest/last/bias",
+    ]  # fmt: skip
+
+
+def test_automatic_config_can_be_read_and_written_again():
+    first = Pair(dtype="mixed_bfloat16", trainable=False)
+    second = Pair.from_config(first.get_config())
+    third = Pair.from_config(second.get_config())
+    assert (third.compute_dtype, third.trainable) == ("bfloat16", False)
+    assert third.get_config() == second.get_config() == first.get_config()

@@ -42,6 +42,8 @@ def wrapped_build(build):
 class LayerBuild:
     """`build`, what surrounds it, and its config."""
 
+    _build_shapes_dict = property(lambda self: self.__dict__["_build_shapes"])
+
     @wrapped_build
     def build(self, input_shape):
         """Makes the weights for inputs of this shape. Override it; a layer without weights need not."""

@@ -7,7 +7,7 @@ import inspect
 
 import numpy as np
 
-from torchkeras.core import calls, dtype_policy, fields, scopes, serialization, shape_probe, tree
+from torchkeras.core import calls, dtype_policy, fields, serialization, shape_probe, tree
 from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
 
 
@@ -19,8 +19,7 @@ class LayerConfig:
     def compute_output_spec(self, *args, **kwargs):
         """Outputs as KerasTensors: from `compute_output_shape` where it is overridden, else by a probe."""
         if type(self).compute_output_shape is LayerConfig.compute_output_shape:
-            with scopes.override(names=()):
-                return shape_probe.infer(self._probe_call, args, kwargs)
+            return shape_probe.infer(self._probe_call, args, kwargs)
         tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
         shapes = {name: calls.shape_tree(value) for name, value in tensors.items()}
         positional, named = calls.shape_arguments(type(self).compute_output_shape, shapes)
@@ -36,7 +35,8 @@ class LayerConfig:
         specs = [_specs_of(shape, self.compute_dtype) for shape in shapes]
         if not self.built:
             self.build(*shapes[:1])
-        outputs = shape_probe.infer(self._probe_call, tuple(specs), {})
+        with self._scope():
+            outputs = shape_probe.infer(self._probe_call, tuple(specs), {})
         return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
 
     # -- configuration ------------------------------------------------------------------------------------------------
@@ -70,7 +70,8 @@ class LayerConfig:
                 bound.update(bound.pop(name, {}))
         defaults = {k: p.default for k, p in signature.items() if p.default is not p.empty}
         values = {**defaults, **bound}
-        values.pop("name", None)
+        for name in ("name", "trainable", "dtype"):  # said by the layer itself
+            values.pop(name, None)
         bad = [key for key, value in values.items() if not _is_plain(value)]
         if bad:
             raise NotImplementedError(
