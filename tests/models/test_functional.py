@@ -279,3 +279,14 @@ def test_get_layer(x):
     for arguments in ({"name": "nope"}, {}, {"index": 9}, {"name": "d", "index": 0}):
         with pytest.raises(ValueError):
             model.get_layer(**arguments)
+
+
+def test_summary_shows_connections(x):
+    a = layers.Dense(2, name="a")(x)
+    b = layers.Dense(2, name="b")(x)
+    lines = []
+    keras.Model(x, layers.Add(name="sum")([a, b])).summary(print_fn=lines.append)
+    assert "Connected to" in lines[0] and "a[0][0], b[0][0]" in lines[0]
+    lines.clear()
+    keras.Model(x, a).summary(print_fn=lines.append)
+    assert "Connected to" not in lines[0] and "(None, 2)" in lines[0]

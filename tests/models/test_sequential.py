@@ -51,6 +51,16 @@ def test_input_objects(first):
     assert len(model.layers) == 1
 
 
+def test_layers_judge_sizes_for_themselves():
+    model = keras.Sequential([keras.Input((12, 2)), layers.GlobalMaxPooling1D(), layers.Dense(2)])
+    x = torch.rand(3, 16, 2)
+    assert torch.equal(model(x), model.layers[1](x.amax(1)))
+    with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 2, found 3"):
+        model(torch.rand(3, 12, 3))
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 12, 2\), found shape=\(3, 2\)"):
+        model(torch.rand(3, 2))
+
+
 def test_embedding_alone_waits_for_data():
     assert not keras.Sequential([layers.Embedding(10, 4)]).built
 

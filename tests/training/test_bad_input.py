@@ -37,7 +37,7 @@ def two_inputs():
 # arguments of fit -> what the message must hold
 FIT = {
     "rank": ({"x": X[:, :, None, None]}, "'x'.*expected shape.*3.*found shape"),
-    "features": ({"x": X[:, :2]}, "'x'.*expected shape.*3.*found shape.*2"),
+    "features": ({"x": X[:, :2]}, "'dense.*expected axis -1.*3, found 2"),
     "objects": ({"x": np.array([None] * 12, dtype=object)}, "`x`.*dtype=object"),
     "times": ({"x": np.array(["2020-01-01"] * 12, dtype="datetime64[D]")}, "`x`.*times"),
     "ragged": ({"x": [[1.0, 2.0, 3.0], [1.0]]}, "`x` is a ragged list"),
@@ -94,7 +94,7 @@ def test_fit(case):
 def test_other_methods_refuse_wrong_shapes(method):
     network = model()
     target = () if "predict" in method else (Y,)
-    with pytest.raises(ValueError, match="expected shape"):
+    with pytest.raises(ValueError, match="expected axis -1"):
         getattr(network, method)(X[:, :2], *target)
     assert np.isfinite(network.evaluate(X, Y, verbose=0))
 

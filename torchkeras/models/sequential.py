@@ -123,6 +123,7 @@ class Sequential(Model):
             return
         inner = Functional(tensor, x)  # takes an automatic name, as in Keras, so that later models are numbered alike
         inner.name = self.name
+        inner._checks_sizes = False  # each layer judges for itself, as in Keras: a sequence may be longer than declared
         self.__dict__["_inner"] = inner
         self.built = True
 
