@@ -57,10 +57,43 @@ def subclassed(keras):
     return Net()
 
 
-MODELS = [dense, deferred, seeded_dropout, noisy, subclassed]
+def recurrent(keras):
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Reshape((3, 2)),
+            layers.LSTM(4, dropout=0.2, return_sequences=True),
+            layers.GRU(4, dropout=0.1, recurrent_dropout=0.2, seed=5, return_sequences=True),
+            layers.SimpleRNN(4, dropout=0.2, recurrent_dropout=0.1),
+            layers.Dense(1),
+        ]
+    )
 
 
-@pytest.mark.parametrize("make", [dense, seeded_dropout, noisy])
+def own_step(keras):
+    class Net(keras.Sequential):
+        def compile(self, optimizer, loss):
+            super().compile(optimizer)
+            self.mse = keras.losses.MeanSquaredError()
+
+        def train_step(self, data):
+            self.zero_grad()
+            loss = self.mse(data[1], self(data[0], training=True))
+            loss.backward()
+            self.optimizer.apply([v.value.grad for v in self.trainable_weights], self.trainable_weights)
+            return {"batch_loss": loss}
+
+        def test_step(self, data):
+            return {"batch_loss": self.mse(data[1], self(data[0], training=False))}
+
+    return Net([keras.Input((6,)), keras.layers.Dense(4), keras.layers.Dropout(0.3), keras.layers.Dense(1)])
+
+
+MODELS = [dense, deferred, seeded_dropout, noisy, subclassed, recurrent, own_step]
+
+
+@pytest.mark.parametrize("make", [dense, seeded_dropout, noisy, recurrent])
 def test_first_weights_are_bit_identical(make):
     a, b = both(lambda keras: make(keras).get_weights())
     assert len(a) == len(b)

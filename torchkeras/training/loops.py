@@ -104,10 +104,14 @@ class Loops:
         return self.history
 
     def _first_look(self, source):
-        """A batch to make weights for. The first one after `compile` costs random numbers, as in Keras."""
-        batch = source.first_batch() if self.__dict__["_looked"] else source.look()
-        self.__dict__["_looked"] = True
-        return batch
+        """A batch to make weights for. It costs random numbers where Keras looks at the data: for the first time after
+        a `compile` with a loss or metrics, and as long as a layer is not built."""
+        d = self.__dict__
+        looked = d["_looked"] or (d["_compile_loss"] is None and d["_compile_metrics"] is None)
+        d["_looked"] = True
+        if looked and all(layer.built for layer in self._flatten_layers()):
+            return source.first_batch()
+        return source.look()
 
     def _train_epoch(self, source, callbacks):
         step, logs, every = self._train_function(), None, self.steps_per_execution
