@@ -14,6 +14,11 @@ class UnknownObjectError(TypeError, ValueError):
     """A config names a class that is not known. Keras 3 raises TypeError here and Keras 2 ValueError: this is both."""
 
 
+class AxisError(ValueError, IndexError):
+    """An axis that the tensor does not have. Keras raises ValueError for symbolic tensors, and IndexError or ValueError
+    for others: this is both, as numpy's is."""
+
+
 class NotBuiltError(ValueError):
     """The weights or the graph are needed, but no input shape has been seen yet."""
 

@@ -117,13 +117,15 @@ def torch_dtype(dtype):
 
 
 def dtype_of(value):
-    """Keras dtype name of a tensor, array, KerasTensor or Python number (weak `int`/`float` for the numbers)."""
+    """Keras dtype name of a tensor, array, list, KerasTensor or Python number (weak `int`/`float` for the numbers)."""
     if isinstance(value, torch.Tensor):
         return NAMES[value.dtype]
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, (int, float, complex)) and not isinstance(value, np.generic):
         return type(value).__name__
+    if isinstance(value, (list, tuple)):
+        return result_type(*map(dtype_of, value))
     dtype = getattr(value, "dtype", None)
     if dtype is not None:
         return standardize_dtype(dtype)
@@ -139,7 +141,7 @@ def result_type(*dtypes):
     if not dtypes:
         return settings.floatx
     names = frozenset(_weak(dtype) for dtype in dtypes)
-    if any(name.startswith("float8") for name in names) and len(names) > 1:
+    if any(name.startswith("float8") for name in names):
         raise ValueError(f"There is no implicit conversion from float8 types; got {sorted(names)}. Cast explicitly.")
     name = _join(names)
     return {"int": "int32", "float": settings.floatx, "complex": "complex64"}.get(name, name)

@@ -15,13 +15,15 @@ from torchkeras.core import scopes
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import NAMES, dtype_of, result_type, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.errors import AxisError
 
 
 def promoted(*values, ints=None, numbers=False):
     """The operands as tensors of one dtype by Keras's promotion.
 
     Args:
-        ints: "floatx" where the result is a float for integers too; "int32" where bools count as integers.
+        ints: "floatx" where the result is a float for integers too, "wide" where it is float64 for int64; "int32"
+            where bools count as integers.
         numbers: leave Python numbers as they are where torch gives the same dtype for them.
     """
     device = next((value.device for value in values if isinstance(value, torch.Tensor)), None)
@@ -40,8 +42,12 @@ def joint_type(values, ints=None):
     key = (names, ints, scopes.settings.floatx)
     name = _joint_types.get(key)
     if name is None:
-        name = result_type(*names, float) if ints == "floatx" else result_type(*names)
-        name = _joint_types[key] = "int32" if ints == "int32" and name == "bool" else name
+        name = result_type(*names)
+        if ints == "wide" and name == "int64":
+            name = "float64"
+        elif ints in ("floatx", "wide"):
+            name = result_type(*names, float)
+        _joint_types[key] = name = "int32" if ints == "int32" and name == "bool" else name
     return name
 
 
@@ -53,12 +59,12 @@ def weak(value):
     return value.item() if isinstance(value, (np.float64, np.int64, np.complex128)) else value
 
 
-def as_float(x):
-    """`x` as a tensor; integers and bools become `floatx()`."""
+def as_float(x, ints="floatx"):
+    """`x` as a tensor; integers and bools become `floatx()`, with `ints="wide"` int64 becomes float64."""
     x = as_tensor(x)
     if x.is_floating_point() or x.is_complex():
         return x
-    return x.to(torch_dtype(result_type(NAMES[x.dtype], float)))
+    return x.to(torch_dtype(joint_type((x,), ints)))
 
 
 def broadcast_shape(*shapes):
@@ -93,19 +99,19 @@ def unary(keras_class, function, doc, ints=None, module="numpy", name=None, dtyp
     Args:
         keras_class: Keras's class name; the function's name is its snake case unless `name` is given.
         function: a torch function of one tensor.
-        ints: "floatx" where integers become floats first.
+        ints: "floatx" or "wide" where integers become floats first, as for `promoted`.
         dtype: dtype of the result where it is not the input's.
     """
 
     def compute(x):
         if type(x) is not torch.Tensor:
             x = as_tensor(x)
-        if ints == "floatx" and not x.is_floating_point():
-            x = as_float(x)
+        if ints is not None and not x.is_floating_point():
+            x = as_float(x, ints)
         return function(x)
 
     def output_spec(x):
-        result = dtype or (result_type(x.dtype, float) if ints == "floatx" else x.dtype)
+        result = dtype or (joint_type((x,), ints) if ints is not None else x.dtype)
         return KerasTensor(x.shape, result)
 
     return publish(compute, keras_class, doc, module, ("x",), output_spec, name, depth)
@@ -157,9 +163,11 @@ def axes_of(axis, rank):
 
 
 def canonical_axis(axis, rank):
-    """A non-negative axis. Raises `ValueError` where the tensor has no such axis."""
+    """A non-negative axis. Raises `AxisError` (a `ValueError` and `IndexError`) where the tensor has no such axis."""
+    if not hasattr(axis, "__index__"):
+        raise AxisError(f"axis={axis!r} is no axis: give one integer, got {type(axis).__name__}.")
     if not -rank <= axis < rank:
-        raise ValueError(f"axis={axis} is out of bounds for a tensor with {rank} axes.")
+        raise AxisError(f"axis={axis} is out of bounds for a tensor with {rank} axes.")
     return axis % rank
 
 

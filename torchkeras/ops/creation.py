@@ -9,6 +9,7 @@ from torchkeras.core import scopes
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of, result_type, standardize_dtype, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.ops._makers import canonical_axis
 
 
 def _place(dtype):
@@ -104,7 +105,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     if endpoint and num > 1:
         result = torch.cat([result[:-1], stop.unsqueeze(0)])
     if axis != 0:
-        result = torch.moveaxis(result, 0, axis)
+        result = torch.moveaxis(result, 0, canonical_axis(axis, result.dim()))
     if not is_float(dtype):
         result = torch.floor(result)
     result = result.to(torch_dtype(dtype))

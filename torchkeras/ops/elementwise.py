@@ -23,7 +23,7 @@ log2 = unary("Log2", torch.log2, "Logarithm to base 2.", ints="floatx")
 log10 = unary("Log10", torch.log10, "Logarithm to base 10.", ints="floatx")
 log1p = unary("Log1p", torch.log1p, "`log(1 + x)`, exact for small `x`.", ints="floatx")
 sqrt = unary("Sqrt", torch.sqrt, "Square root; NaN for negative numbers.", ints="floatx")
-cbrt = unary("Cbrt", lambda x: torch.sign(x) * torch.abs(x) ** (1.0 / 3.0), "Cube root.", ints="floatx")
+cbrt = unary("Cbrt", lambda x: torch.sign(x) * torch.abs(x) ** (1.0 / 3.0), "Cube root.", ints="wide")
 reciprocal = unary("Reciprocal", torch.reciprocal, "`1 / x`.", ints="floatx")
 sin = unary("Sin", torch.sin, "Sine of an angle in radians.", ints="floatx")
 cos = unary("Cos", torch.cos, "Cosine of an angle in radians.", ints="floatx")
@@ -38,12 +38,12 @@ arcsinh = unary("Arcsinh", torch.arcsinh, "Inverse hyperbolic sine.", ints="floa
 arccosh = unary("Arccosh", torch.arccosh, "Inverse hyperbolic cosine.", ints="floatx")
 arctanh = unary("Arctanh", torch.arctanh, "Inverse hyperbolic tangent.", ints="floatx")
 sinc = unary("Sinc", torch.sinc, "`sin(pi * x) / (pi * x)`, one at zero.", ints="floatx")
-deg2rad = unary("Deg2rad", torch.deg2rad, "Degrees to radians.", ints="floatx")
-rad2deg = unary("Rad2deg", torch.rad2deg, "Radians to degrees.", ints="floatx")
+deg2rad = unary("Deg2rad", torch.deg2rad, "Degrees to radians.", ints="wide")
+rad2deg = unary("Rad2deg", torch.rad2deg, "Radians to degrees.", ints="wide")
 floor = unary("Floor", torch.floor, "The next integer below, as a float.", ints="floatx")
 ceil = unary("Ceil", torch.ceil, "The next integer above, as a float.", ints="floatx")
 fabs = unary("Fabs", torch.abs, "The magnitude, as a float.", ints="floatx")
-i0 = unary("I0", torch.i0, "Modified Bessel function of the first kind, order 0.", ints="floatx")
+i0 = unary("I0", torch.i0, "Modified Bessel function of the first kind, order 0.", ints="wide")
 angle = unary("Angle", torch.angle, "The phase of complex numbers; 0 or pi for real ones.", ints="floatx")
 
 # -- one operand, same dtype or bool ----------------------------------------------------------------------------------
@@ -122,6 +122,14 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
 add = binary("Add", operator.add, "`x1 + x2`; a logical or for two bools.", numbers=True)
 subtract = binary("Subtract", operator.sub, "`x1 - x2`.", numbers=True)
 multiply = binary("Multiply", operator.mul, "`x1 * x2`; a logical and for two bools.", numbers=True)
+
+
+def _power(x1, x2):
+    if type(x2) is int and x2 < 0 and not (x1.is_floating_point() or x1.is_complex()):
+        x2 = torch.tensor(x2, dtype=x1.dtype, device=x1.device)  # torch refuses such a number, but no such tensor
+    return x1**x2
+
+
 divide = binary("Divide", operator.truediv, "`x1 / x2`, always a float.", ints="floatx", numbers=True)
 true_divide = binary("TrueDivide", operator.truediv, "`x1 / x2`, always a float.", ints="floatx", numbers=True)
 floor_divide = binary(
@@ -129,16 +137,15 @@ floor_divide = binary(
 )
 mod = binary("Mod", torch.remainder, "The remainder of division, with the sign of `x2`.", ints="int32")
 fmod = binary("Fmod", torch.fmod, "The remainder of division, with the sign of `x1`.", ints="int32")
-power = binary("Power", operator.pow, "`x1` to the power of `x2`.", ints="int32", numbers=True)
+power = binary("Power", _power, "`x1` to the power of `x2`.", ints="int32", numbers=True)
 maximum = binary("Maximum", torch.maximum, "The larger number; NaN where one is NaN.")
 minimum = binary("Minimum", torch.minimum, "The smaller number; NaN where one is NaN.")
 fmax = binary("Fmax", torch.fmax, "The larger number, the other one where one is NaN.")
 fmin = binary("Fmin", torch.fmin, "The smaller number, the other one where one is NaN.")
 arctan2 = binary("Arctan2", torch.arctan2, "The angle of the point `(x2, x1)`, in radians.", ints="floatx")
-hypot = binary("Hypot", torch.hypot, "`sqrt(x1**2 + x2**2)` without overflow.", ints="floatx")
+hypot = binary("Hypot", torch.hypot, "`sqrt(x1**2 + x2**2)` without overflow.", ints="wide")
 logaddexp = binary("Logaddexp", torch.logaddexp, "`log(exp(x1) + exp(x2))` without overflow.", ints="floatx")
 logaddexp2 = binary("Logaddexp2", torch.logaddexp2, "`log2(2**x1 + 2**x2)` without overflow.", ints="floatx")
-heaviside = binary("Heaviside", torch.heaviside, "0 below zero, 1 above, `x2` at zero.", ints="floatx")
 nextafter = binary("Nextafter", torch.nextafter, "The next float after `x1` towards `x2`.", ints="floatx")
 gcd = binary("Gcd", torch.gcd, "Greatest common divisor.")
 lcm = binary("Lcm", torch.lcm, "Least common multiple.")
@@ -161,6 +168,22 @@ left_shift = binary("LeftShift", torch.bitwise_left_shift, "`x * 2**y`.", names=
 right_shift = binary("RightShift", torch.bitwise_right_shift, "`x` divided by `2**y`, rounded down.", names=("x", "y"))
 bitwise_left_shift = binary("BitwiseLeftShift", torch.bitwise_left_shift, "`x * 2**y`.", names=("x", "y"))
 bitwise_right_shift = binary("BitwiseRightShift", torch.bitwise_right_shift, "`x` by `2**y`.", names=("x", "y"))
+
+
+def _step_type(values):
+    name = joint_type(values)
+    return name if name == "bool" else joint_type(values, ints="wide")
+
+
+def _step_spec(x1, x2):
+    return KerasTensor(broadcast_shape(shape_of(x1), shape_of(x2)), _step_type((x1, x2)))
+
+
+@operation("Heaviside", "numpy", ("x1", "x2"), output_spec=_step_spec)
+def heaviside(x1, x2):
+    """0 below zero, 1 above, `x2` at zero."""
+    dtype = torch_dtype(_step_type((x1, x2)))
+    return torch.heaviside(*(x.to(dtype) for x in promoted(x1, x2)))
 
 
 def _safe_quotient(x1, x2):

@@ -36,9 +36,13 @@ def _pair_spec(x, rank):
     real, imag = _pair(x)
     if tuple(real.shape) != tuple(imag.shape):
         raise ValueError(f"Both parts must have one shape, got {tuple(real.shape)} and {tuple(imag.shape)}.")
-    if len(real.shape) < rank:
-        raise ValueError(f"Expected tensors with at least {rank} axes, got shape {tuple(real.shape)}.")
+    _check_signal(real, rank)
     return real, imag
+
+
+def _check_signal(x, rank):
+    if len(x.shape) < rank:
+        raise ValueError(f"Expected tensors with at least {rank} axes, got shape {tuple(x.shape)}.")
 
 
 def _transform(keras_class, function, rank, doc):
@@ -125,6 +129,7 @@ def _check_stride(stride):
 
 
 def _stft_spec(x, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+    _check_signal(x, 1)
     _check_stride(sequence_stride)
     steps = x.shape[-1]
     if steps is not None:
@@ -154,6 +159,7 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
     """
     _check_stride(sequence_stride)
     x = as_tensor(x)
+    _check_signal(x, 1)
     if x.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"stft takes float32 or float64, got {NAMES[x.dtype]}: cast it.")
     if fft_length < sequence_length:
@@ -191,6 +197,7 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="
     """
     _check_stride(sequence_stride)
     spectrum = _complex(x)
+    _check_signal(spectrum, 2)
     window = _window(window, sequence_length, spectrum.real.dtype, spectrum.device)
     if window is not None and center and sequence_length == fft_length:
         flat = spectrum.reshape(-1, *spectrum.shape[-2:]).swapaxes(-2, -1)

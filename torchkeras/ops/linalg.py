@@ -110,7 +110,7 @@ def cholesky(x, upper=False):
     x = _square(x)
     try:
         return torch.linalg.cholesky(x, upper=upper)
-    except torch.linalg.LinAlgError as error:
+    except (torch.linalg.LinAlgError, NotImplementedError) as error:
         raise ValueError(f"cholesky needs symmetric positive definite matrices: {error}") from error
 
 
@@ -120,7 +120,10 @@ def cholesky_inverse(x, upper=False):
 
     torch: `torch.cholesky_inverse(x, upper=upper)`.
     """
-    return torch.cholesky_inverse(_square(x), upper=upper)
+    try:
+        return torch.cholesky_inverse(_square(x), upper=upper)
+    except NotImplementedError as error:
+        raise ValueError(f"cholesky_inverse needs float32 or float64 matrices: {error}") from error
 
 
 def _eigh_spec(x):

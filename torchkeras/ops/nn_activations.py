@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import unary
+from torchkeras.ops._makers import axes_of, unary
 
 
 def _same(x, *args, **kwargs):
@@ -36,7 +36,11 @@ sparse_plus = _nn(
     lambda x: torch.where(x <= -1, torch.zeros_like(x), torch.where(x < 1, 0.25 * (x + 1) ** 2, x)),
     "0 below -1, `x` above 1, `(x + 1)**2 / 4` between.",
 )
-sparse_sigmoid = _nn("SparseSigmoid", lambda x: (0.5 * (x + 1)).clamp(0, 1), "0 below -1, 1 above 1, straight between.")
+sparse_sigmoid = _nn(
+    "SparseSigmoid",
+    lambda x: torch.where(x <= -1, 0.0, torch.where(x >= 1, 1.0, 0.5 * (x + 1))),
+    "0 below -1, 1 above 1, straight between.",
+)
 swish, hard_swish = silu, hard_silu
 
 
@@ -98,7 +102,12 @@ def squareplus(x, b=4):
     return (x + torch.sqrt(x * x + b)) / 2
 
 
-@operation("Softmax", "nn", output_spec=_same)
+def _along_axis(x, axis=-1):
+    axes_of(axis, len(x.shape) or 1)
+    return KerasTensor(x.shape, x.dtype)
+
+
+@operation("Softmax", "nn", output_spec=_along_axis)
 def softmax(x, axis=-1):
     """`exp(x)` scaled to sum to one along `axis`: an axis, several axes taken together, or None for all.
 
@@ -107,7 +116,7 @@ def softmax(x, axis=-1):
     return _over_axes(torch.softmax, as_tensor(x), axis)
 
 
-@operation("LogSoftmax", "nn", output_spec=_same)
+@operation("LogSoftmax", "nn", output_spec=_along_axis)
 def log_softmax(x, axis=-1):
     """`log(softmax(x))` without loss of precision."""
     return _over_axes(torch.log_softmax, as_tensor(x), axis)
@@ -116,7 +125,7 @@ def log_softmax(x, axis=-1):
 def _over_axes(function, x, axis):
     if isinstance(axis, int):
         return function(x, axis)
-    axes = tuple(range(x.dim())) if axis is None else tuple(one % x.dim() for one in axis)
+    axes = axes_of(axis, x.dim())
     rest = [one for one in range(x.dim()) if one not in axes]
     order = [*rest, *axes]
     moved = x.permute(order)

@@ -153,7 +153,8 @@ def _depth_to_space(x, block_size, data_format="channels_last"):
     x = as_tensor(x)
     batch, *sizes, channels = _depth_to_space_shape(_four_axes(x, "depth_to_space"), block_size, data_format)
     if data_format == "channels_first":
-        return F.pixel_shuffle(x, block_size)
+        # torch's kernels fail without numbers.
+        return F.pixel_shuffle(x, block_size) if x.numel() else x.reshape(batch, *sizes, channels)
     # TensorFlow's order of channels, (row, column, channel), is not the one of pixel_shuffle.
     x = x.reshape(*x.shape[:3], block_size, block_size, channels)
     return x.transpose(2, 3).reshape(batch, *sizes, channels)
@@ -199,7 +200,7 @@ def _space_to_depth(x, block_size, data_format="channels_last"):
     x = as_tensor(x)
     shape = _space_to_depth_shape(_four_axes(x, "space_to_depth"), block_size, data_format)
     if data_format == "channels_first":
-        return F.pixel_unshuffle(x, block_size)
+        return F.pixel_unshuffle(x, block_size) if x.numel() else x.reshape(shape)
     x = x.reshape(shape[0], shape[1], block_size, shape[2], block_size, x.shape[3])
     return x.transpose(2, 3).reshape(shape)
 

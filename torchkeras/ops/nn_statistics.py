@@ -101,7 +101,11 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     return (result if scale is None else result * as_tensor(scale, exact.dtype, x.device)).to(x.dtype)
 
 
-@operation("Normalize", "nn", output_spec=_same)
+def _float_like(x, *args, **kwargs):
+    return KerasTensor(x.shape, joint_type((x,), ints="floatx"))
+
+
+@operation("Normalize", "nn", output_spec=_float_like)
 def normalize(x, axis=-1, order=2, epsilon=None):
     """`x` divided by its norm of the given order along `axis`, which counts as `epsilon` at least.
 
@@ -109,12 +113,16 @@ def normalize(x, axis=-1, order=2, epsilon=None):
     """
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"`order` must be a positive integer, got {order!r}.")
-    x = as_tensor(x)
+    x = as_float(x)
     x = x.unsqueeze(0) if x.dim() == 0 else x
     epsilon = settings.epsilon if epsilon is None else epsilon
+    axes = axes_of(axis, x.dim())
     if order == 2:
-        return x * x.square().sum(axis, keepdim=True).rsqrt().clamp(max=1.0 / epsilon)
-    return x / torch.linalg.vector_norm(x, ord=order, dim=axis, keepdim=True).clamp(min=epsilon)
+        squares = x.square()
+        squares = squares.sum(axes, keepdim=True) if axes else squares
+        return x * squares.rsqrt().clamp(max=min(1.0 / epsilon, torch.finfo(x.dtype).max))
+    norm = torch.linalg.vector_norm(x, ord=order, dim=axes, keepdim=True) if axes else x.abs()
+    return x / norm.clamp(min=epsilon)
 
 
 # -- attention --------------------------------------------------------------------------------------------------------
@@ -318,6 +326,8 @@ def _without_axis(target, output, from_logits=False, axis=-1):
 def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """`-sum(target * log(output))` along `axis`; probabilities are scaled to sum to one first."""
     target, output = _same_shape(*promoted(target, as_float(output)))
+    if output.dim() == 0:
+        raise ValueError("categorical_crossentropy needs an axis of classes, got scalars.")
     if from_logits:
         return -(target * torch.log_softmax(output, axis)).sum(axis)
     output = _clipped(output / output.sum(axis, keepdim=True))

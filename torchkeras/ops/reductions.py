@@ -84,7 +84,9 @@ std = reduction(
     "Std", _in_float32(lambda x, axes, keep: torch.std(x, axes, correction=0, keepdim=keep)), "Deviation.", _mean_type
 )
 logsumexp = reduction("Logsumexp", torch.logsumexp, "`log(sum(exp(x)))` without overflow.", _mean_type, module="math")
-nansum = reduction("Nansum", lambda x, axes, keep: torch.nansum(x, axes, keep), "The sum without NaNs.", _sum_type)
+nansum = reduction(
+    "Nansum", lambda x, axes, keep: torch.nansum(x, axes, keep, dtype=x.dtype), "The sum without NaNs.", _sum_type
+)
 nanmean = reduction("Nanmean", _in_float32(torch.nanmean), "The mean without NaNs.", _mean_type)
 
 
@@ -114,6 +116,8 @@ def _bounded(reduce, combine, x, axis, keepdims, initial):
         initial = as_tensor(initial, x.dtype, x.device)
         if x.numel() == 0:
             return initial.expand(reduced_shape(x.shape, axis, keepdims)).clone()
+    elif 0 in [x.shape[one] for one in axes]:
+        raise ValueError(f"No number is the largest or smallest of none: shape {tuple(x.shape)}, axis={axis}.")
     result = reduce(x, axes, keepdims) if axes else x.clone()
     return result if initial is None else combine(result, initial)
 
@@ -144,12 +148,15 @@ def _average(x, weights=None, axis=None):
     if weights is None:
         return mean(x, axis)
     x, weights = promoted(x, as_float(weights))
-    if weights.shape != x.shape:
-        shape = [1] * x.dim()
-        shape[canonical_axis(axis, x.dim())] = -1
-        weights = weights.reshape(shape).expand(x.shape)
     axes = axes_of(axis, x.dim())
-    return torch.sum(x * weights, axes) / torch.sum(weights, axes)
+    if weights.shape != x.shape:
+        if weights.dim() != 1 or len(axes) != 1 or weights.shape[0] != x.shape[axes[0]]:
+            raise ValueError(
+                f"`weights` must have the shape of `x` or be a vector along one axis, got "
+                f"shapes {tuple(weights.shape)} and {tuple(x.shape)}, axis={axis}."
+            )
+        weights = weights.reshape([-1 if one == axes[0] else 1 for one in range(x.dim())]).expand(x.shape)
+    return torch.sum(x * weights, axes) / torch.sum(weights, axes) if axes else x
 
 
 def average(x, axis=None, weights=None):
@@ -172,7 +179,7 @@ def _position(function, x, axis, keepdims):
     if axis is None:
         result = function(x.reshape(-1), 0, False)
         return (result.reshape([1] * x.dim()) if keepdims else result).to(torch.int32)
-    return function(x, axis, keepdims).to(torch.int32)
+    return function(x, canonical_axis(axis, x.dim()), keepdims).to(torch.int32)
 
 
 @operation("Argmax", "numpy", output_spec=_position_spec)
@@ -187,11 +194,18 @@ def argmin(x, axis=None, keepdims=False):
     return _position(torch.argmin, x, axis, keepdims)
 
 
-@operation("Sort", "numpy", output_spec=lambda x, axis=-1: KerasTensor(x.shape, x.dtype))
+def _sort_spec(x, axis=-1):
+    if axis is not None:
+        canonical_axis(axis, len(x.shape) or 1)
+    return KerasTensor(x.shape if axis is not None else (x.shape.num_elements(),), x.dtype)
+
+
+@operation("Sort", "numpy", output_spec=_sort_spec)
 def sort(x, axis=-1):
     """Ascending order along `axis`; of the flat tensor if it is None."""
-    x = as_tensor(x)
-    return torch.sort(x.reshape(-1)).values if axis is None else torch.sort(x, axis).values
+    x = as_tensor(x).reshape(-1) if axis is None else as_tensor(x)
+    axis = 0 if axis is None else canonical_axis(axis, x.dim() or 1)
+    return torch.sort(x, axis).values
 
 
 @operation("Argsort", "numpy")
@@ -201,7 +215,7 @@ def argsort(x, axis=-1):
     x = x.to(torch.uint8) if x.dtype == torch.bool else x
     if axis is None:
         x, axis = x.reshape(-1), 0
-    return torch.argsort(x, dim=axis, stable=True).to(torch.int32)
+    return torch.argsort(x, dim=canonical_axis(axis, x.dim() or 1), stable=True).to(torch.int32)
 
 
 def _top_spec(x, k, sorted=True):
@@ -237,7 +251,9 @@ def _running(function, x, axis, dtype):
     x = as_tensor(x)
     dtype = torch_dtype(dtype) if dtype is not None else torch.int32 if x.dtype == torch.bool else x.dtype
     x = x.to(dtype)
-    return function(x.reshape(-1), 0, dtype=dtype) if axis is None else function(x, axis, dtype=dtype)
+    if axis is None:
+        return function(x.reshape(-1), 0, dtype=dtype)
+    return function(x, canonical_axis(axis, x.dim() or 1), dtype=dtype)
 
 
 @operation("Cumsum", "numpy")
@@ -255,7 +271,8 @@ def cumprod(x, axis=None, dtype=None):
 @operation("Diff", "numpy", ("a",))
 def diff(a, n=1, axis=-1):
     """Differences of neighbours along `axis`, taken `n` times."""
-    return torch.diff(as_tensor(a), n=n, dim=axis)
+    a = as_tensor(a)
+    return torch.diff(a, n=n, dim=canonical_axis(axis, a.dim()))
 
 
 def _quantile_spec(x, q, axis=None, method="linear", keepdims=False):

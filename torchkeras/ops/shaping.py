@@ -43,6 +43,8 @@ def reshape(x, newshape):
         x = as_tensor(x)
     if type(newshape) is not tuple or None in newshape:
         newshape = _sizes(newshape)
+    if newshape.count(-1) > 1:
+        raise ValueError(f"Only one size may be -1, got {newshape}.")
     return torch.reshape(x, newshape)
 
 
@@ -50,6 +52,8 @@ def reshape(x, newshape):
 def transpose(x, axes=None):
     """The axes in another order; reversed by default."""
     x = as_tensor(x)
+    if axes is not None and len(axes) != x.dim():
+        raise ValueError(f"`axes` must name all {x.dim()} axes of the tensor, got {axes}.")
     return x.permute(tuple(axes) if axes is not None else tuple(reversed(range(x.dim()))))
 
 
@@ -58,7 +62,7 @@ def expand_dims(x, axis):
     """New axes of size one at the places `axis` (one or several, counted in the result)."""
     x = as_tensor(x)
     if isinstance(axis, int):
-        return x.unsqueeze(axis)
+        return x.unsqueeze(canonical_axis(axis, x.dim() + 1))
     axes = sorted(canonical_axis(one, x.dim() + len(axis)) for one in axis)
     for one in axes:
         x = x.unsqueeze(one)
@@ -96,7 +100,12 @@ def moveaxis(x, source, destination):
     return torch.moveaxis(as_tensor(x), source, destination)
 
 
-@operation("Flip", "numpy", output_spec=lambda x, axis=None: KerasTensor(x.shape, x.dtype))
+def _flip_spec(x, axis=None):
+    axes_of(axis, len(x.shape))
+    return KerasTensor(x.shape, x.dtype)
+
+
+@operation("Flip", "numpy", output_spec=_flip_spec)
 def flip(x, axis=None):
     """The order reversed along `axis`; along all axes without one."""
     x = as_tensor(x)
@@ -112,7 +121,10 @@ def roll(x, shift, axis=None):
 @operation("Rot90", "numpy", ("array",))
 def rot90(array, k=1, axes=(0, 1)):
     """Turned by `k` times 90 degrees in the plane of two axes."""
-    return torch.rot90(as_tensor(array), k, tuple(axes))
+    array = as_tensor(array)
+    if array.dim() < 2 or len({canonical_axis(axis, array.dim()) for axis in axes}) != 2:
+        raise ValueError(f"rot90 turns a plane of two different axes, got axes={axes} and {array.dim()} axes in all.")
+    return torch.rot90(array, k, tuple(axes))
 
 
 @operation("BroadcastTo", "numpy", output_spec=lambda x, shape: KerasTensor(_sizes_or_none(shape), x.dtype))
@@ -167,6 +179,8 @@ def concatenate(xs, axis=0):
     """Tensors joined along an axis that they have; dtypes are promoted. Without an axis they are flattened first."""
     if type(xs) is not list:
         xs = list(xs)
+    if not xs:
+        raise ValueError("concatenate needs at least one tensor, got none.")
     dtype = getattr(xs[0], "dtype", None)
     for x in xs:
         if type(x) is not torch.Tensor or x.dtype is not dtype:
@@ -178,7 +192,10 @@ def concatenate(xs, axis=0):
 @operation("Stack", "numpy")
 def stack(x, axis=0):
     """Tensors of one shape joined along a new axis."""
-    return torch.stack(promoted(*x), axis)
+    tensors = promoted(*x)
+    if any(one.shape != tensors[0].shape for one in tensors[1:]):
+        raise ValueError(f"stack needs tensors of one shape, got {[tuple(one.shape) for one in tensors]}.")
+    return torch.stack(tensors, axis)
 
 
 @operation("Hstack", "numpy", ("xs",))
@@ -228,7 +245,7 @@ def split(x, indices_or_sections, axis=0):
         size = x.shape[axis]
         if size % indices_or_sections:
             raise ValueError(f"Axis {axis} of size {size} cannot be split into {indices_or_sections} equal parts.")
-        return list(torch.split(x, size // indices_or_sections, axis))
+        return list(torch.split(x, [size // indices_or_sections] * indices_or_sections, axis))
     return list(torch.tensor_split(x, tuple(map(int, indices_or_sections)), axis))
 
 
@@ -386,7 +403,10 @@ def diag(x, k=0):
 @operation("Diagonal", "numpy")
 def diagonal(x, offset=0, axis1=0, axis2=1):
     """The diagonal over two axes, as a new last axis."""
-    return torch.diagonal(as_tensor(x), offset, axis1, axis2)
+    x = as_tensor(x)
+    if x.dim() < 2:
+        raise ValueError(f"diagonal needs at least 2 axes, got shape {tuple(x.shape)}.")
+    return torch.diagonal(x, offset, axis1, axis2)
 
 
 @operation("Trace", "numpy")
