@@ -5,7 +5,9 @@ May import numpy and the form of a case. Knows neither library.
 
 import numpy as np
 
-from compat.op_cases import Case, b, f, i
+from compat.op_cases import Case, f, i, restart, visible
+
+restart(2)
 
 
 def ids(*values):
@@ -160,7 +162,7 @@ CASES = [
         f(2, 3, 2, 4),
         f(2, 3, 2, 4),
         f(2, 3, 2, 4),
-        mask=b(2, 1, 3, 3),
+        mask=visible(2, 1, 3, 3),
         is_causal=True,
         config=False,
         symbolic=False,

@@ -5,7 +5,9 @@ May import numpy and the form of cases. Knows neither library.
 
 import numpy as np
 
-from compat.op_cases import Case, b, f, i
+from compat.op_cases import Case, b, f, i, restart
+
+restart(3)
 
 NAN, INF = float("nan"), float("inf")
 

@@ -180,6 +180,33 @@ def test_draws_are_keras_bit_for_bit(name, args, seed):
     assert then == after
 
 
+RATES = torch.tensor([[0.5], [2.0], [7.0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "dtypes"),
+    [
+        ("normal", ((2, 3), 1.0, 2.0), ("float16", "bfloat16", "float64")),
+        ("uniform", ((2, 3), -1.0, 2.0), ("float16", "bfloat16", "float64")),
+        ("truncated_normal", ((2, 3),), ("float16", "bfloat16", "float64")),
+        ("gamma", ((3, 2), RATES), ("float16", "float32", "float64")),
+        ("beta", ((3, 2), RATES, 2.0), ("float16", "float32", "float64")),
+        ("binomial", ((3, 2), RATES * 10, 0.3), ("float16", "float32", "float64")),
+        ("randint", ((7,), 0, 100), ("int8", "uint8", "int16", "int64")),
+        ("categorical", (torch.zeros(2, 9), 5), ("int64", "uint8")),
+        ("uniform", ((0, 3),), ("float32",)),
+        ("randint", ((), 5, 6), ("int32",)),
+    ],
+    ids=str,
+)
+def test_draws_of_other_dtypes_and_shapes(name, args, dtypes):
+    for dtype in dtypes:
+        want = getattr(keras.random, name)(*args, dtype=dtype, seed=21)
+        have = getattr(random, name)(*args, dtype=dtype, seed=21)
+        assert have.dtype == want.dtype
+        assert torch.equal(have, want)
+
+
 @pytest.mark.parametrize("name", sorted(n for n in dir(keras.random) if not n.startswith("_")))
 def test_random_signatures(name):
     theirs = str(inspect.signature(getattr(keras.random, name)))

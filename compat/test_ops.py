@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from compat.op_cases import CASES
+from compat.op_cases import CASES, NOT_TRACED
 from torchkeras import ops
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import NAMES
@@ -51,7 +51,10 @@ def test_values_and_gradients(case):
     for ours, theirs in zip(have + gradients, want + want_gradients, strict=True):
         assert (ours is None) == (theirs is None)
         if ours is not None:
-            torch.testing.assert_close(ours.detach(), theirs.detach(), rtol=2e-5, atol=2e-6, equal_nan=True)
+            tolerance = 1e-3 if ours.dtype == torch.float16 else 2e-5
+            torch.testing.assert_close(
+                ours.detach(), theirs.detach(), rtol=tolerance, atol=tolerance / 10, equal_nan=True
+            )
 
 
 def _symbolic(library_ops, make_input, case):
@@ -73,7 +76,7 @@ def test_static_shapes_and_configs(case):
         assert serialize_keras_object(ours) == keras.saving.serialize_keras_object(theirs)
 
 
-@pytest.mark.parametrize("case", {case.name: case for case in CASES}.values(), ids=repr)
+@pytest.mark.parametrize("case", {c.name: c for c in CASES if c.name not in NOT_TRACED}.values(), ids=repr)
 def test_compiles_without_graph_breaks(case):
     function = getattr(ops, case.name)
     torch.compiler.reset()

@@ -6,12 +6,10 @@ import pytest
 import torch
 
 from compat import test_ops as comparison
+from compat.op_cases import NOT_TRACED
 from compat.op_cases_numpy import CASES
 from torchkeras import ops
 from torchkeras.layers import Input
-
-# The size of the result is read from the data, which no traced program can do.
-_DATA_DEPENDENT = {"bincount", "unique"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=repr)
@@ -24,7 +22,7 @@ def test_static_shapes_and_configs(case):
     comparison.test_static_shapes_and_configs(case)
 
 
-@pytest.mark.parametrize("case", {c.name: c for c in CASES if c.name not in _DATA_DEPENDENT}.values(), ids=repr)
+@pytest.mark.parametrize("case", {c.name: c for c in CASES if c.name not in NOT_TRACED}.values(), ids=repr)
 def test_compiles_without_graph_breaks(case):
     comparison.test_compiles_without_graph_breaks(case)
 
