@@ -123,3 +123,18 @@ def test_automatic_config_can_be_read_and_written_again():
     third = Pair.from_config(second.get_config())
     assert (third.compute_dtype, third.trainable) == ("bfloat16", False)
     assert third.get_config() == second.get_config() == first.get_config()
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: layers.Dense(2, actvation="relu"), "Did you mean `activation`"),
+        (lambda: keras.optimizers.Adam(learing_rate=0.1), "Did you mean `learning_rate`"),
+        (lambda: layers.Dense(2, kernel_initializer="he_norml"), "such as 'he_normal'"),
+        (lambda: keras.losses.get("mean_sqared_error"), "such as 'mean_squared_error'"),
+        (lambda: keras.metrics.get(3), "such as 'accuracy'"),
+    ],
+)
+def test_errors_name_what_was_meant(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()

@@ -450,3 +450,11 @@ def test_class_weight_as_a_list():
     listed = model.fit(X, LABELS, class_weight=[1.0, 2.0, 0.5, 3.0], **arguments).history
     named = model.fit(X, LABELS, class_weight={0: 1.0, 1: 2.0, 2: 0.5, 3: 3.0}, **arguments).history
     assert listed["loss"] == pytest.approx(named["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("step, method", [("train_step", "fit"), ("test_step", "evaluate")])
+def test_step_must_return_logs(step, method):
+    model = type("Custom", (Plain,), {step: lambda self, data: 3})()
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"of Custom must return a dict.*got 3"):
+        getattr(model, method)(X, Y, verbose=0)

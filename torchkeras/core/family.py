@@ -3,6 +3,8 @@
 May import core. Knows no family; one whose objects come in further forms overrides a method.
 """
 
+import difflib
+
 from torchkeras.core import registry
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 
@@ -36,10 +38,11 @@ class Family:
         if isinstance(found, type):
             found = found()
         if not self.is_member(found):
-            names = ", ".join(registry.names_of_kind(self.kind))
+            names = registry.names_of_kind(self.kind)
+            close = difflib.get_close_matches(identifier, names, 1) if isinstance(identifier, str) else ()
             raise ValueError(
-                f"{identifier!r} is no {self.kind}: give a name such as {self.example!r}, an object, a class, a config "
-                f"or a function. Known names: {names}."
+                f"{identifier!r} is no {self.kind}: give a name such as {(*close, self.example)[0]!r}, an object, a "
+                f"class, a config or a function. Known names: {', '.join(names)}."
             )
         return found
 

@@ -11,6 +11,7 @@ Spellings of Keras 2 (renamed, ignored or re-ordered arguments) are rules that t
 no class knows of them.
 """
 
+import difflib
 import functools
 import inspect
 
@@ -123,10 +124,12 @@ def saved(obj, fields):
 
 
 def refuse_unknown(owner, rest, known=()):
-    """Raises if arguments are left over; the message lists what exists."""
+    """Raises if arguments are left over; the message says which was probably meant and lists what exists."""
     if rest:
         names = ", ".join(f"`{name}`" for name in rest)
-        hint = f" Known: {', '.join(known)}." if known else ""
+        close = [match for name in rest for match in difflib.get_close_matches(name, known, 1)]
+        hint = f" Did you mean {', '.join(f'`{name}`' for name in close)}?" if close else ""
+        hint += f" Known: {', '.join(known)}." if known else ""
         raise UnknownArgumentError(f"{owner} got unknown argument(s) {names}.{hint}")
 
 

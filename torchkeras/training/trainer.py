@@ -205,8 +205,13 @@ class Trainer(Loops, SingleBatches, Steps):
     def _result_or(self, logs):
         """The metrics' results, unless a step of the user's returned logs of its own."""
         results = self.get_metrics_result()
-        if not isinstance(logs, dict):
+        if logs is None:
             return results
+        if not isinstance(logs, dict):
+            raise TypeError(
+                f"train_step() and test_step() of {type(self).__name__} must return a dict of log name -> value, got "
+                f"{logs!r}. Return for instance {{'loss': loss}}."
+            )
         if set(logs) != set(results):
             return logs
         if "loss" in logs and not float(self.__dict__["_loss_tracker"].count):
