@@ -68,7 +68,17 @@ class Loops:
             older: `workers`, `use_multiprocessing`, `max_queue_size` of Keras 2: no effect on arrays.
 
         Returns a History: `history.history` maps log names to one number per epoch. Interrupting with Ctrl-C leaves
-            a usable model.
+        a usable model.
+
+        Raises `ValueError` before `compile`, for empty data and for what does not fit the model, and
+        `UnsupportedInputError` for data that are no numbers.
+
+        Example:
+            >>> history = model.fit(x, y, epochs=3, batch_size=4, verbose=0)
+            >>> history.epoch
+            [0, 1, 2]
+
+        In torch: the loop `optimizer.zero_grad(); loss_fn(model(x), y).backward(); optimizer.step()` over a DataLoader.
         """
         self._require_compiled("fit")
         refuse_unknown(Loops.fit, older)
@@ -158,7 +168,11 @@ class Loops:
     ):
         """Loss and metrics on data: a number, a list in the order of `metrics_names`, or a dict (`return_dict=True`).
 
-        Arguments as in `fit`; `steps` limits the number of batches.
+        Arguments and errors as in `fit`; `steps` limits the number of batches. Nothing is learned, no gradient formed.
+
+        Example:
+            >>> list(model.evaluate(x, y, verbose=0, return_dict=True))
+            ['loss', 'mae']
         """
         self._require_compiled("evaluate")
         refuse_unknown(Loops.evaluate, older)
@@ -192,7 +206,16 @@ class Loops:
         return logs
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, **older):
-        """Numpy predictions for all samples, in the structure of the model's outputs."""
+        """Numpy predictions for all samples, in the structure of the model's outputs.
+
+        Arguments as in `fit`; no `compile` is needed. One call of the model on tensors is `model(x)`.
+
+        Example:
+            >>> model.predict(x, verbose=0).shape
+            (8, 1)
+
+        In torch: `with torch.no_grad(): model(x).numpy()`, batch by batch.
+        """
         refuse_unknown(Loops.predict, older)
         source = ArraySource(*adapt(x), batch_size, device=self._model_device(), steps=steps, may_be_empty=True)
         step = self._predict_function()
