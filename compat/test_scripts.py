@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "compat" / "scripts"
-SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py"))
+SCRIPTS_FOLDER = ROOT / "compat" / "scripts"
+SCRIPTS = sorted(path.stem for path in SCRIPTS_FOLDER.glob("*.py"))
 TWIN = "_keras2"
 PROGRAMS = [name for name in SCRIPTS if not name.endswith(TWIN)]
 
@@ -36,68 +36,53 @@ class random:
 class TensorShape:
     pass
 """
-# Importing Keras takes longer than most programs: it is done once, and each program runs in a fork of that process.
-# Lines of standard input say what to run: the program, the folder to run it in, and "tensorflow" for the stand-in.
-REAL_KERAS = """\
-import os, runpy, signal, sys
-
-import keras
-
-for line in sys.stdin:
-    program, folder, stand_in = line.strip("\\n").split("\\t")
-    child = os.fork()
-    if child == 0:
-        signal.alarm(120)
-        os.chdir(folder)
-        for number, name in ((1, "out"), (2, "errors")):
-            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
-        sys.path[0] = os.path.dirname(program)
-        if stand_in:
-            sys.path.insert(1, folder)
-        sys.argv[:] = [program]
-        runpy.run_path(program, run_name="__main__")
-        sys.exit()
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
-
 # Times of steps in the lines of `verbose=2`.
 TIMES = re.compile(r"- \d+m?s - \d+m?u?s/(step|epoch) ")
 NUMBER = re.compile(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]?\d+)?(?![\w.])")
 
 
+class Engine:
+    """One of the two libraries, in a process that runs programs."""
+
+    def __init__(self, command, environment, folder, stand_in=""):
+        self.folder, self.stand_in = folder, stand_in
+        self.process = subprocess.Popen(
+            [sys.executable, *command, str(ROOT / "compat" / "script_server.py")],
+            cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", **environment},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+
+    def output_of(self, program):
+        """What a program prints."""
+        script, folder = SCRIPTS_FOLDER / f"{program}.py", self.folder / program
+        folder.mkdir()
+        imports = self.stand_in if "tensorflow" in script.read_text(encoding="utf-8") else ""
+        self.process.stdin.write(f"{script}\t{folder}\t{imports}\n")
+        self.process.stdin.flush()
+        status = self.process.stdout.readline().strip()
+        assert status == "0", f"{script} ended with {status}:\n{(folder / 'errors').read_text(encoding='utf-8')}"
+        return (folder / "out").read_text(encoding="utf-8")
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        assert self.process.wait(timeout=60) == 0
+
+
 @pytest.fixture(scope="module")
-def real_keras(tmp_path_factory):
-    """A function that gives what a program prints under the real Keras."""
-    environment = {**ENVIRONMENT, "KERAS_BACKEND": "torch", "PYTHONPATH": ""}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
-    command = [sys.executable, "-c", REAL_KERAS]
-    with subprocess.Popen(command, cwd=tmp_path_factory.mktemp("keras"), env=environment, **pipes) as process:
-
-        def run(program):
-            folder, script = tmp_path_factory.mktemp(program), FOLDER / f"{program}.py"
-            stand_in = "tensorflow" if "tensorflow" in script.read_text() else ""
-            if stand_in:
-                (folder / "tensorflow").mkdir()
-                (folder / "tensorflow" / "__init__.py").write_text(STAND_IN)
-            process.stdin.write(f"{script}\t{folder}\t{stand_in}\n")
-            process.stdin.flush()
-            status = process.stdout.readline().strip()
-            assert status == "0", f"{program} under Keras ended with {status}:\n{(folder / 'errors').read_text()}"
-            return (folder / "out").read_text(encoding="utf-8")
-
-        yield run
-        process.stdin.close()
-
-
-def run_here(program, folder):
-    """What a program prints under `python -m torchkeras`."""
-    result = subprocess.run(
-        [sys.executable, "-m", "torchkeras", str(FOLDER / f"{program}.py")],
-        cwd=folder, env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)}, capture_output=True, encoding="utf-8", timeout=120,
-    )  # fmt: skip
-    assert result.returncode == 0, f"{program} under torchkeras:\n{result.stderr}"
-    return result.stdout
+def engines(tmp_path_factory):
+    """`(real Keras, torchkeras)`."""
+    stand_in = tmp_path_factory.mktemp("imports")
+    (stand_in / "tensorflow").mkdir()
+    (stand_in / "tensorflow" / "__init__.py").write_text(STAND_IN)
+    theirs = {"KERAS_BACKEND": "torch", "PYTHONPATH": ""}
+    pair = (
+        Engine([], theirs, tmp_path_factory.mktemp("keras"), str(stand_in)),
+        Engine(["-m", "torchkeras"], {"PYTHONPATH": str(ROOT)}, tmp_path_factory.mktemp("torchkeras")),
+    )
+    yield pair
+    for engine in pair:
+        engine.end()
 
 
 def parts(output):
@@ -116,12 +101,13 @@ def differences(theirs, ours):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_program_prints_the_same(program, real_keras, tmp_path):
-    theirs = real_keras(program)
-    assert len(parts(theirs)[1]) >= 5
+def test_program_prints_the_same(program, engines):
+    real, ours = engines
+    expected = real.output_of(program)
+    assert len(parts(expected)[1]) >= 5
     for name in (program, program + TWIN):
         if name in SCRIPTS:
-            assert not differences(theirs, run_here(name, tmp_path)), name
+            assert not differences(expected, ours.output_of(name)), name
 
 
 def test_every_twin_has_its_program():
