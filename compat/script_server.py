@@ -5,6 +5,7 @@ standard input says what to run: the program, the folder to run it in (where its
 errors), and a folder to import from, or nothing. For each the exit status is printed. Must not know what programs do.
 """
 
+import gc
 import importlib
 import os
 import runpy
@@ -13,6 +14,7 @@ import sys
 
 for name in ("keras", "sklearn.datasets", "torch.fx.experimental.symbolic_shapes"):
     importlib.import_module(name)
+gc.freeze()  # the forks share what is there now
 
 for line in sys.stdin:
     program, folder, imports = line.strip("\n").split("\t")
@@ -27,5 +29,6 @@ for line in sys.stdin:
             sys.path.insert(1, imports)
         sys.argv[:] = [program]
         runpy.run_path(program, run_name="__main__")
-        sys.exit()
+        sys.stdout.flush()
+        os._exit(0)  # without taking the interpreter down piece by piece
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
