@@ -154,7 +154,9 @@ def floatx(request):
     def use(name):
         for library in (keras, torchkeras):
             library.config.set_floatx(name)
-        keras.src.backend.common.global_state.set_global_attribute("dtype_policy", None)  # Keras keeps the first one
+        # Keras keeps the first policy; a policy that another test has set would outrank floatx.
+        keras.src.backend.common.global_state.set_global_attribute("dtype_policy", None)
+        torchkeras.config.set_dtype_policy(None)
 
     use(request.param)
     yield request.param

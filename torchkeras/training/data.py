@@ -15,7 +15,8 @@ from torchkeras.core.dtypes import torch_dtype
 from torchkeras.errors import UnsupportedInputError
 from torchkeras.training.arguments import positive_number
 
-_WHOLE_COPY_BYTES = 64 * 2**20  # up to this size the data of an epoch are copied (and shuffled) at once
+_WHOLE_SHUFFLE_BYTES = 64 * 2**20  # up to this size the data of an epoch are shuffled at once
+_WHOLE_COPY_BYTES = 2**20  # up to this size data in order are copied at once; larger ones per batch, into warm memory
 _FREE_SHARE = 0.25  # data stay on the GPU if they take at most this share of its free memory
 
 
@@ -292,8 +293,9 @@ class ArraySource:
     def _run(self):
         """The batches: copies, since a torch module may change its input in place, and the data are the user's."""
         order = self._order() if self.shuffle else None
-        small = self._bytes <= _WHOLE_COPY_BYTES or (order is not None and self.device.type == "cuda")
-        if small and not self._travel:
+        limit = _WHOLE_COPY_BYTES if order is None else _WHOLE_SHUFFLE_BYTES
+        at_once = self._bytes <= limit or (order is not None and self.device.type == "cuda")
+        if at_once and not self._travel:
             arrays = tree.map_structure(lambda leaf: _copy(leaf, order), self._arrays)
             yield from [arrays] if self.rows <= self.batch_size else _split(arrays, self.batch_size, self.rows)
             return
