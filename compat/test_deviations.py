@@ -188,3 +188,51 @@ def test_a_metric_compiled_twice_is_evaluated_twice():
 
     a, b = both(values)
     assert a == b
+
+
+@deviation
+def test_masks_are_nodes_of_the_graph():
+    def classes(keras):
+        inputs = keras.Input((4,), dtype="int32")
+        x = keras.layers.Embedding(5, 3, mask_zero=True)(inputs)
+        model = keras.Model(inputs, keras.layers.LSTM(2)(x))
+        return [layer["class_name"] for layer in model.get_config()["layers"]]
+
+    a, b = both(classes)
+    assert a == b
+
+
+@deviation
+def test_symbolic_losses_are_refused():
+    def outcome(keras):
+        inputs = keras.Input((2,))
+        outputs = one_weight(keras)(inputs)
+        model = keras.Model(inputs, outputs)
+        try:
+            model.add_loss(keras.ops.mean(outputs))
+        except (NotImplementedError, ValueError):
+            return "refused"
+        return "taken"
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_automatic_configs_need_the_base_arguments():
+    def outcome(keras):
+        class Scaled(keras.layers.Layer):
+            def __init__(self, factor):
+                super().__init__()
+                self.factor = factor
+
+            def call(self, x):
+                return x * self.factor
+
+        try:
+            return Scaled.from_config(Scaled(2.0).get_config()).factor
+        except TypeError:
+            return "refused"
+
+    a, b = both(outcome)
+    assert a == b
