@@ -9,8 +9,7 @@ import torch
 from torchkeras.core.scopes import settings
 from torchkeras.core.variable import Variable
 from torchkeras.errors import NotBuiltError
-from torchkeras.optimizers import SGD, Adam, RMSprop, schedules
-from torchkeras.optimizers import batch as batches
+from torchkeras.optimizers import SGD, Adam, RMSprop, groups, schedules
 
 KINDS = [
     (SGD, {}),
@@ -60,11 +59,11 @@ def test_axes_of_length_one_cost_no_copy():
     w = Variable(drawn(4, 1), memory_order=[1, 0])
     optimizer = Adam()
     optimizer.build([w])
-    (batch,) = optimizer._batches()
+    (group,) = optimizer._groups()
     grad = torch.ones(4).as_strided((4, 1), (1, 9))
-    assert batch.lies_like([grad])
-    assert not batch.lies_like([torch.ones(8, 1)[::2]])
-    assert batches.like_parameter(grad, w) is grad
+    assert group.lies_like([grad])
+    assert not group.lies_like([torch.ones(8, 1)[::2]])
+    assert groups.like_parameter(grad, w) is grad
 
 
 @pytest.mark.parametrize(("cls", "arguments"), KINDS, ids=IDS)
@@ -91,25 +90,25 @@ def test_empty_parameters_are_no_trouble(cls, arguments):
 def test_parameters_with_gaps_in_memory_are_updated_alone():
     whole = torch.zeros(4, 6)
     w = torch.nn.Parameter(whole[:, ::2])
-    assert not batches.is_dense(w)
+    assert not groups.is_dense(w)
     optimizer = Adam(0.1)
     optimizer.build([w])
     w.grad = torch.ones(4, 3)
     optimizer.step()
     torch.testing.assert_close(whole[:, ::2], torch.full((4, 3), -0.1))
     assert torch.equal(whole[:, 1::2], torch.zeros(4, 3))
-    assert optimizer._batches()[0].fused is False
+    assert optimizer._groups()[0].fused is False
 
 
 @pytest.mark.parametrize(("cls", "arguments"), KINDS, ids=IDS)
 def test_fused_and_foreach_kernels_agree(cls, arguments, monkeypatch):
     results = []
     for devices in (("cpu", "cuda"), ()):
-        monkeypatch.setattr(batches, "FUSED_DEVICES", devices)
+        monkeypatch.setattr(groups, "FUSED_DEVICES", devices)
         params = [torch.nn.Parameter(drawn(7, 3)), torch.nn.Parameter(drawn(5, seed=1))]
         optimizer = cls(0.05, **arguments)
         optimizer.build(params)
-        assert optimizer._batches()[0].fused is bool(devices)
+        assert optimizer._groups()[0].fused is bool(devices)
         for seed in range(4):
             for i, p in enumerate(params):
                 p.grad = drawn(*p.shape, seed=10 * seed + i)
@@ -209,7 +208,7 @@ def test_mixed_dtypes_go_in_batches_of_their_own():
     optimizer = Adam(0.1, global_clipnorm=1.0)
     optimizer.build([a, b])
     optimizer.apply([torch.tensor([3.0]), torch.tensor([4.0])])
-    assert [batch.dtype for batch in optimizer._batches()] == [torch.float32, torch.float64]
+    assert [group.dtype for group in optimizer._groups()] == [torch.float32, torch.float64]
     assert (float(a), float(b)) == (pytest.approx(0.9, rel=1e-5), pytest.approx(0.9, rel=1e-5))
     assert float(optimizer._momentums[0]) == pytest.approx(0.06)
     assert float(optimizer._momentums[1]) == pytest.approx(0.08)
@@ -373,8 +372,11 @@ def test_clip_grad_norm_and_grad_scaler_work():
 def test_groups_cannot_be_added():
     optimizer = SGD()
     with pytest.raises(ValueError, match="built once"):
+        optimizer.add_param_group({"params": [Variable([1.0])], "lr": 0.5})
+    optimizer.add_param_group({"params": [Variable([1.0])]})
+    with pytest.raises(ValueError, match="built once"):
         optimizer.add_param_group({"params": [Variable([1.0])]})
-    assert optimizer.param_groups == []
+    assert len(optimizer.param_groups) == 1
 
 
 def test_gradients_given_to_apply_are_not_changed():

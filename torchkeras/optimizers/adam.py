@@ -10,13 +10,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
-from torchkeras.core.scopes import settings
-from torchkeras.optimizers.optimizer import Optimizer
-
-
-def epsilon_or_default(value):
-    """A field converter: `None` means the global `epsilon()`."""
-    return settings.epsilon if value is None else value
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("adam",))
@@ -45,23 +39,18 @@ class Adam(Optimizer):
     learning_rate = field(0.001)
     beta_1 = field(0.9)
     beta_2 = field(0.999)
-    epsilon = field(1e-7, convert=epsilon_or_default)
+    epsilon = epsilon_field()
     amsgrad = field(False)
 
-    def build(self, variables):
-        """Binds to variables; each gets a "momentum", a "velocity" and, with AMSGrad, a "velocity_hat"."""
-        if self.built:
-            return
-        super().build(variables)
-        variables = self._trainable_variables
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+    def states(self):
+        yield {"_momentums": "momentum", "_velocities": "velocity"}
         if self.amsgrad:
-            self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat")
+            yield {"_velocity_hats": "velocity_hat"}
 
-    def update_together(self, batch, grads, learning_rate):
-        rate = corrected_rate(learning_rate, self._updates_done() + 1, self.beta_1, self.beta_2, batch.dtype)
-        update = _fused if batch.fused else _by_foreach
-        update(batch, grads, rate, self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+    def update_together(self, group, grads, learning_rate):
+        rate = corrected_rate(learning_rate, self._updates_done() + 1, self.beta_1, self.beta_2, group.dtype)
+        update = _fused if group.fused else _by_foreach
+        update(group, grads, rate, self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
 
 
 def corrected_rate(rate, step, beta_1, beta_2, dtype):
@@ -75,18 +64,18 @@ def corrected_rate(rate, step, beta_1, beta_2, dtype):
     return float(number(rate) * np.sqrt(1 - beta_2**step) / (1 - beta_1**step))
 
 
-def _fused(batch, grads, rate, beta_1, beta_2, epsilon, amsgrad):
+def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
     """torch's fused kernel. At an infinite step its own bias corrections are exactly 1; ours is part of the rate."""
-    if "steps" not in batch.memo:
-        batch.memo["steps"] = [torch.tensor(math.inf, device=batch.device)] * len(batch.params)
-    params, grads, slots = batch.stored(grads)
+    if "steps" not in group.memo:
+        group.memo["steps"] = [torch.tensor(math.inf, device=group.device)] * len(group.params)
+    params, grads, slots = group.stored(grads)
     torch._fused_adam_(
         params,
         grads,
         slots["momentum"],
         slots["velocity"],
         slots["velocity_hat"] if amsgrad else [],
-        batch.memo["steps"],
+        group.memo["steps"],
         lr=rate,
         beta1=beta_1,
         beta2=beta_2,
@@ -99,14 +88,14 @@ def _fused(batch, grads, rate, beta_1, beta_2, epsilon, amsgrad):
     )
 
 
-def _by_foreach(batch, grads, rate, beta_1, beta_2, epsilon, amsgrad):
-    momentums, velocities = batch.slots["momentum"], batch.slots["velocity"]
+def _by_foreach(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
+    momentums, velocities = group.slots["momentum"], group.slots["velocity"]
     torch._foreach_lerp_(momentums, grads, 1.0 - beta_1)
     torch._foreach_mul_(velocities, beta_2)
     torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - beta_2)
     if amsgrad:
-        torch._foreach_maximum_(batch.slots["velocity_hat"], velocities)
-        velocities = batch.slots["velocity_hat"]
+        torch._foreach_maximum_(group.slots["velocity_hat"], velocities)
+        velocities = group.slots["velocity_hat"]
     roots = torch._foreach_sqrt(velocities)
     torch._foreach_add_(roots, epsilon)
-    torch._foreach_addcdiv_(batch.params, momentums, roots, value=-rate)
+    torch._foreach_addcdiv_(group.params, momentums, roots, value=-rate)

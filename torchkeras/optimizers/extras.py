@@ -31,15 +31,15 @@ class Extras:
 
     def _update_with_extras(self, pairs, update, rate):
         if pairs and self.loss_scale_factor is not None:
-            pairs = [(batch, gradients.divided(grads, self.loss_scale_factor)) for batch, grads in pairs]
+            pairs = [(group, gradients.divided(grads, self.loss_scale_factor)) for group, grads in pairs]
         if pairs and self.gradient_accumulation_steps:
             pairs, due = self._accumulate(pairs)
         else:
             due = bool(pairs)
         if due:
-            for batch, grads in self._clipped(pairs):
-                self._decay_weights(batch.params, rate)
-                update(batch, grads, rate)
+            for group, grads in self._clipped(pairs):
+                self._decay_weights(group.params, rate)
+                update(group, grads, rate)
         if pairs and self.use_ema:
             self._update_averages()
         for variable in self._constrained:
@@ -52,26 +52,26 @@ class Extras:
         steps = self.gradient_accumulation_steps
         due = (self._iterations.host + 1) % steps == 0
         if not due:
-            for batch, grads in pairs:
-                torch._foreach_add_(batch.slots["gradient_accumulator"], grads)
+            for group, grads in pairs:
+                torch._foreach_add_(group.slots["gradient_accumulator"], grads)
             return pairs, False
         means = []
-        for batch, grads in pairs:
-            mean = torch._foreach_add(grads, batch.slots["gradient_accumulator"])
+        for group, grads in pairs:
+            mean = torch._foreach_add(grads, group.slots["gradient_accumulator"])
             torch._foreach_div_(mean, steps)
-            means.append((batch, mean))
-        for batch in self._batches():
-            torch._foreach_zero_(batch.slots["gradient_accumulator"])
+            means.append((group, mean))
+        for group in self._groups():
+            torch._foreach_zero_(group.slots["gradient_accumulator"])
         return means, True
 
     def _clipped(self, pairs):
         if self.clipnorm and self.clipnorm > 0:
-            return [(batch, gradients.clipped_by_norm(grads, self.clipnorm)) for batch, grads in pairs]
+            return [(group, gradients.clipped_by_norm(grads, self.clipnorm)) for group, grads in pairs]
         if self.global_clipnorm and self.global_clipnorm > 0:
             lists = gradients.clipped_by_global_norm([grads for _, grads in pairs], self.global_clipnorm)
-            return [(batch, grads) for (batch, _), grads in zip(pairs, lists)]
+            return [(group, grads) for (group, _), grads in zip(pairs, lists)]
         if self.clipvalue and self.clipvalue > 0:
-            return [(batch, gradients.clipped_by_value(grads, self.clipvalue)) for batch, grads in pairs]
+            return [(group, gradients.clipped_by_value(grads, self.clipvalue)) for group, grads in pairs]
         return pairs
 
     def _decay_weights(self, params, rate):
@@ -95,17 +95,17 @@ class Extras:
 
     def _update_averages(self):
         momentum = self.ema_momentum if self._updates_done() else 0.0
-        for batch in self._batches():
-            averages = batch.slots["average"]
+        for group in self._groups():
+            averages = group.slots["average"]
             torch._foreach_mul_(averages, momentum)
-            torch._foreach_add_(averages, batch.params, alpha=1.0 - momentum)
+            torch._foreach_add_(averages, group.params, alpha=1.0 - momentum)
         frequency = self.ema_overwrite_frequency
         if frequency and (self._updates_done() + 1) % frequency == 0:
             self._take_averages()
 
     def _take_averages(self):
-        for batch in self._batches():
-            torch._foreach_copy_(batch.params, batch.slots["average"])
+        for group in self._groups():
+            torch._foreach_copy_(group.params, group.slots["average"])
 
     def finalize_variable_values(self, var_list):
         """Ends training: with `use_ema`, the variables take their moving averages.

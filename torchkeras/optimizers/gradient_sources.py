@@ -1,12 +1,12 @@
 """GradientSources: the ways in which Keras code hands gradients to an optimizer, besides torch's `step`.
 
-May import torch and this folder's batches. Knows no formula.
+May import torch and this folder's groups. Knows no formula.
 """
 
 import torch
 
 from torchkeras.errors import NotBuiltError
-from torchkeras.optimizers.batch import like_parameter
+from torchkeras.optimizers.groups import like_parameter
 
 
 class GradientSources:
@@ -36,11 +36,11 @@ class GradientSources:
         given = {id(v): like_parameter(g, v) for v, g in found}
         pairs = []
         with torch.no_grad():
-            for batch in self._batches():
-                present = [i for i, p in enumerate(batch.params) if id(p) in given]
+            for group in self._groups():
+                present = [i for i, p in enumerate(group.params) if id(p) in given]
                 if present:
-                    batch = batch if len(present) == len(batch.params) else batch.pick(present)
-                    pairs.append((batch, [given[id(p)] for p in batch.params]))
+                    group = group if len(present) == len(group.params) else group.pick(present)
+                    pairs.append((group, [given[id(p)] for p in group.params]))
             self._advance(pairs, [(v, given[id(v)]) for v in self._overwritten if id(v) in given])
 
     def _resolve(self, grads, variables):

@@ -60,6 +60,8 @@ class LossScaleOptimizer(Optimizer):
         self.initial_scale = 2.0**15 if initial_scale is None else initial_scale
         self.dynamic_growth_steps = 2000 if dynamic_growth_steps is None else dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None  # or gradients would be scaled twice
+        # One truth for torch's schedulers and state dicts: the inner optimizer's.
+        self.param_groups, self.state = inner_optimizer.param_groups, inner_optimizer.state
 
     def build(self, variables):
         """Builds the inner optimizer, and the counter and the scale."""
@@ -68,10 +70,8 @@ class LossScaleOptimizer(Optimizer):
         with scopes.name_scope(self.name):
             self.step_counter = host_scalar(0, torch.int32, "step_counter")
             self.dynamic_scale = host_scalar(float(self.initial_scale), torch.float32, "dynamic_scale")
+        super().build(variables)  # empties the state that both share, so it comes first
         self.inner_optimizer.build(variables)
-        super().build(variables)
-        # One truth for torch's schedulers and state dicts: the inner optimizer's.
-        self.param_groups, self.state = self.inner_optimizer.param_groups, self.inner_optimizer.state
 
     @property
     def variables(self):

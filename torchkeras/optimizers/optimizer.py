@@ -1,9 +1,9 @@
 """Optimizer: the base of all optimizers, Keras's contract on a real `torch.optim.Optimizer`.
 
-May import core and the other files of this folder. Knows no update formula: a family member states its state in `build`
-and its formula in `update_together`; a user's subclass states one variable's update in `update_step`.
+May import core and the other files of this folder. Knows no update formula: a family member states its state in
+`states` and its formula in `update_together`; a user's subclass states one variable's update in `update_step`.
 
-Path of a step: gradients -> batches of equal device and dtype -> (loss scale, accumulation, clipping, weight decay) ->
+Path of a step: gradients -> groups of equal device and dtype -> (loss scale, accumulation, clipping, weight decay) ->
 `update_together` -> (moving average, constraints) -> counter. What stands in parentheses costs nothing unless it is
 used.
 """
@@ -16,15 +16,16 @@ from torch.autograd import profiler
 
 from torchkeras.core import fields, scopes
 from torchkeras.core.fields import Configured, field
+from torchkeras.core.scopes import settings
 from torchkeras.core.serialization import deserialize_keras_object
 from torchkeras.core.variable import Variable
-from torchkeras.optimizers import batch as batches
+from torchkeras.optimizers import groups
 from torchkeras.optimizers.extras import Extras
 from torchkeras.optimizers.gradient_sources import GradientSources
 from torchkeras.optimizers.host_scalar import host_scalar
 from torchkeras.optimizers.learning_rate import HasLearningRate
 from torchkeras.optimizers.own_variables import OwnVariables
-from torchkeras.optimizers.torch_state import TorchState
+from torchkeras.optimizers.torch_state import TorchState, Unbound
 
 # What Keras writes first into a config, in its order; an optimizer's own fields follow.
 _CONFIG_ORDER = (
@@ -45,12 +46,18 @@ _CONFIG_ORDER = (
 _add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
 
+def epsilon_field():
+    """The field `epsilon` of optimizers that divide; `None` means the global `epsilon()`."""
+    return field(1e-7, convert=lambda value: settings.epsilon if value is None else value)
+
+
 class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchState, Configured, torch.optim.Optimizer):
     """Base class of optimizers.
 
     It is made without parameters, as in Keras, and bound to them by `build(variables)` or by the first `apply`; from
     then on it is a complete `torch.optim.Optimizer` (`step`, `zero_grad`, `param_groups`, `state_dict`, torch's
-    schedulers).
+    schedulers). Before that, `step` and `zero_grad` warn that they have nothing to work on; torch's schedulers may be
+    made already.
 
     Args:
         learning_rate: a number, a schedule, or a callable without arguments or with the number of steps done.
@@ -97,17 +104,20 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
             cls._update_arity = _positional_count(cls.update_step)
 
     def __init__(self, *args, **kwargs):
+        if args:
+            _refuse_parameters(type(self).__name__, args[0])
         values, rest = fields.bind(type(self), self._fields, args, kwargs)
         decay = rest.pop("decay", None)
         fields.refuse_unknown(type(self).__name__, rest, self._fields)
         _check(values)
-        # torch wants parameters now; Keras gives them later. An empty group stands in until then.
+        # torch wants parameters now; Keras gives them later. The one group is there from the start, so that torch's
+        # schedulers can be made before the variables are known.
         torch.optim.Optimizer.__init__(self, [torch.empty(0)], {})
-        self.param_groups.clear()
         self.built = False
         self.decay = float(decay or 0.0)
         self._variables = []
         self._forget_variables()
+        self.param_groups[0]["params"] = self._trainable_variables
         self.name = values.pop("name") or scopes.unique_name(scopes.snake_case(type(self).__name__))
         with scopes.name_scope(self.name):
             self._iterations = host_scalar(0, torch.int32, "iteration")
@@ -130,40 +140,56 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
     # -- binding to variables -------------------------------------------------------------------------------------
 
     def build(self, variables):
-        """Binds the optimizer to model variables and makes its state. Subclasses call this first, then add theirs.
+        """Binds the optimizer to model variables and makes the state that `states` names.
+
+        A subclass may override it, call this first and add variables of its own kind. Built again, an optimizer with
+        state stays as it is, as in Keras; one without is bound to the new variables.
 
         Args:
             variables: list of Variables or of plain `torch.nn.Parameter`s.
         """
+        states = list(self.states())
+        if self.built and states:
+            return
         variables = list(variables)
-        self.param_groups.clear()
         self.state.clear()
         self._forget_variables()
         self._trainable_variables = variables
         self._trainable_variables_indices = {id(variable): i for i, variable in enumerate(variables)}
-        _add_param_group(self, {"params": list(variables), "lr": self._learning_rate})
+        group = self.param_groups.pop()  # the same dict goes back: a scheduler may have left its first rate in it
+        group["params"] = list(variables)
+        _add_param_group(self, group)
         if self.use_ema:
             self._model_variables_moving_average = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
             self._accumulated_gradients = [
                 self.add_variable_from_reference(variable, "gradient_accumulator") for variable in variables
             ]
+        self._make_states(states)
         self.built = True
 
     def _forget_variables(self):
-        self._trainable_variables = []
+        self._trainable_variables = Unbound(type(self).__name__)
         self._trainable_variables_indices = {}
         self._plan = None
         self._constrained = self._overwritten = ()
 
     def add_param_group(self, param_group):
-        """Raises `ValueError`: an optimizer is built once, with all its variables and one learning rate."""
-        if "_variables" in self.__dict__:  # else it is torch's constructor that calls
+        """Builds an unbuilt optimizer for `param_group["params"]`.
+
+        Raises `ValueError` for a second group and one with settings of its own: an optimizer is built once, with all
+        its variables and one learning rate.
+        """
+        if "_variables" not in self.__dict__:  # torch's constructor calls
+            _add_param_group(self, param_group)
+        elif not self.built and set(param_group) == {"params"}:
+            params = param_group["params"]
+            self.build([params] if isinstance(params, torch.Tensor) else params)
+        else:
             raise ValueError(
-                f"{type(self).__name__} is built once with all its variables. Make a new one for other variables, or "
-                "use a torch.optim optimizer for groups with settings of their own."
+                f"{type(self).__name__} is built once with all its variables and one learning rate. Make a new one for "
+                "other variables, or use a torch.optim optimizer for groups with settings of their own."
             )
-        _add_param_group(self, param_group)
 
     def _var_key(self, variable):
         return id(variable)
@@ -173,12 +199,12 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
 
     _index_dict = property(lambda self: self._trainable_variables_indices, doc="Keras 2's name.")
 
-    def _batches(self):
-        """The batches of all variables, made anew after the model moved to another device, dtype or memory layout."""
+    def _groups(self):
+        """The groups of all variables, made anew after the model moved to another device, dtype or memory layout."""
         plan = self._plan
-        if plan is None or any(batch.moved() for batch in plan):
+        if not plan or any(group.moved() for group in plan):  # no plan of an unbuilt optimizer is kept: it warns
             known = [v for v in self._trainable_variables if not getattr(v, "overwrite_with_gradient", False)]
-            self._plan = plan = batches.batches_of(known, self.state)
+            self._plan = plan = groups.groups_of(known, self.state)
             self._constrained = [v for v in self._trainable_variables if getattr(v, "constraint", None) is not None]
             self._overwritten = [v for v in self._trainable_variables if getattr(v, "overwrite_with_gradient", False)]
         return plan
@@ -202,11 +228,11 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
 
     # -- the formula ----------------------------------------------------------------------------------------------
 
-    def update_together(self, batch, grads, learning_rate):
-        """Updates the parameters of a batch. The hook of our own optimizers.
+    def update_together(self, group, grads, learning_rate):
+        """Updates the parameters of a group. The hook of our own optimizers.
 
         Args:
-            batch: `Batch` with `params`, `slots` and `fused`.
+            group: `Group` with `params`, `slots` and `fused`.
             grads: gradients, in their parameters' dtype, device and memory layout.
             learning_rate: Python float.
         """
@@ -217,15 +243,15 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
     def update_step(self, gradient, variable, learning_rate):
         """Updates one variable in place. The hook of users' optimizers; `super().update_step(...)` works too."""
         with torch.no_grad():
-            batch = batches.batches_of([variable], self.state)[0]
-            grads = [batches.like_parameter(gradient, variable)]
-            self.update_together(batch, grads, float(learning_rate))
+            group = groups.groups_of([variable], self.state)[0]
+            grads = [groups.like_parameter(gradient, variable)]
+            self.update_together(group, grads, float(learning_rate))
 
-    def _update_each(self, batch, grads, rate):
+    def _update_each(self, group, grads, rate):
         """Calls a user's `update_step` variable by variable."""
         rate = torch.tensor(rate) if self.decay else self.learning_rate
         arguments = () if self._update_arity == 2 else (rate,)
-        for variable, grad in zip(batch.params, grads):
+        for variable, grad in zip(group.params, grads):
             self.update_step(grad, variable, *arguments)
 
     # -- a step ---------------------------------------------------------------------------------------------------
@@ -247,38 +273,38 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
 
     def _step_from_params(self):
         pairs, missing = [], None
-        for batch in self._batches():
-            params = batch.params
+        for group in self._groups():
+            params = group.params
             grads = [g for p in params if (g := p.grad) is not None and p.requires_grad]
             if len(grads) < len(params):
                 missing = (missing or []) + [p for p in params if p.grad is None and p.requires_grad]
                 present = [i for i, p in enumerate(params) if p.grad is not None and p.requires_grad]
                 if not present:
                     continue
-                batch = batch.pick(present)
-            pairs.append((batch, grads))
+                group = group.pick(present)
+            pairs.append((group, grads))
         if missing:
             self._warn_missing(missing)
         direct = [(v, v.grad) for v in self._overwritten if v.grad is not None]
         if pairs or direct:
             with torch.no_grad():
-                self._advance([(batch, self._fitted(batch, grads)) for batch, grads in pairs], direct)
+                self._advance([(group, self._fitted(group, grads)) for group, grads in pairs], direct)
 
-    def _fitted(self, batch, grads):
-        """Gradients in the layout that the batch's kernels rely on; as they are in nearly every case."""
+    def _fitted(self, group, grads):
+        """Gradients in the layout that the group's kernels rely on; as they are in nearly every case."""
         for grad in grads:
             if grad.is_sparse:
                 break
         else:
-            if batch.lies_like(grads):
+            if group.lies_like(grads):
                 return grads
-        return [batches.like_parameter(grad, param) for grad, param in zip(grads, batch.params)]
+        return [groups.like_parameter(grad, param) for grad, param in zip(grads, group.params)]
 
     def _advance(self, pairs, direct=()):
         """The part of a step that all sources of gradients share.
 
         Args:
-            pairs: batches with their fitted gradients.
+            pairs: groups with their fitted gradients.
             direct: pairs of a variable that takes its gradient as its value, and that gradient.
         """
         rate = self._host_rate()
@@ -288,8 +314,8 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
         if self._has_extras():
             self._update_with_extras(pairs, update, rate)
         else:
-            for batch, grads in pairs:
-                update(batch, grads, rate)
+            for group, grads in pairs:
+                update(group, grads, rate)
         self._iterations.advance()
 
     def _warn_missing(self, variables):
@@ -329,6 +355,16 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
 
 
 Optimizer.__signature__ = fields.signature_of(Optimizer._fields, extra=Optimizer._extra_arguments)
+
+
+def _refuse_parameters(owner, value):
+    """Raises for parameters in the place of the learning rate, where torch's optimizers have them."""
+    if hasattr(value, "__iter__") and not hasattr(value, "dtype") and not isinstance(value, str):
+        raise ValueError(
+            f"{owner} takes no parameters first, as torch's optimizers do: make it with {owner}(learning_rate=...) and "
+            "call optimizer.build(model.trainable_variables), or let compile() and fit() do that; "
+            "torch.optim's own optimizers work in compile() too."
+        )
 
 
 def _positional_count(function):

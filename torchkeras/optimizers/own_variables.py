@@ -120,6 +120,23 @@ class OwnVariables:
                 column.append(None if stateless else self.add_variable_from_reference(variable, kind, start))
         return made[0] if isinstance(name, str) else made
 
+    def states(self):
+        """What the formula remembers of each variable; an optimizer says it here and nowhere else.
+
+        Yields dicts from an attribute to what the state is: a name such as `"momentum"`, or a pair of it and an
+        initializer. The variables of one dict lie side by side for each model variable, dicts follow each other: the
+        order in which Keras stores them.
+        """
+        return ()
+
+    def _make_states(self, states):
+        for columns in states:
+            kinds = [kind if isinstance(kind, tuple) else (kind, "zeros") for kind in columns.values()]
+            names, initializers_ = map(list, zip(*kinds))
+            made = self.add_optimizer_variables(self._trainable_variables, names, initializers_)
+            for attribute, variables in zip(columns, made, strict=True):
+                setattr(self, attribute, variables)
+
     # -- writing, for `update_step` of users ----------------------------------------------------------------------
 
     @torch.no_grad()

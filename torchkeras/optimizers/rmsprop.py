@@ -8,8 +8,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
-from torchkeras.optimizers.adam import epsilon_or_default
-from torchkeras.optimizers.optimizer import Optimizer
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("rmsprop",))
@@ -37,32 +36,29 @@ class RMSprop(Optimizer):
     learning_rate = field(0.001)
     rho = field(0.9)
     momentum = field(0.0)
-    epsilon = field(1e-7, convert=epsilon_or_default)
+    epsilon = epsilon_field()
     centered = field(False)
 
-    def build(self, variables):
-        """Binds to variables; each gets a "velocity" and, where asked for, a "momentum" and an "average_gradient"."""
-        if self.built:
-            return
-        super().build(variables)
-        variables = self._trainable_variables
-        self._velocities = self.add_optimizer_variables(variables, "velocity")
-        self._momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum > 0 else []
-        self._average_gradients = self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
+    def states(self):
+        yield {"_velocities": "velocity"}
+        if self.momentum > 0:
+            yield {"_momentums": "momentum"}
+        if self.centered:
+            yield {"_average_gradients": "average_gradient"}
 
-    def update_together(self, batch, grads, learning_rate):
-        velocities, momentums = batch.slots["velocity"], batch.slots.get("momentum")
+    def update_together(self, group, grads, learning_rate):
+        velocities, momentums = group.slots["velocity"], group.slots.get("momentum")
         torch._foreach_mul_(velocities, self.rho)
         torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - self.rho)
         roots = torch._foreach_add(velocities, self.epsilon)
         if self.centered:
-            averages = batch.slots["average_gradient"]
+            averages = group.slots["average_gradient"]
             torch._foreach_lerp_(averages, grads, 1.0 - self.rho)
             torch._foreach_addcmul_(roots, averages, averages, value=-1.0)
         torch._foreach_sqrt_(roots)
         if momentums is None:
-            torch._foreach_addcdiv_(batch.params, grads, roots, value=-learning_rate)
+            torch._foreach_addcdiv_(group.params, grads, roots, value=-learning_rate)
         else:
             torch._foreach_mul_(momentums, self.momentum)
             torch._foreach_addcdiv_(momentums, grads, roots, value=learning_rate)
-            torch._foreach_sub_(batch.params, momentums)
+            torch._foreach_sub_(group.params, momentums)

@@ -41,16 +41,14 @@ class SGD(Optimizer):
     momentum = field(0.0, convert=_share)
     nesterov = field(False)
 
-    def build(self, variables):
-        """Binds to variables; with momentum each gets a velocity, named "momentum" as in Keras."""
-        if self.built:
-            return
-        super().build(variables)
-        variables = self._trainable_variables
-        self.momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
+    momentums = ()  # the velocities, under Keras's name
 
-    def update_together(self, batch, grads, learning_rate):
-        params, velocities = batch.params, batch.slots.get("momentum")
+    def states(self):
+        if self.momentum:
+            yield {"momentums": "momentum"}
+
+    def update_together(self, group, grads, learning_rate):
+        params, velocities = group.params, group.slots.get("momentum")
         if velocities is None:
             torch._foreach_add_(params, grads, alpha=-learning_rate)
         elif self.nesterov:
@@ -58,21 +56,21 @@ class SGD(Optimizer):
             torch._foreach_add_(velocities, grads, alpha=-learning_rate)
             torch._foreach_add_(params, velocities, alpha=self.momentum)
             torch._foreach_add_(params, grads, alpha=-learning_rate)
-        elif batch.fused:
-            _fused_momentum(batch, grads, self.momentum, learning_rate)
+        elif group.fused:
+            _fused_momentum(group, grads, self.momentum, learning_rate)
         else:
             torch._foreach_mul_(velocities, self.momentum)
             torch._foreach_add_(velocities, grads, alpha=-learning_rate)
             torch._foreach_add_(params, velocities)
 
 
-def _fused_momentum(batch, grads, momentum, rate):
+def _fused_momentum(group, grads, momentum, rate):
     """Keras's formula by torch's fused kernel, which computes `v = momentum * v + (1 - dampening) * g; w -= lr * v`.
 
     A dampening of `1 + rate` puts the learning rate into the velocity, a learning rate of -1 adds the velocity as it
     is.
     """
-    params, grads, slots = batch.stored(grads)
+    params, grads, slots = group.stored(grads)
     torch._fused_sgd_(
         params,
         grads,

@@ -4,11 +4,35 @@ May import torch. Knows no formula. Our state tensors are Variables that keep th
 optimizer is built, so values are copied into them instead of replacing them as torch does.
 """
 
+import warnings
+
 import torch
 
 from torchkeras.errors import NotBuiltError
 
 _NOT_COPIED = ("_plan", "_trainable_variables_indices", "_constrained", "_overwritten", "step")
+
+
+class Unbound(list):
+    """The variables of an optimizer that is not built: none, and a warning to whoever goes through them.
+
+    Its `step` and `zero_grad`, gradient scalers and clipping would otherwise do nothing in silence.
+    """
+
+    def __init__(self, owner):
+        super().__init__()
+        self.owner = owner
+
+    def __reduce__(self):
+        return Unbound, (self.owner,)
+
+    def __iter__(self):
+        warnings.warn(
+            f"{self.owner} has no variables yet, so there is nothing to update: call "
+            "optimizer.build(model.trainable_variables) first. compile() and fit() do so by themselves.",
+            stacklevel=4,
+        )
+        return iter(())
 
 
 class TorchState:
@@ -40,7 +64,10 @@ class TorchState:
 
     def state_dict(self):
         """torch's form of the state: plain tensors per parameter, one group with the rate and the number of steps."""
-        packed = super().state_dict()
+        if self.built:
+            packed = super().state_dict()
+        else:
+            packed = {"state": {}, "param_groups": [{**group, "params": []} for group in self.param_groups]}
         plain = {
             key: {name: value.detach() for name, value in slots.items()}
             for key, slots in packed["state"].items()
@@ -98,6 +125,7 @@ class TorchState:
         self.__dict__.update(state)
         variables = self._trainable_variables
         self._forget_variables()
-        self._trainable_variables = variables
-        self._trainable_variables_indices = {id(variable): i for i, variable in enumerate(variables)}
+        if self.built:
+            self._trainable_variables = variables
+            self._trainable_variables_indices = {id(variable): i for i, variable in enumerate(variables)}
         super().__setstate__({})

@@ -1,9 +1,9 @@
-"""Batches: the variables of an optimizer in groups that one kernel call can update together.
+"""Groups: the variables of an optimizer in groups that one kernel call can update together.
 
 May import torch only. Knows no formula: it says which tensors belong together and in which memory layout.
 
 torch's fused kernels walk the memory of parameter, gradient and state side by side and never look at strides; on the
-CPU they also copy whatever is not contiguous. A batch therefore brings gradients into their parameters' layout and
+CPU they also copy whatever is not contiguous. A group therefore brings gradients into their parameters' layout and
 hands the kernels contiguous views of that memory (`stored`): a weight kept in torch's order costs nothing extra.
 """
 
@@ -12,14 +12,14 @@ import torch
 FUSED_DEVICES = ("cpu", "cuda")
 
 
-class Batch:
+class Group:
     """Variables of one device and dtype, with their state.
 
     Attributes:
         params: list of parameters.
         slots: dict from state name to a list of state tensors, one per parameter.
-        fused: whether torch's fused kernels can take this batch; else the `_foreach` operations serve.
-        memo: what an optimizer wants to keep per batch from step to step.
+        fused: whether torch's fused kernels can take this group; else the `_foreach` operations serve.
+        memo: what an optimizer wants to keep per group from step to step.
     """
 
     __slots__ = (
@@ -45,9 +45,9 @@ class Batch:
         self._stored = None
 
     def pick(self, positions):
-        """The batch of some of the variables."""
+        """The group of some of the variables."""
         slots = {name: [values[i] for i in positions] for name, values in self.slots.items()}
-        return Batch([self.params[i] for i in positions], slots, self.fused)
+        return Group([self.params[i] for i in positions], slots, self.fused)
 
     def moved(self):
         """Whether a parameter has other memory than before: it went to another device, dtype, layout or tensor."""
@@ -126,8 +126,8 @@ def like_parameter(grad, param):
     return grad.detach() if grad.requires_grad else grad
 
 
-def batches_of(params, state):
-    """Splits parameters into batches by device, dtype and density; moves state to where its parameter is now.
+def groups_of(params, state):
+    """Splits parameters into groups by device, dtype and density; moves state to where its parameter is now.
 
     Args:
         params: the parameters, each once.
@@ -140,7 +140,7 @@ def batches_of(params, state):
         fused = param.device.type in FUSED_DEVICES and param.is_floating_point() and is_dense(param)
         found.setdefault((param.device, param.dtype, fused, tuple(state[param])), []).append(param)
     return [
-        Batch(members, {name: [state[p][name] for p in members] for name in names}, fused)
+        Group(members, {name: [state[p][name] for p in members] for name in names}, fused)
         for (_, _, fused, names), members in found.items()
     ]
 
