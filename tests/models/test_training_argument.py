@@ -85,12 +85,29 @@ def test_passes_through_layers_without_the_argument(seen, spy):
     assert seen == [None, True, False]
 
 
-def test_default_of_a_call_stays_its_own(seen, spy):
+def test_default_of_a_call_reaches_the_layers_inside(seen, spy):
     layer, x = around(spy(), spy(), default=True), torch.ones(1)
     layer(x)
-    assert seen == [None, None]
+    assert seen == [True, True]
     layer(x, training=False)
     assert seen[2:] == [False, False]
+
+
+def test_default_ranks_below_an_outer_call_and_the_learning_phase(seen, spy):
+    layer, x = around(around(spy(), default=True)), torch.ones(1)
+    layer(x, training=False)
+    with scopes.override(learning_phase=False):
+        layer(x)
+    layer(x)
+    assert seen == [False, False, True]
+
+
+def test_training_given_by_position_reaches_the_layers_inside(seen, spy):
+    layer, x = around(spy(), default=True), torch.ones(1)
+    layer(x)
+    layer(x, False)
+    layer(x, None)
+    assert seen == [True, False, True]
 
 
 def test_explicit_value_does_not_leak_to_siblings(seen, spy):

@@ -18,6 +18,8 @@ class CallInfo:
     Attributes:
         names: positional parameter names without self.
         training, mask: whether `call` takes them by name.
+        training_place: position of `training` among `names`, or None.
+        training_default: the bool that `call` declares as its default, or None.
         any_keyword: whether it has `**kwargs`.
         masks: mask parameter for each tensor parameter (`{"query": "query_mask"}`; "mask" for the first).
     """
@@ -30,8 +32,10 @@ class CallInfo:
         accepted = {p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)}
         self.accepted = accepted
         self.any_keyword = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
-        self.any_positional = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
         self.training = "training" in accepted
+        self.training_place = self.names.index("training") if "training" in self.names else None
+        default = next((p.default for p in parameters if p.name == "training"), None)
+        self.training_default = default if isinstance(default, bool) else None
         self.mask = "mask" in accepted
         self.masks = {name: f"{name}_mask" for name in self.names if f"{name}_mask" in accepted}
         self.signature = inspect.Signature(parameters)

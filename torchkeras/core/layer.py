@@ -4,8 +4,9 @@ May import core. Knows no concrete layer, model or trainer.
 
 Torch enters through `forward` (so hooks, export and compile work), Keras through `__call__`, which is
 `nn.Module.__call__`; both end in `call`. A built layer called on one tensor takes `_call_tensor`: no binding, no
-flattening, no scopes. Everything else (first call, symbolic tensors, several or nested arguments, numpy) takes
-`_call_any`. Attributes, building, inputs, weights and config are mixins in the `layer_*` files.
+flattening, no scopes. A built layer called on several tensors that can stay as they are takes `_call_built`; everything
+else (first call, symbolic tensors, nested arguments, numpy, masks) takes `_call_any`, which gets there by way of
+conversion and, if need be, building. Both meet in `_call_with`. Attributes, building, inputs, weights and config are mixins in the `layer_*` files.
 """
 
 import functools
@@ -15,7 +16,7 @@ import types
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, fields, input_spec, registry, remat, scopes, wiring
+from torchkeras.core import calls, dtype_policy, failures, fields, input_spec, registry, remat, scopes, wiring
 from torchkeras.core.layer_attributes import LayerAttributes
 from torchkeras.core.layer_build import LayerBuild, wrapped_build
 from torchkeras.core.layer_config import LayerConfig
@@ -108,7 +109,10 @@ class Layer(
             _in_first_call=False,
             _scope_open=False,
             _trainable=True,
-            _collector=None,
+            _adds_losses=False,
+            _added=[],
+            _loss_layers=(),
+            _loss_layers_at=None,
             _remat=state.remat[-1] if state.remat else None,
             _loss_functions=[],
             _seed_generators=[],
@@ -143,7 +147,7 @@ class Layer(
         declared = rest.pop("batch_input_shape", None)
         d["_declared_input"] = None if declared is None else Shape(declared)
         if own.get("activity_regularizer") is not None:
-            d["_activity_regularizer"] = registry.resolve("regularizer", own["activity_regularizer"])
+            self.activity_regularizer = own["activity_regularizer"]
         d["_initial_weights"] = own.get("weights")
         fields.refuse_unknown(f"{type(self).__name__} (layer {d['_name']!r})", rest, list(self._fields))
         trainable = own.get("trainable", True)
@@ -161,15 +165,21 @@ class Layer(
     _makes_mask = False
 
     def forward(self, *args, **kwargs):
-        if self.__dict__.get("_ready"):
-            if len(args) == 1 and type(args[0]) is torch.Tensor:
-                if not kwargs:
-                    return self._call_tensor(args[0], None)
-                if len(kwargs) == 1 and "training" in kwargs:
-                    return self._call_tensor(args[0], kwargs["training"])
-            if self._fit_as_they_are(args, kwargs):
-                return self._call_built(self._call_info, args, kwargs, kwargs.get("training"), masks=False)
-        return self._call_any(args, kwargs)
+        try:
+            if self.__dict__.get("_ready"):
+                # One tensor, perhaps with `training`: nearly every call. No signature need be consulted.
+                if len(args) == 1 and type(args[0]) is torch.Tensor:
+                    if not kwargs:
+                        return self._call_tensor(args[0], None)
+                    if len(kwargs) == 1 and "training" in kwargs:
+                        return self._call_tensor(args[0], kwargs["training"])
+                # Several tensors that need neither conversion nor masks: attention, merging, cells.
+                if self._fit_as_they_are(args, kwargs):
+                    return self._call_built(self._call_info, args, kwargs, kwargs.get("training"), masks=False)
+            return self._call_any(args, kwargs)
+        except Exception as error:
+            failures.note(error, self, args, kwargs)
+            raise
 
     def _call_tensor(self, x, training):
         d = self.__dict__
@@ -180,59 +190,68 @@ class Layer(
         spec = self.input_spec
         if spec is not None and (type(spec) is not input_spec.InputSpec or not spec.accepts(x)):
             input_spec.check(spec, x, d["_name"])
-        if mask is None and not (info.training or d["_modules"] or policy.mixed or d["_remat"]):
+        if mask is None and not (info.training or d["_modules"] or policy.mixed or d["_remat"] or d["_adds_losses"]):
             outputs = self.call(x)  # nothing inside asks for anything
         else:
-            outputs = self._call_with_context(x, training, mask)
+            kwargs = {"mask": mask} if mask is not None and info.mask else {}
+            outputs = self._call_with(info, (x,), kwargs, training)
         if mask is not None or self._makes_mask:
             self._pass_mask(x, outputs, mask)
-        if d["_activity_regularizer"] is not None:
-            self._penalize_activity(outputs)
         return outputs
 
-    def _call_with_context(self, x, training, mask):
-        d, info = self.__dict__, self._call_info
+    def _call_with(self, info, args, kwargs, training):
+        """`call` with the training value that holds here, in a scope if anything inside must see it."""
+        d = self.__dict__
         if training is None:
             training = state.training
-        kwargs = {}
         if info.training:
-            resolved = self._resolve_training(training)
-            if resolved is not None:
-                kwargs["training"] = resolved
-        if mask is not None and info.mask:
-            kwargs["mask"] = mask
-        if d["_modules"] or d["_dtype_policy"].mixed or d["_remat"]:
-            return self._call_in_scope(training, (x,), kwargs)
-        return self.call(x, **kwargs)
+            place = info.training_place
+            if place is not None and place < len(args) <= len(info.names):  # given by position
+                kwargs.update(zip(info.names[place:], args[place:]))
+                args = args[:place]
+                training = training if kwargs["training"] is None else kwargs["training"]
+            training = self._training_for(info, kwargs, training)
+        if d["_modules"] or d["_dtype_policy"].mixed or d["_remat"] or d["_adds_losses"]:
+            return self._call_in_scope(training, args, kwargs)
+        return self.call(*args, **kwargs)
 
-    def _resolve_training(self, training):
-        """Argument or outer call (already in `training`), Keras 2's learning phase, the module's own flag, else
-        None."""
-        if training is not None:
-            return training
-        if self.training:
-            return True
-        return state.learning_phase
+    def _training_for(self, info, kwargs, training):
+        """Settles `training` of a `call` that takes it, and what sublayers are to see.
+
+        The order is Keras's: argument, outer call (both already in `training`), Keras 2's learning phase; then the
+        module's own flag, for torch programs; then the default that `call` declares, which stays to Python.
+        """
+        if training is None:
+            training = True if self.training else state.learning_phase
+        if training is None:
+            kwargs.pop("training", None)
+            return info.training_default
+        kwargs["training"] = training
+        return training
 
     def _call_in_scope(self, training, args, kwargs):
-        """Calls with what sublayers must see: the training value, the loss collector, cast weights, torch's train
-        flag."""
+        """Calls with what sublayers must see: the training value, cast weights, torch's train flag.
+
+        The outermost call forgets the losses that earlier calls added here and below.
+        """
         d = self.__dict__
-        before = state.training, state.losses, state.casting
+        before = state.training, state.inside, state.casting
+        if not before[1] and state.losses is None:
+            self._forget_losses()
+        state.inside = True
         if training is not None:
             state.training = training
-        if state.losses is None:
-            state.losses = []
-        if state.probe is None:
-            d["_collector"] = state.losses
         if d["_dtype_policy"].mixed:
             state.casting = self
-        foreign = self._set_foreign_mode(training) if training is not None else ()
+        foreign = self._set_foreign_mode(training) if training is not None and d["_modules"] else ()
         try:
             call = self.call if d["_remat"] is None else remat.call_of(self, d["_remat"], args)
-            return call(*args, **kwargs)
+            outputs = call(*args, **kwargs)
+            if d["_activity_regularizer"] is not None:
+                self._penalize_activity(outputs)
+            return outputs
         finally:
-            state.training, state.losses, state.casting = before
+            state.training, state.inside, state.casting = before
             for module in foreign:
                 module.training = not training
 
@@ -247,7 +266,8 @@ class Layer(
         return changed
 
     def _take_in(self, module):
-        """A plain torch module becomes a child: a fresh one says that it trains, a fresh layer that it does not."""
+        """A module becomes a child. A fresh torch module says that it trains, a fresh layer that it does not."""
+        self._children_changed()
         if not isinstance(module, LayerState) and module.training != self.training:
             module.train(self.training)
 
@@ -290,30 +310,15 @@ class Layer(
             raise TypeError(f"{type(self).__name__}.call() of layer {self.name!r}: {error}.") from None
 
     def _call_built(self, info, args, kwargs, training, masks=True):
-        d = self.__dict__
-        if training is None:
-            training = state.training
-        if not info.training:
-            if "training" in kwargs and not info.any_keyword:
-                kwargs.pop("training")
-        elif kwargs.get("training") is None and "training" not in info.names[: len(args)]:
-            resolved = self._resolve_training(training)
-            if resolved is not None:
-                kwargs["training"] = resolved
-            else:
-                kwargs.pop("training", None)
+        if not info.training and not info.any_keyword:
+            kwargs.pop("training", None)  # sublayers see it; this `call` does not take it
         mask = self._fill_masks(info, args, kwargs) if masks else None
         first = args[0] if args else kwargs.get(info.names[0]) if info.names else None
         if self.input_spec is not None:
-            input_spec.check(self.input_spec, first, d["_name"])
-        if d["_modules"] or d["_dtype_policy"].mixed or d["_remat"]:
-            outputs = self._call_in_scope(training, args, kwargs)
-        else:
-            outputs = self.call(*args, **kwargs)
+            input_spec.check(self.input_spec, first, self.__dict__["_name"])
+        outputs = self._call_with(info, args, kwargs, training)
         if self._makes_mask or any_mask(mask):
             self._pass_mask(first, outputs, mask)
-        if d["_activity_regularizer"] is not None:
-            self._penalize_activity(outputs)
         return outputs
 
     # -- Keras 2's views of the last call -----------------------------------------------------------------------------

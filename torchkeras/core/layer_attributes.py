@@ -104,6 +104,8 @@ class LayerAttributes:
     @activity_regularizer.setter
     def activity_regularizer(self, value):
         self.__dict__["_activity_regularizer"] = registry.resolve("regularizer", value)
+        if value is not None:
+            self._note_loss_source()
 
     # -- dtypes -------------------------------------------------------------------------------------------------------
 
@@ -140,7 +142,7 @@ class LayerAttributes:
     def __getstate__(self):
         """For copies and pickles: the graph around a layer is not part of it."""
         contents = dict(self.__dict__)
-        contents.update(_inbound_nodes=[], _outbound_nodes=[], _collector=None)
+        contents.update(_inbound_nodes=[], _outbound_nodes=[], _added=[], _loss_layers=(), _loss_layers_at=None)
         return contents
 
 

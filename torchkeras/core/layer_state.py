@@ -12,6 +12,8 @@ from torchkeras.core.scopes import process, state
 from torchkeras.core.shape_probe import pause
 from torchkeras.core.variable import Variable
 
+_is_exporting = getattr(torch.compiler, "is_exporting", lambda: False)  # torch 2.6 does not say
+
 
 class LayerState:
     """Weights, `trainable`, losses and metrics of a layer."""
@@ -225,29 +227,64 @@ class LayerState:
         """Adds a scalar (or a list of them) to what training minimizes; a function without arguments is evaluated
         lazily.
 
-        Inside `call` it counts for that call; a function counts always.
+        Inside `call` it counts until the layer, or one that holds it, is called again; a function counts always.
         """
-        for each in tree.flatten(loss) if state.probe is None else ():
+        if not self.__dict__["_adds_losses"]:
+            self._note_loss_source()
+        if state.probe is not None or _is_exporting():  # a program without data has no losses to keep
+            return
+        for each in tree.flatten(loss):
             if each is None:
                 continue
             if callable(each) and not isinstance(each, torch.Tensor):
                 self.__dict__["_loss_functions"].append(each)
-                continue
-            if state.losses is None:
-                self.__dict__["_collector"] = [(self, each)]
-            else:
-                self.__dict__["_collector"] = state.losses
+            elif state.losses is not None:
                 state.losses.append((self, each))
+            else:
+                self.__dict__["_added"].append(each)
+
+    def _note_loss_source(self):
+        """From now on calls of this layer, and of those that hold it, look after its losses."""
+        self.__dict__["_adds_losses"] = True
+        process.loss_source_changes += 1
+
+    def _children_changed(self):
+        """A layer joins or leaves: whoever holds this one looks for loss sources anew."""
+        process.loss_source_changes += 1
+
+    def _loss_sources(self):
+        """The layers here and below that add losses, found once for as long as no layer joins or leaves any model."""
+        d = self.__dict__
+        if d["_loss_layers_at"] != process.loss_source_changes:
+            d["_loss_layers"] = [layer for layer in self._flatten_layers() if layer.__dict__["_adds_losses"]]
+            d["_loss_layers_at"] = process.loss_source_changes
+        return d["_loss_layers"]
+
+    def _forget_losses(self):
+        """Drops what earlier calls added here and below."""
+        if torch.compiler.is_compiling():  # the list kept by `_loss_sources` would be a guard on every other model
+            if self.__dict__["_adds_losses"]:
+                self.__dict__["_added"] = []
+            for child in self._layers:
+                child._forget_losses()
+            return
+        for layer in self._loss_sources():
+            layer.__dict__["_added"] = []
 
     @property
     def losses(self):
         """Scalars added in the last call here and below, then the regularization of every trainable weight."""
-        below = self._flatten_layers()
-        members = {id(layer) for layer in below}
-        found = [value for layer, value in self.__dict__["_collector"] or () if id(layer) in members]
-        for layer in below:
-            found.extend(function() for function in layer.__dict__["_loss_functions"])
-        return found + self._regularization_losses()
+        return self._added_losses() + self._regularization_losses()
+
+    def _added_losses(self):
+        """Scalars that the last call added here and below, and those of functions."""
+        sources = self._loss_sources()
+        if state.losses is None:
+            found = [value for layer in sources for value in layer.__dict__["_added"]]
+        else:  # somebody else collects them meanwhile
+            members = set(map(id, sources))
+            found = [value for layer, value in state.losses if id(layer) in members]
+        return found + [function() for layer in sources for function in layer.__dict__["_loss_functions"]]
 
     def _regularization_losses(self):
         weights = [v for v in self.trainable_weights if getattr(v, "regularizer", None) is not None]

@@ -71,18 +71,13 @@ def remat(f):
 
 def _contexts():
     """The contexts of the first and of the second run."""
-    drawn, losses = [], state.losses
+    drawn = []
     seen = {name: getattr(state, name) for name in ("training", "learning_phase", "casting")}
 
     @contextlib.contextmanager
     def again():
-        count = 0 if losses is None else len(losses)
-        with scopes.override(**seen, losses=losses, drawn=None, redrawn=iter(drawn)), StatelessScope():
-            try:  # torch ends the second run by an exception, as soon as it has what it needs
-                yield
-            finally:
-                if losses is not None:
-                    del losses[count:]
+        with scopes.override(**seen, inside=True, drawn=None, redrawn=iter(drawn)), StatelessScope():
+            yield  # the scope takes the losses that are added a second time
 
     return scopes.override(drawn=drawn), again()
 

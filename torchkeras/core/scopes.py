@@ -19,7 +19,8 @@ class _ThreadState(threading.local):
     learning_phase = None  # Keras 2's global default, ranks below an outer call's value
     probe = None  # the running shape probe (core/shape_probe.py)
     casting = None  # the mixed-precision layer whose weights are read cast
-    losses = None  # collector of the outermost call: list of (layer, value)
+    inside = False  # whether a layer's call is running: the next one is not the outermost
+    losses = None  # list that takes (layer, value) of every added loss in the layers' place
     names = ()  # open name scopes, outermost first
     scope_caller = None  # the object that opened the innermost one, where it said so
     policy = None  # dtype policy set for a block
@@ -66,6 +67,7 @@ class _Process:
 
     wiring = False  # plain torch modules take symbolic tensors (core/wiring.py)
     runs_while_wiring = 0  # model runs since something was wired
+    loss_source_changes = 0  # times that a layer began to add losses, joined or left another: what was found stays valid
     trainable_changes = 0  # assignments to `trainable` anywhere: while it stands still, no flag need be compared
 
 

@@ -111,8 +111,7 @@ class StatelessScope:
     def __enter__(self):
         self._before = state.stateless, state.losses
         state.stateless = self
-        if self.collect_losses:
-            state.losses = self._gathered
+        state.losses = self._gathered if self.collect_losses else []
         self._mode = _Replace(self)
         self._mode.__enter__()
         return self

@@ -59,6 +59,7 @@ class Functional(Model):
             d["_modules"][free_key(d["_modules"], layer.name)] = layer
         d["_watched"], d["_plan"] = [], graph
         self._register_constants(graph.constants.values())
+        self._children_changed()
         self._learn_inputs()
         d["built"] = d["_ready"] = True
 
@@ -72,6 +73,7 @@ class Functional(Model):
             if id(layer) not in known:
                 d["_modules"][free_key(d["_modules"], layer.name)] = layer
         self._register_constants(plan.constants.values())
+        self._children_changed()
         d["_watched"], d["_plan"] = watched, plan
 
     def add_loss(self, loss):
@@ -272,18 +274,21 @@ class Functional(Model):
         return value
 
     def _adjust_rank(self, index, value, shape):
-        """Keras's one tolerance: a last axis of size 1 may be missing or too many."""
+        """Keras's one tolerance: a last axis of size 1 may be missing or too many, if all sizes then are as declared.
+
+        (Of one sample without its batch axis, `(8, 8, 1)`, the tolerance would make a batch of 8.)
+        """
         found = tuple(value.shape)
         if len(found) == len(shape) + 1 and found[-1] == 1:
             value = value[..., 0] if isinstance(value, KerasTensor) else value.squeeze(-1)
         elif len(found) == len(shape) - 1 and shape[-1] == 1:
             value = value[..., None] if isinstance(value, KerasTensor) else value.unsqueeze(-1)
         adjusted = tuple(value.shape)
-        fits = len(adjusted) == len(shape) and (
-            not self._checks_sizes
+        any_size_fits = len(found) == len(shape) and not self._checks_sizes
+        if len(adjusted) != len(shape) or not (
+            any_size_fits
             or all(a is None or b is None or a == b for a, b in zip(shape[1:], adjusted[1:], strict=True))
-        )
-        if not fits:
+        ):
             self._refuse_shape(index, found, shape)
         return value
 

@@ -91,6 +91,7 @@ class Sequential(Model):
         self._forget_graph()
 
     def _forget_graph(self):
+        self._children_changed()
         self.__dict__.update(_inner=None, built=False, _ready=False)
 
     def _build_if_shape_known(self):

@@ -100,14 +100,12 @@ class Steps:
         d = self.__dict__
         if d["_loss_sources_at"] != process.trainable_changes:
             self._find_loss_sources()
-        found = [value for _, value in d["_collector"] or ()]
-        found.extend(function() for function in d["_always_added"])
+        found = self._added_losses()
         found.extend(variable.regularizer(variable) for variable in d["_regularized"])
         return found
 
     def _find_loss_sources(self):
         d = self.__dict__
-        d["_always_added"] = [fn for layer in self._flatten_layers() for fn in layer.__dict__["_loss_functions"]]
         d["_regularized"] = [v for v in self.trainable_variables if getattr(v, "regularizer", None) is not None]
         d["_loss_sources_at"] = process.trainable_changes
 
@@ -134,7 +132,7 @@ class Steps:
     def _train_function(self):
         """`batch -> logs or None`: None says that the metrics hold everything and nobody need read them now."""
         if self._overrides("train_step"):
-            return lambda batch: self.train_step(pack_x_y_sample_weight(*batch))
+            return lambda batch: self._custom_step(self.train_step, batch)
         if self._overrides("compute_metrics"):
             return lambda batch: Steps.train_step(self, batch)
 
@@ -147,9 +145,14 @@ class Steps:
 
         return step
 
+    def _custom_step(self, step, batch):
+        """A step of the user's: it may call parts of the model only, so what earlier steps added is dropped first."""
+        self._forget_losses()
+        return step(pack_x_y_sample_weight(*batch))
+
     def _test_function(self):
         if self._overrides("test_step"):
-            return lambda batch: self.test_step(pack_x_y_sample_weight(*batch))
+            return lambda batch: self._custom_step(self.test_step, batch)
         if self._overrides("compute_metrics"):
             return lambda batch: Steps.test_step(self, batch)
 
