@@ -4,9 +4,10 @@ May import core. Knows no concrete layer, model or trainer.
 
 Torch enters through `forward` (so hooks, export and compile work), Keras through `__call__`, which is
 `nn.Module.__call__`; both end in `call`. A built layer called on one tensor takes `_call_tensor`: no binding, no
-flattening, no scopes. A built layer called on several tensors that can stay as they are takes `_call_built`; everything
-else (first call, symbolic tensors, nested arguments, numpy, masks) takes `_call_any`, which gets there by way of
-conversion and, if need be, building. Both meet in `_call_with`. Attributes, building, inputs, weights and config are mixins in the `layer_*` files.
+flattening, no scopes. A built layer called on several tensors that can stay as they are takes `_call_built`;
+everything else (first call, symbolic tensors, nested arguments, numpy, masks) takes `_call_any`, which gets there by
+way of conversion and, if need be, building. Both meet in `_call_with`. Attributes, building, inputs, weights and config
+are mixins in the `layer_*` files.
 """
 
 import functools
@@ -16,7 +17,7 @@ import types
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, failures, fields, input_spec, registry, remat, scopes, wiring
+from torchkeras.core import calls, dtype_policy, failures, fields, input_spec, remat, scopes, wiring
 from torchkeras.core.layer_attributes import LayerAttributes
 from torchkeras.core.layer_build import LayerBuild, wrapped_build
 from torchkeras.core.layer_config import LayerConfig
