@@ -11,7 +11,6 @@ are mixins in the `layer_*` files.
 """
 
 import functools
-import inspect
 import types
 
 import numpy as np
@@ -27,8 +26,9 @@ from torchkeras.core.masks import any_mask
 from torchkeras.core.scopes import state
 from torchkeras.core.symbolic import Operation, Shape, any_symbolic
 
-_POSITIONED_KEYS = ("activity_regularizer", "name", "dtype")  # base arguments that some classes take by position
-_BASE_KEYS = ("name", "trainable", "dtype", "autocast", "activity_regularizer", "weights")
+
+def _base_arguments(*, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
+    """What `Layer` itself takes; each subclass shows its fields."""
 
 
 def _with_code_of_its_own(function):
@@ -53,7 +53,15 @@ def _in_shapes(compute_output_shape):
 
 
 class Layer(
-    LayerAttributes, LayerBuild, LayerInputs, LayerConfig, fields.Configured, LayerState, Operation, torch.nn.Module
+    LayerAttributes,
+    LayerBuild,
+    LayerInputs,
+    LayerConfig,
+    fields.Configured,
+    LayerState,
+    Operation,
+    torch.nn.Module,
+    extra="kwargs",
 ):
     """The base of all layers.
 
@@ -78,7 +86,6 @@ class Layer(
         torch.Size([2, 3])
     """
 
-    _extra_arguments = "kwargs"
     input_spec = None
 
     def __new__(cls, *args, **kwargs):
@@ -98,6 +105,7 @@ class Layer(
             cls.forward = _with_code_of_its_own(cls.forward)
         cls._makes_mask = cls.compute_mask is not Layer.compute_mask
 
+    @fields.shown_as(_base_arguments)
     def __init__(self, *args, **kwargs):
         torch.nn.Module.__init__(self)
         d = self.__dict__
@@ -125,10 +133,8 @@ class Layer(
             _initial_weights=None,
             _activity_regularizer=None,
         )
-        own = {key: kwargs.pop(key) for key in _BASE_KEYS if key in kwargs and key not in self._fields}
-        values, rest = fields.bind(type(self), self._fields, args, kwargs)
-        own.update({key: values.pop(key) for key in _POSITIONED_KEYS if key in values})
-        self._configure_base(own, rest)
+        values, rest = fields.bind(type(self), args, kwargs)
+        self._configure_base(rest)
         for name, value in values.items():
             setattr(self, name, value)
         self._configure()
@@ -136,22 +142,24 @@ class Layer(
     def _configure(self):
         """Hook for classes with fields: what follows from the fields (sublayers, specs)."""
 
-    def _configure_base(self, own, rest):
+    def _configure_base(self, rest):
+        """Takes what every layer can be given; refuses what is left."""
         d = self.__dict__
-        name = own.get("name")
+        name = rest.pop("name", None)
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(f"A layer's name must be a string without '/', got {name!r}.")
         d["_name"] = name or scopes.unique_name(scopes.snake_case(type(self).__name__))
         d["_path"] = d["_name"]
-        d["_dtype_policy"] = dtype_policy.get(own.get("dtype"))
-        d["autocast"] = bool(own.get("autocast", True))
+        d["_dtype_policy"] = dtype_policy.get(rest.pop("dtype", None))
+        d["autocast"] = bool(rest.pop("autocast", True))
         declared = rest.pop("batch_input_shape", None)
         d["_declared_input"] = None if declared is None else Shape(declared)
-        if own.get("activity_regularizer") is not None:
-            self.activity_regularizer = own["activity_regularizer"]
-        d["_initial_weights"] = own.get("weights")
+        penalty = rest.pop("activity_regularizer", None)
+        if penalty is not None:
+            self.activity_regularizer = penalty
+        d["_initial_weights"] = rest.pop("weights", None)
+        trainable = rest.pop("trainable", True)
         fields.refuse_unknown(f"{type(self).__name__} (layer {d['_name']!r})", rest, list(self._fields))
-        trainable = own.get("trainable", True)
         if not isinstance(trainable, (bool, np.bool_)):
             raise fields.UnknownArgumentError(f"`trainable` must be a boolean, got {trainable!r}.")
         d["_trainable"] = bool(trainable)
@@ -347,10 +355,3 @@ class Layer(
 
 
 Layer._base_init = Layer.__init__
-
-
-def _base_arguments(*, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
-    """The arguments of the class itself; each subclass shows those of its fields."""
-
-
-Layer.__signature__ = inspect.signature(_base_arguments)

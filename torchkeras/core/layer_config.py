@@ -48,7 +48,7 @@ class LayerConfig:
         """
         base = {"trainable": self.trainable, "dtype": serialization.serialize_keras_object(self.dtype_policy)}
         if self._fields:
-            config = {"name": self.name, **base, **fields.saved(self, self._fields)}
+            config = {"name": self.name, **base, **fields.saved(self)}
         elif type(self).get_config is LayerConfig.get_config and type(self).__init__ is not type(self)._base_init:
             config = self._automatic_config()
         else:
@@ -81,9 +81,9 @@ class LayerConfig:
         return values
 
     @classmethod
-    def from_config(cls, config):
-        """A layer from what `get_config` gave (Keras 2's spellings too)."""
-        config = dict(config)
+    def from_config(cls, config, custom_objects=None):
+        """A layer from what `get_config` gave (Keras 2's spellings too); `custom_objects` names your own classes."""
+        config = dict(fields.loaded(cls, config, custom_objects))
         if isinstance(config.get("dtype"), dict):
             config["dtype"] = dtype_policy.get(config["dtype"])
         parameters = inspect.signature(cls).parameters

@@ -12,7 +12,7 @@ import operator
 import torch
 
 from torchkeras import random
-from torchkeras.core.fields import field, one_of, signature_of
+from torchkeras.core.fields import field, one_of
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.initializers.initializer import Initializer
@@ -161,61 +161,50 @@ class VarianceScaling(RandomInitializer):
         return random.uniform(shape, -limit, limit, dtype, self.seed)
 
 
-class _Scaled(VarianceScaling):
+class _Scaled(VarianceScaling, without=["scale", "mode", "distribution"]):
     """Base of the six named settings of VarianceScaling, which take and save only a seed and the axes."""
-
-    seed = field(None, convert=_seed)
-    input_axes = field(None)
-    output_axes = field(None)
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if cls.__dict__.get("_preset") is not None:
-            cls._fields = {name: f for name, f in cls._fields.items() if name in ("seed", "input_axes", "output_axes")}
-            cls.__signature__ = signature_of(cls._fields, extra=None)
-            cls.scale, cls.mode, cls.distribution = cls._preset
 
 
 @published("initializer", "keras.initializers", aliases=("glorot_uniform", "xavier_uniform"))
 class GlorotUniform(_Scaled):
     """Uniform within `sqrt(6 / (fan_in + fan_out))`."""
 
-    _preset = (1.0, "fan_avg", "uniform")
+    scale, mode, distribution = 1.0, "fan_avg", "uniform"
 
 
 @published("initializer", "keras.initializers", aliases=("glorot_normal", "xavier_normal"))
 class GlorotNormal(_Scaled):
     """Truncated normal with standard deviation `sqrt(2 / (fan_in + fan_out))`."""
 
-    _preset = (1.0, "fan_avg", "truncated_normal")
+    scale, mode, distribution = 1.0, "fan_avg", "truncated_normal"
 
 
 @published("initializer", "keras.initializers", aliases=("lecun_normal",))
 class LecunNormal(_Scaled):
     """Truncated normal with standard deviation `sqrt(1 / fan_in)`."""
 
-    _preset = (1.0, "fan_in", "truncated_normal")
+    scale, mode, distribution = 1.0, "fan_in", "truncated_normal"
 
 
 @published("initializer", "keras.initializers", aliases=("lecun_uniform",))
 class LecunUniform(_Scaled):
     """Uniform within `sqrt(3 / fan_in)`."""
 
-    _preset = (1.0, "fan_in", "uniform")
+    scale, mode, distribution = 1.0, "fan_in", "uniform"
 
 
 @published("initializer", "keras.initializers", aliases=("he_normal",))
 class HeNormal(_Scaled):
     """Truncated normal with standard deviation `sqrt(2 / fan_in)`."""
 
-    _preset = (2.0, "fan_in", "truncated_normal")
+    scale, mode, distribution = 2.0, "fan_in", "truncated_normal"
 
 
 @published("initializer", "keras.initializers", aliases=("he_uniform",))
 class HeUniform(_Scaled):
     """Uniform within `sqrt(6 / fan_in)`."""
 
-    _preset = (2.0, "fan_in", "uniform")
+    scale, mode, distribution = 2.0, "fan_in", "uniform"
 
 
 @published("initializer", "keras.initializers", aliases=("orthogonal", "OrthogonalInitializer"))

@@ -1,8 +1,9 @@
 """Keras 2's and Keras 1's spellings of layer arguments, as tables.
 
-May import core. Registers rules with the fields; no layer knows of them.
+May import core and layers. Adds rules to the layers' fields; no layer knows of them.
 """
 
+from torchkeras import layers
 from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.fields import add_rule
 
@@ -134,12 +135,12 @@ def _is_dtype(name):
     return True
 
 
-add_rule("Layer", _declared_input)
-add_rule("Input", _name_third)
+add_rule(layers.Layer, _declared_input)
+add_rule(layers.Input, _name_third)
 for _owner, _names in IGNORED.items():
-    add_rule(_owner, _ignore(_names))
+    add_rule(getattr(layers, _owner), _ignore(_names))
 for _owner, _advice in REFUSED.items():
-    add_rule(_owner, _refuse(_owner, _advice))
+    add_rule(getattr(layers, _owner), _refuse(_owner, _advice))
 for _owner, _names in RENAMED.items():
-    add_rule(_owner, _rename(_owner, _names))
-add_rule("Conv2D", _window_from_rows_and_columns)
+    add_rule(getattr(layers, _owner), _rename(_owner, _names))
+add_rule(layers.Conv2D, _window_from_rows_and_columns)

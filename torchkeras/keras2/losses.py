@@ -70,4 +70,4 @@ for _name, _function in SHORT.items():
 for _name, _function in RENAMED.items():
     setattr(losses, _name, _function)
     registry.register(_function, "loss", "keras.losses", name=_name)
-add_rule("Loss", _loss_arguments)
+add_rule(losses.Loss, _loss_arguments)

@@ -35,4 +35,4 @@ def _metric_arguments(fields, args, kwargs):
     return args
 
 
-add_rule("Metric", _metric_arguments)
+add_rule(metrics.Metric, _metric_arguments)

@@ -1,8 +1,9 @@
 """Keras 2's spellings of optimizer arguments.
 
-May import core. Registers rules with the fields; no optimizer knows of them.
+May import core and optimizers. Adds rules to their fields; no optimizer knows of them.
 """
 
+from torchkeras import optimizers
 from torchkeras.core.fields import REQUIRED, add_rule
 
 # Written by tf.keras 2 into configs, or accepted by its constructors, and without meaning here.
@@ -31,5 +32,5 @@ def _name_first(fields, args, kwargs):
     return args
 
 
-add_rule("Optimizer", _renamed)
-add_rule("Optimizer", _name_first)
+add_rule(optimizers.Optimizer, _renamed)
+add_rule(optimizers.Optimizer, _name_first)

@@ -1,8 +1,9 @@
 """Keras 2's spellings of regularizer arguments: `l1(l=...)`, `l2(l=...)`.
 
-May import core. Registers rules with the fields; no regularizer knows of them.
+May import core and regularizers. Adds rules to their fields; no regularizer knows of them.
 """
 
+from torchkeras import regularizers
 from torchkeras.core.fields import add_rule
 
 
@@ -15,5 +16,5 @@ def _renamed(new):
     return rule
 
 
-add_rule("L1", _renamed("l1"))
-add_rule("L2", _renamed("l2"))
+add_rule(regularizers.L1, _renamed("l1"))
+add_rule(regularizers.L2, _renamed("l2"))

@@ -6,8 +6,8 @@ one word each.
 """
 
 from torchkeras import activations, constraints, initializers, regularizers
-from torchkeras.core.fields import field
-from torchkeras.core.serialization import serialize_keras_object
+from torchkeras.core.fields import REQUIRED, field
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.windows import standardize_data_format
 
 
@@ -21,35 +21,50 @@ def initializer(default):
     return field(default, convert=initializers.get, save=serialize_keras_object)
 
 
-def regularizer():
+def regularizer(**options):
     """A slot for a weight penalty, empty by default."""
-    return field(None, convert=regularizers.get, save=serialize_keras_object)
+    return field(None, convert=regularizers.get, save=serialize_keras_object, optional=True, **options)
 
 
-def activity_regularizer(always=False):
+def constraint():
+    """A slot for a weight constraint, empty by default."""
+    return field(None, convert=constraints.get, save=serialize_keras_object, optional=True)
+
+
+def nested(kind, what, **options):
+    """A slot for an object, or a list of them, that stands in configs as a config of its own.
+
+    Args:
+        kind: of the objects, such as "layer".
+        what: to call it in errors.
+    """
+
+    def load(value):
+        return deserialize_keras_object(value, kinds=(kind,), printable_name=what)
+
+    return field(save=serialize_keras_object, load=load, **options)
+
+
+def activity_regularizer(always=False, **options):
     """The place of `activity_regularizer` in Keras's argument order.
 
     Most layers write it into the config when it is set, which the base layer does; some write it `always`.
     """
-    return field(None, in_config=always, save=serialize_keras_object)
+    return field(None, in_config=always, save=serialize_keras_object, base=True, **options)
+
+
+def base(**options):
+    """The place of an argument of every layer, such as `name`, where Keras takes it by position."""
+    return field(None, in_config=False, base=True, **options)
 
 
 def lora(name):
     """The place of LoRA's arguments in Keras's order; only None for now."""
 
     def convert(value):
-        if value is not None:
-            raise NotImplementedError(
-                f"`{name}` is not supported yet: leave it None and train the layer's own weights."
-            )
-        return None
+        raise NotImplementedError(f"`{name}` is not supported yet: leave it None and train the layer's own weights.")
 
-    return field(None, convert=convert, in_config=False)
-
-
-def constraint():
-    """A slot for a weight constraint, empty by default."""
-    return field(None, convert=constraints.get, save=serialize_keras_object)
+    return field(None, convert=convert, optional=True, in_config=False)
 
 
 def weight(layer, name, shape, slot=None, **options):
@@ -67,18 +82,15 @@ def weight(layer, name, shape, slot=None, **options):
     return layer.add_weight(name=name, shape=shape, **options)
 
 
-def sizes(name, rank, default=None, allow_zero=False, **options):
+def sizes(name, rank, default=REQUIRED, allow_zero=False, **options):
     """A slot for one integer or `rank` of them: `3` -> `(3, 3)`."""
-    options.setdefault("convert", tuple_of(name, rank, allow_zero))
-    return field(default, **options) if default is not None else field(**options)
+    return field(default, convert=tuple_of(name, rank, allow_zero), **options)
 
 
-def tuple_of(name, rank, allow_zero=False, optional=False):
+def tuple_of(name, rank, allow_zero=False):
     """A converter to a tuple of `rank` integers, each at least 1 (or 0)."""
 
     def convert(value):
-        if value is None and optional:
-            return None
         items = (value,) * rank if isinstance(value, int) else tuple(value) if hasattr(value, "__iter__") else None
         least = 0 if allow_zero else 1
         if items is None or len(items) != rank or any(not hasattr(i, "__index__") or int(i) < least for i in items):
@@ -88,6 +100,6 @@ def tuple_of(name, rank, allow_zero=False, optional=False):
     return convert
 
 
-def data_format():
+def data_format(**options):
     """A slot for "channels_last"/"channels_first"; None takes the global setting."""
-    return field(None, convert=standardize_data_format)
+    return field(None, convert=standardize_data_format, **options)

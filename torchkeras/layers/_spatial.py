@@ -1,4 +1,4 @@
-"""Windows over spatial axes: sizes and the two data formats, for convolution and pooling.
+"""Windows over spatial axes: classes of a rank, sizes and the two data formats, for convolution and pooling.
 
 May import core. Knows no layer. torch's kernels want channels first; a channels_last tensor is handed over as a
 permuted view, which is exactly torch's `channels_last` memory format, so nothing is copied.
@@ -6,6 +6,26 @@ permuted view, which is exactly torch's `channels_last` memory format, so nothin
 
 from torchkeras.core.symbolic import Shape
 from torchkeras.core.windows import output_length
+
+
+class Ranked:
+    """A family of layers with one class per number of spatial axes: `class Conv2D(_Conv, rank=2)`.
+
+    The family says in `_fields_of(rank)` which fields such a class has; they come before what it declares itself.
+    """
+
+    _rank = None
+
+    def __init_subclass__(cls, rank=None, **options):
+        if rank is not None:
+            cls._rank = rank
+            options["fields_from"] = [cls._fields_of(rank)]
+        super().__init_subclass__(**options)
+
+    @classmethod
+    def _fields_of(cls, rank):
+        """Fields by name, in order."""
+        return {}
 
 
 class Format:

@@ -13,19 +13,12 @@ from torchkeras.core.fields import field, positive_int
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
-from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor
 from torchkeras.layers import _slots
-from torchkeras.layers._argument import keep_argument
 from torchkeras.layers.activation import Softmax
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.regularization import Dropout
 from torchkeras.ops.nn_statistics import attention_kernels
-
-
-def _optional_positive_int(name):
-    convert = positive_int(name)
-    return lambda value: None if value is None else convert(value)
 
 
 def _output_shape(value):
@@ -77,18 +70,18 @@ class MultiHeadAttention(Layer):
 
     num_heads = field(convert=positive_int("num_heads"))
     key_dim = field(convert=positive_int("key_dim"))
-    value_dim = field(None, convert=_optional_positive_int("value_dim"))
+    value_dim = field(None, convert=positive_int("value_dim"), optional=True)
     dropout = field(0.0)
     use_bias = field(True)
-    output_shape = field(None, convert=_output_shape, in_config=False)
+    output_shape = field(None, convert=_output_shape, attribute="_output_sizes")  # a call's is on every layer
     attention_axes = field(None, convert=_axes)
-    sliding_window = field(None, convert=_optional_positive_int("sliding_window"))
+    sliding_window = field(None, convert=positive_int("sliding_window"), optional=True)
     flash_attention = field(None, in_config=False)
     kernel_initializer = _slots.initializer("glorot_uniform")
     bias_initializer = _slots.initializer("zeros")
     kernel_regularizer = _slots.regularizer()
     bias_regularizer = _slots.regularizer()
-    activity_regularizer = _slots.activity_regularizer()
+    activity_regularizer = _slots.regularizer(attribute="_penalty")  # of the projections' outputs, not the whole's
     kernel_constraint = _slots.constraint()
     bias_constraint = _slots.constraint()
     use_gate = field(False)
@@ -97,8 +90,6 @@ class MultiHeadAttention(Layer):
     def _configure(self):
         self.supports_masking = True
         self.value_dim = self.value_dim or self.key_dim
-        # Keras penalizes the outputs of the projections, not that of the whole.
-        self._penalty, self.activity_regularizer = self.activity_regularizer, None
         if self.flash_attention and self.dropout > 0:
             raise ValueError("flash_attention=True knows no dropout: make one of the two 0 or None.")
 
@@ -342,16 +333,6 @@ class MultiHeadAttention(Layer):
         kept = [query.shape[axis] for axis in range(len(query.shape) - 1) if axis not in axes]
         ends = [query.shape[axis] for axis in axes] + [value.shape[axis] for axis in axes]
         return output, KerasTensor((*kept, self.num_heads, *ends), dtype=self.compute_dtype)
-
-    def get_config(self):
-        config = super().get_config()
-        config["output_shape"] = self._output_sizes
-        config["activity_regularizer"] = serialize_keras_object(self._penalty)
-        return config
-
-
-# The constructor's argument; on layers and models the name stands for something else.
-keep_argument(MultiHeadAttention, "output_shape", "_output_sizes")
 
 
 def _clone(initializer):

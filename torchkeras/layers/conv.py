@@ -1,7 +1,7 @@
 """Convolutions: Conv1D, Conv2D, Conv3D.
 
 May import core and the families below layers. One mechanism serves all ranks: the classes below differ in their rank
-and their defaults only.
+and their paddings only.
 """
 
 import torch
@@ -13,7 +13,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.windows import pad_widths, same_padding
 from torchkeras.layers import _slots
-from torchkeras.layers._spatial import Format, output_sizes
+from torchkeras.layers._spatial import Format, Ranked, output_sizes
 
 _CONVOLUTIONS = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
 
@@ -25,14 +25,36 @@ def _one_row(x, kernel, bias, strides, padding, dilation, groups):
     return torch.conv2d(x, kernel, bias, (1, *strides), padding, (1, *dilation), groups).squeeze(2)
 
 
-class _Conv(Layer):
+class _Conv(Ranked, Layer):
     """Convolution over `_rank` spatial axes.
 
     The kernel shows Keras's shape `(*window, inputs / groups, filters)`; in memory it lies as `(filters, *window,
     inputs)`, which is torch's weight in channels_last format.
     """
 
-    _rank = None
+    _paddings = ("valid", "same")
+
+    @classmethod
+    def _fields_of(cls, rank):
+        ones = 1 if rank == 1 else (1,) * rank
+        return {
+            "filters": field(convert=positive_int("filters")),
+            "kernel_size": _slots.sizes("kernel_size", rank),
+            "strides": _slots.sizes("strides", rank, ones),
+            "padding": field("valid", convert=one_of("padding", *cls._paddings)),
+            "data_format": _slots.data_format(),
+            "dilation_rate": _slots.sizes("dilation_rate", rank, ones),
+            "groups": field(1, convert=positive_int("groups")),
+            "activation": _slots.activation(),
+            "use_bias": field(True, convert=bool),
+            "kernel_initializer": _slots.initializer("glorot_uniform"),
+            "bias_initializer": _slots.initializer("zeros"),
+            "kernel_regularizer": _slots.regularizer(),
+            "bias_regularizer": _slots.regularizer(),
+            "activity_regularizer": _slots.activity_regularizer(always=True),
+            "kernel_constraint": _slots.constraint(),
+            "bias_constraint": _slots.constraint(),
+        }
 
     def _configure(self):
         rank = self._rank
@@ -124,37 +146,17 @@ def _padding_plan(layer):
     return 0, pad_widths(pairs), False
 
 
-def _window_fields(rank, paddings):
-    """The fields of a convolution in Keras's order; sizes come as one integer or `rank` of them."""
-    ones = 1 if rank == 1 else (1,) * rank
-    return {
-        "filters": field(convert=positive_int("filters")),
-        "kernel_size": _slots.sizes("kernel_size", rank),
-        "strides": _slots.sizes("strides", rank, ones),
-        "padding": field("valid", convert=one_of("padding", *paddings)),
-        "data_format": _slots.data_format(),
-        "dilation_rate": _slots.sizes("dilation_rate", rank, ones),
-        "groups": field(1, convert=positive_int("groups")),
-        "activation": _slots.activation(),
-        "use_bias": field(True, convert=bool),
-        "kernel_initializer": _slots.initializer("glorot_uniform"),
-        "bias_initializer": _slots.initializer("zeros"),
-        "kernel_regularizer": _slots.regularizer(),
-        "bias_regularizer": _slots.regularizer(),
-        "activity_regularizer": _slots.activity_regularizer(always=True),
-        "kernel_constraint": _slots.constraint(),
-        "bias_constraint": _slots.constraint(),
-    }
-
-
-_DOC = """Convolution over {over}: a window of weights slides along and each position gives `filters` numbers.
+@published("layer", "keras.layers", aliases=("Convolution1D",))
+class Conv1D(_Conv, rank=1):
+    """Convolution over sequences: a window of weights slides along and each position gives `filters` numbers.
 
     Args:
         filters: size of the channels axis of the output.
-        kernel_size: size of the window, one integer or {rank}.
+        kernel_size: size of the window, one integer.
         strides: steps of the window.
-        padding: `"valid"` (none), `"same"` (output size = input size / strides, the odd zero at the end){causal}.
-        data_format: `"channels_last"` `(batch, {axes}, channels)` or `"channels_first"` `(batch, channels, {axes})`.
+        padding: `"valid"` (none), `"same"` (output size = input size / strides, the odd zero at the end)
+            or `"causal"` (all padding before the start: no output sees its future).
+        data_format: `"channels_last"` `(batch, steps, channels)` or `"channels_first"` `(batch, channels, steps)`.
         dilation_rate: distance between neighbours within the window; excludes strides.
         groups: the channels fall into this many groups, each with its own filters.
         activation: name, function or None.
@@ -163,42 +165,65 @@ _DOC = """Convolution over {over}: a window of weights slides along and each pos
             of the weights `kernel` `(*kernel_size, channels / groups, filters)` and `bias` `(filters,)`.
 
     Example:
-        >>> {name}(8, 3, padding="same")(torch.zeros({example})).shape
-        torch.Size([{result}])
+        >>> Conv1D(8, 3, padding="same")(torch.zeros(2, 9, 3)).shape
+        torch.Size([2, 9, 8])
 
-    Raises `ValueError` where the input is smaller than the window. In torch: `nn.{torch}`, whose weight is
-    `kernel.permute({order})` (the same memory here).
+    Raises `ValueError` where the input is smaller than the window. In torch: `nn.Conv1d`, whose weight is
+    `kernel.permute(2, 1, 0)` (the same memory here).
+    """
+
+    _paddings = ("valid", "same", "causal")
+
+
+@published("layer", "keras.layers", aliases=("Convolution2D",))
+class Conv2D(_Conv, rank=2):
+    """Convolution over images: a window of weights slides along and each position gives `filters` numbers.
+
+    Args:
+        filters: size of the channels axis of the output.
+        kernel_size: size of the window, one integer or 2.
+        strides: steps of the window.
+        padding: `"valid"` (none), `"same"` (output size = input size / strides, the odd zero at the end).
+        data_format: `"channels_last"` `(batch, rows, cols, channels)` or
+            `"channels_first"` `(batch, channels, rows, cols)`.
+        dilation_rate: distance between neighbours within the window; excludes strides.
+        groups: the channels fall into this many groups, each with its own filters.
+        activation: name, function or None.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint:
+            of the weights `kernel` `(*kernel_size, channels / groups, filters)` and `bias` `(filters,)`.
+
+    Example:
+        >>> Conv2D(8, 3, padding="same")(torch.zeros(2, 9, 9, 3)).shape
+        torch.Size([2, 9, 9, 8])
+
+    Raises `ValueError` where the input is smaller than the window. In torch: `nn.Conv2d`, whose weight is
+    `kernel.permute(3, 2, 0, 1)` (the same memory here).
     """
 
 
-_OVER = {1: ("sequences", "steps"), 2: ("images", "rows, cols"), 3: ("volumes", "depth, rows, cols")}
+@published("layer", "keras.layers", aliases=("Convolution3D",))
+class Conv3D(_Conv, rank=3):
+    """Convolution over volumes: a window of weights slides along and each position gives `filters` numbers.
 
+    Args:
+        filters: size of the channels axis of the output.
+        kernel_size: size of the window, one integer or 3.
+        strides: steps of the window.
+        padding: `"valid"` (none), `"same"` (output size = input size / strides, the odd zero at the end).
+        data_format: `"channels_last"` `(batch, depth, rows, cols, channels)` or
+            `"channels_first"` `(batch, channels, depth, rows, cols)`.
+        dilation_rate: distance between neighbours within the window; excludes strides.
+        groups: the channels fall into this many groups, each with its own filters.
+        activation: name, function or None.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint:
+            of the weights `kernel` `(*kernel_size, channels / groups, filters)` and `bias` `(filters,)`.
 
-def _conv(rank):
-    """The class for `rank` spatial axes."""
-    name, (over, axes) = f"Conv{rank}D", _OVER[rank]
-    paddings, causal = ("valid", "same"), ""
-    if rank == 1:
-        paddings, causal = (
-            (*paddings, "causal"),
-            ' or `"causal"` (all padding before the start: no output sees its future)',
-        )
-    sizes = (2,) + (9,) * rank
-    doc = _DOC.format(
-        over=over,
-        rank=rank,
-        axes=axes,
-        causal=causal,
-        name=name,
-        torch=f"Conv{rank}d",
-        example=", ".join(map(str, (*sizes, 3))),
-        result=", ".join(map(str, (*sizes, 8))),
-        order=", ".join(map(str, (rank + 1, rank, *range(rank)))),
-    )
-    body = {"__doc__": doc, "__module__": __name__, "_rank": rank, **_window_fields(rank, paddings)}
-    return published("layer", "keras.layers", aliases=(f"Convolution{rank}D",))(type(name, (_Conv,), body))
+    Example:
+        >>> Conv3D(8, 3, padding="same")(torch.zeros(2, 9, 9, 9, 3)).shape
+        torch.Size([2, 9, 9, 9, 8])
 
-
-Conv1D = _conv(1)
-Conv2D = _conv(2)
-Conv3D = _conv(3)
+    Raises `ValueError` where the input is smaller than the window. In torch: `nn.Conv3d`, whose weight is
+    `kernel.permute(4, 3, 0, 1, 2)` (the same memory here).
+    """

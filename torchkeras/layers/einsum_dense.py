@@ -14,7 +14,6 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.initializers import VarianceScaling
 from torchkeras.layers import _slots
-from torchkeras.layers._argument import keep_argument
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
@@ -109,7 +108,7 @@ class EinsumDense(Layer):
     """
 
     equation = field()
-    output_shape = field(convert=_partial_shape, in_config=False)
+    output_shape = field(convert=_partial_shape, attribute="partial_output_shape")  # a call's is on every layer
     activation = _slots.activation()
     bias_axes = field(None)
     kernel_initializer = _slots.initializer("glorot_uniform")
@@ -122,6 +121,7 @@ class EinsumDense(Layer):
     lora_alpha = _slots.lora("lora_alpha")
     gptq_unpacked_column_size = field(None, in_config=False)
     quantization_config = field(None)
+    activity_regularizer = _slots.activity_regularizer(always=True, shown=False)
 
     def build(self, input_shape):
         equation = Equation(self.equation)
@@ -194,10 +194,3 @@ class EinsumDense(Layer):
 
     def compute_output_shape(self, input_shape):
         return Equation(self.equation).output_shape(input_shape, self.partial_output_shape)
-
-    def get_config(self):
-        return {"activity_regularizer": None, **super().get_config(), "output_shape": self.partial_output_shape}
-
-
-# The constructor's argument; on layers and models the name stands for something else.
-keep_argument(EinsumDense, "output_shape", "partial_output_shape")

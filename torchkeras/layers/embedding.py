@@ -10,7 +10,6 @@ from torchkeras.core.fields import field, positive_int
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
-from torchkeras.layers._argument import keep_argument
 
 
 def _table(weights):
@@ -48,10 +47,11 @@ class Embedding(Layer):
     embeddings_regularizer = _slots.regularizer()
     embeddings_constraint = _slots.constraint()
     mask_zero = field(False)
-    weights = field(None, in_config=False, convert=_table)
+    weights = field(None, in_config=False, convert=_table, attribute="_first_table")  # `layer.weights` are all of them
     lora_rank = _slots.lora("lora_rank")
     lora_alpha = _slots.lora("lora_alpha")
     quantization_config = field(None)
+    activity_regularizer = _slots.activity_regularizer(always=True, shown=False)
 
     def _configure(self):
         self.supports_masking = bool(self.mask_zero)
@@ -85,10 +85,3 @@ class Embedding(Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.output_dim)
-
-    def get_config(self):
-        return {"activity_regularizer": None, **super().get_config()}
-
-
-# The constructor's argument; on every layer the name stands for its weights.
-keep_argument(Embedding, "weights", "_first_table")

@@ -77,7 +77,7 @@ class InputLayer(Layer):
         }
 
 
-@with_rules("Input")
+@with_rules
 def Input(
     shape=None,
     batch_size=None,

@@ -10,7 +10,7 @@ import operator
 
 import torch
 
-from torchkeras.core.fields import field, signature_of
+from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
@@ -41,10 +41,9 @@ def _broadcast(one, other, owner):
     return (*head, *tail)
 
 
-class _Merge(Layer):
+class _Merge(Layer, fields_from=[]):
     """What merging layers share: a list of inputs, masks of all of them, broadcasting of everything but the batch."""
 
-    __signature__ = signature_of({})
     _least, _most = 1, None  # how many inputs
 
     def _configure(self):

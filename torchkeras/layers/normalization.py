@@ -11,7 +11,7 @@ import torch.distributed
 import torch.nn.functional as F
 
 from torchkeras.core import scopes
-from torchkeras.core.fields import field, signature_of
+from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -295,7 +295,7 @@ class LayerNormalization(Layer):
     gamma_regularizer = _slots.regularizer()
     beta_constraint = _slots.constraint()
     gamma_constraint = _slots.constraint()
-    rms_scaling = field(False, keyword_only=True)
+    rms_scaling = field(False, shown=False)
 
     def _configure(self):
         self.supports_masking = True
@@ -346,9 +346,3 @@ class LayerNormalization(Layer):
     def compute_output_shape(self, input_shape):
         _check_axes(self.name, self.axis if isinstance(self.axis, list) else [self.axis], input_shape)
         return Shape(input_shape)
-
-
-# Keras takes `rms_scaling` among the keywords without showing it in the signature.
-LayerNormalization.__signature__ = signature_of(
-    {name: each for name, each in LayerNormalization._fields.items() if name != "rms_scaling"}
-)

@@ -1,7 +1,8 @@
 """Pooling in 1D to 3D: MaxPooling and AveragePooling over windows, GlobalMaxPooling and GlobalAveragePooling over all
 positions.
 
-May import core. Two mechanisms, `_WindowPooling` and `_GlobalPooling`; the classes below say only which.
+May import core. Two mechanisms, `_WindowPooling` and `_GlobalPooling`; the classes below say only what and over how
+many axes.
 """
 
 import torch
@@ -13,7 +14,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.windows import same_padding
 from torchkeras.layers import _slots
-from torchkeras.layers._spatial import Format, output_sizes
+from torchkeras.layers._spatial import Format, Ranked, output_sizes
 
 
 def _average(pool):
@@ -31,10 +32,20 @@ _POOLS = {
 }
 
 
-class _WindowPooling(Layer):
+class _WindowPooling(Ranked, Layer):
     """The largest or mean entry of each window, channel by channel."""
 
-    _rank, _kind = None, None
+    _kind = None
+
+    @classmethod
+    def _fields_of(cls, rank):
+        return {  # Keras 2's default of 2 stays for averages too
+            "pool_size": _slots.sizes("pool_size", rank, 2 if rank == 1 else (2,) * rank),
+            "strides": _slots.sizes("strides", rank, None, optional=True),
+            "padding": field("valid", convert=one_of("padding", "valid", "same")),
+            "data_format": _slots.data_format(),
+            "name": _slots.base(),
+        }
 
     def _configure(self):
         rank = self._rank
@@ -82,10 +93,11 @@ class _WindowPooling(Layer):
         return self._format.join(batch, sizes, channels)
 
 
-class _GlobalPooling(Layer):
+class _GlobalPooling(Ranked, Layer):
     """The largest or mean entry of each channel over all positions."""
 
-    _rank, _kind = None, None
+    _kind = None
+
     data_format = _slots.data_format()
     keepdims = field(False, convert=bool)
 
@@ -109,107 +121,195 @@ class _GlobalPooling(Layer):
         return (batch, channels)
 
 
-def _window_fields(rank):
-    """The fields of window pooling in Keras's order (Keras 2's default of 2 stays for averages too)."""
-    return {
-        "pool_size": _slots.sizes("pool_size", rank, 2 if rank == 1 else (2,) * rank),
-        "strides": field(None, convert=_slots.tuple_of("strides", rank, optional=True)),
-        "padding": field("valid", convert=one_of("padding", "valid", "same")),
-        "data_format": _slots.data_format(),
-        "name": field(None, in_config=False),
-    }
-
-
-_WINDOW_DOC = """{what} of each window over {over}, channel by channel.
+@published("layer", "keras.layers", aliases=("MaxPool1D",))
+class MaxPooling1D(_WindowPooling, rank=1):
+    """Largest entry of each window over sequences, channel by channel.
 
     Args:
-        pool_size: size of the window, one integer or {rank}.
+        pool_size: size of the window, one integer.
         strides: steps of the window; by default its size.
-        padding: `"valid"` (only whole windows) or `"same"` (output size = input size / strides{edges}).
-        data_format: `"channels_last"` `(batch, {axes}, channels)` or `"channels_first"` `(batch, channels, {axes})`.
+        padding: `"valid"` (only whole windows) or `"same"` (output size = input size / strides).
+        data_format: `"channels_last"` `(batch, steps, channels)` or `"channels_first"` `(batch, channels, steps)`.
         name: layer name.
 
     Example:
-        >>> {name}()(torch.zeros({example})).shape
-        torch.Size([{result}])
+        >>> MaxPooling1D()(torch.zeros(2, 8, 3)).shape
+        torch.Size([2, 4, 3])
 
-    In torch: `nn.{torch}(pool_size, strides)`, for channels first.
+    In torch: `nn.MaxPool1d(pool_size, strides)`, for channels first.
     """
 
-_GLOBAL_DOC = """{what} over all positions of {over}: `(batch, {axes}, channels)` -> `(batch, channels)`.
+    _kind = "max"
+
+
+@published("layer", "keras.layers", aliases=("MaxPool2D",))
+class MaxPooling2D(_WindowPooling, rank=2):
+    """Largest entry of each window over images, channel by channel.
 
     Args:
-        data_format: `"channels_last"` or `"channels_first"` `(batch, channels, {axes})`.
+        pool_size: size of the window, one integer or 2.
+        strides: steps of the window; by default its size.
+        padding: `"valid"` (only whole windows) or `"same"` (output size = input size / strides).
+        data_format: `"channels_last"` `(batch, rows, cols, channels)` or
+            `"channels_first"` `(batch, channels, rows, cols)`.
+        name: layer name.
+
+    Example:
+        >>> MaxPooling2D()(torch.zeros(2, 8, 8, 3)).shape
+        torch.Size([2, 4, 4, 3])
+
+    In torch: `nn.MaxPool2d(pool_size, strides)`, for channels first.
+    """
+
+    _kind = "max"
+
+
+@published("layer", "keras.layers", aliases=("MaxPool3D",))
+class MaxPooling3D(_WindowPooling, rank=3):
+    """Largest entry of each window over volumes, channel by channel.
+
+    Args:
+        pool_size: size of the window, one integer or 3.
+        strides: steps of the window; by default its size.
+        padding: `"valid"` (only whole windows) or `"same"` (output size = input size / strides).
+        data_format: `"channels_last"` `(batch, depth, rows, cols, channels)` or
+            `"channels_first"` `(batch, channels, depth, rows, cols)`.
+        name: layer name.
+
+    Example:
+        >>> MaxPooling3D()(torch.zeros(2, 8, 8, 8, 3)).shape
+        torch.Size([2, 4, 4, 4, 3])
+
+    In torch: `nn.MaxPool3d(pool_size, strides)`, for channels first.
+    """
+
+    _kind = "max"
+
+
+@published("layer", "keras.layers", aliases=("AvgPool1D",))
+class AveragePooling1D(_WindowPooling, rank=1):
+    """Mean of each window over sequences, channel by channel.
+
+    Args:
+        pool_size: size of the window, one integer.
+        strides: steps of the window; by default its size.
+        padding: `"valid"` (only whole windows) or `"same"` (output size = input size / strides; padding does not
+            count).
+        data_format: `"channels_last"` `(batch, steps, channels)` or `"channels_first"` `(batch, channels, steps)`.
+        name: layer name.
+
+    Example:
+        >>> AveragePooling1D()(torch.zeros(2, 8, 3)).shape
+        torch.Size([2, 4, 3])
+
+    In torch: `nn.AvgPool1d(pool_size, strides)`, for channels first.
+    """
+
+    _kind = "average"
+
+
+@published("layer", "keras.layers", aliases=("AvgPool2D",))
+class AveragePooling2D(_WindowPooling, rank=2):
+    """Mean of each window over images, channel by channel.
+
+    Args:
+        pool_size: size of the window, one integer or 2.
+        strides: steps of the window; by default its size.
+        padding: `"valid"` (only whole windows) or `"same"` (output size = input size / strides; padding does not
+            count).
+        data_format: `"channels_last"` `(batch, rows, cols, channels)` or
+            `"channels_first"` `(batch, channels, rows, cols)`.
+        name: layer name.
+
+    Example:
+        >>> AveragePooling2D()(torch.zeros(2, 8, 8, 3)).shape
+        torch.Size([2, 4, 4, 3])
+
+    In torch: `nn.AvgPool2d(pool_size, strides)`, for channels first.
+    """
+
+    _kind = "average"
+
+
+@published("layer", "keras.layers", aliases=("AvgPool3D",))
+class AveragePooling3D(_WindowPooling, rank=3):
+    """Mean of each window over volumes, channel by channel.
+
+    Args:
+        pool_size: size of the window, one integer or 3.
+        strides: steps of the window; by default its size.
+        padding: `"valid"` (only whole windows) or `"same"` (output size = input size / strides; padding does not
+            count).
+        data_format: `"channels_last"` `(batch, depth, rows, cols, channels)` or
+            `"channels_first"` `(batch, channels, depth, rows, cols)`.
+        name: layer name.
+
+    Example:
+        >>> AveragePooling3D()(torch.zeros(2, 8, 8, 8, 3)).shape
+        torch.Size([2, 4, 4, 4, 3])
+
+    In torch: `nn.AvgPool3d(pool_size, strides)`, for channels first.
+    """
+
+    _kind = "average"
+
+
+@published("layer", "keras.layers", aliases=("GlobalMaxPool1D",))
+class GlobalMaxPooling1D(_GlobalPooling, rank=1):
+    """Largest entry over all positions of sequences: `(batch, steps, channels)` -> `(batch, channels)`.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"` `(batch, channels, steps)`.
         keepdims: whether the reduced axes stay, with size 1.
 
     Example:
-        >>> {name}()(torch.zeros({example})).shape
+        >>> GlobalMaxPooling1D()(torch.zeros(2, 8, 3)).shape
         torch.Size([2, 3])
 
-    In torch: `x.{torch}(dim=(...))`.
+    In torch: `x.amax(dim=(...))`.
     """
 
-_OVER = {1: ("sequences", "steps"), 2: ("images", "rows, cols"), 3: ("volumes", "depth, rows, cols")}
+    _kind = "max"
 
 
-def _sizes(size, rank):
-    return ", ".join(map(str, (2, *(size,) * rank, 3)))
+@published("layer", "keras.layers", aliases=("GlobalMaxPool2D",))
+class GlobalMaxPooling2D(_GlobalPooling, rank=2):
+    """Largest entry over all positions of images: `(batch, rows, cols, channels)` -> `(batch, channels)`.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"` `(batch, channels, rows, cols)`.
+        keepdims: whether the reduced axes stay, with size 1.
+
+    Example:
+        >>> GlobalMaxPooling2D()(torch.zeros(2, 8, 8, 3)).shape
+        torch.Size([2, 3])
+
+    In torch: `x.amax(dim=(...))`.
+    """
+
+    _kind = "max"
 
 
-def _window_pooling(kind, rank):
-    """One class of the window family."""
-    name = f"{'Max' if kind == 'max' else 'Average'}Pooling{rank}D"
-    short = "MaxPool" if kind == "max" else "AvgPool"
-    over, axes = _OVER[rank]
-    doc = _WINDOW_DOC.format(
-        what="Largest entry" if kind == "max" else "Mean",
-        over=over,
-        rank=rank,
-        axes=axes,
-        edges="" if kind == "max" else "; padding does not count",
-        name=name,
-        torch=f"{short}{rank}d",
-        example=_sizes(8, rank),
-        result=_sizes(4, rank),
-    )
-    body = {"__doc__": doc, "__module__": __name__, "_rank": rank, "_kind": kind, **_window_fields(rank)}
-    return published("layer", "keras.layers", aliases=(f"{short}{rank}D",))(type(name, (_WindowPooling,), body))
+@published("layer", "keras.layers", aliases=("GlobalMaxPool3D",))
+class GlobalMaxPooling3D(_GlobalPooling, rank=3):
+    """Largest entry over all positions of volumes: `(batch, depth, rows, cols, channels)` -> `(batch, channels)`.
 
+    Args:
+        data_format: `"channels_last"` or `"channels_first"` `(batch, channels, depth, rows, cols)`.
+        keepdims: whether the reduced axes stay, with size 1.
 
-def _global_pooling(kind, rank):
-    """One class of the global family."""
-    word, short = ("Max", "Max") if kind == "max" else ("Average", "Avg")
-    name = f"Global{word}Pooling{rank}D"
-    over, axes = _OVER[rank]
-    doc = _GLOBAL_DOC.format(
-        what="Largest entry" if kind == "max" else "Mean",
-        over=over,
-        axes=axes,
-        name=name,
-        example=_sizes(8, rank),
-        torch="amax" if kind == "max" else "mean",
-    )
-    body = {"__doc__": doc, "__module__": __name__, "_rank": rank, "_kind": kind}
-    return published("layer", "keras.layers", aliases=(f"Global{short}Pool{rank}D",))(
-        type(name, (_GlobalPooling,), body)
-    )
+    Example:
+        >>> GlobalMaxPooling3D()(torch.zeros(2, 8, 8, 8, 3)).shape
+        torch.Size([2, 3])
 
+    In torch: `x.amax(dim=(...))`.
+    """
 
-MaxPooling1D = _window_pooling("max", 1)
-MaxPooling2D = _window_pooling("max", 2)
-MaxPooling3D = _window_pooling("max", 3)
-AveragePooling1D = _window_pooling("average", 1)
-AveragePooling2D = _window_pooling("average", 2)
-AveragePooling3D = _window_pooling("average", 3)
-GlobalMaxPooling1D = _global_pooling("max", 1)
-GlobalMaxPooling2D = _global_pooling("max", 2)
-GlobalMaxPooling3D = _global_pooling("max", 3)
-GlobalAveragePooling2D = _global_pooling("average", 2)
-GlobalAveragePooling3D = _global_pooling("average", 3)
+    _kind = "max"
 
 
 @published("layer", "keras.layers", aliases=("GlobalAvgPool1D",))
-class GlobalAveragePooling1D(_GlobalPooling):
+class GlobalAveragePooling1D(_GlobalPooling, rank=1):
     """Mean over all steps of sequences: `(batch, steps, channels)` -> `(batch, channels)`.
 
     Args:
@@ -225,7 +325,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
     In torch: `x.mean(dim=1)`.
     """
 
-    _rank, _kind = 1, "average"
+    _kind = "average"
 
     def _configure(self):
         super()._configure()
@@ -240,3 +340,39 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
     def compute_mask(self, inputs, mask=None):
         return None
+
+
+@published("layer", "keras.layers", aliases=("GlobalAvgPool2D",))
+class GlobalAveragePooling2D(_GlobalPooling, rank=2):
+    """Mean over all positions of images: `(batch, rows, cols, channels)` -> `(batch, channels)`.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"` `(batch, channels, rows, cols)`.
+        keepdims: whether the reduced axes stay, with size 1.
+
+    Example:
+        >>> GlobalAveragePooling2D()(torch.zeros(2, 8, 8, 3)).shape
+        torch.Size([2, 3])
+
+    In torch: `x.mean(dim=(...))`.
+    """
+
+    _kind = "average"
+
+
+@published("layer", "keras.layers", aliases=("GlobalAvgPool3D",))
+class GlobalAveragePooling3D(_GlobalPooling, rank=3):
+    """Mean over all positions of volumes: `(batch, depth, rows, cols, channels)` -> `(batch, channels)`.
+
+    Args:
+        data_format: `"channels_last"` or `"channels_first"` `(batch, channels, depth, rows, cols)`.
+        keepdims: whether the reduced axes stay, with size 1.
+
+    Example:
+        >>> GlobalAveragePooling3D()(torch.zeros(2, 8, 8, 8, 3)).shape
+        torch.Size([2, 3])
+
+    In torch: `x.mean(dim=(...))`.
+    """
+
+    _kind = "average"

@@ -77,10 +77,12 @@ class Dropout(_TrainingOnly):
         return self.noise_shape
 
 
-class _SpatialDropout(Dropout):
+class _SpatialDropout(Dropout, without=["noise_shape"], extra=""):
     """Dropout of whole channels of a sequence, image or volume: the positions of a map share one decision."""
 
-    _extra_arguments = None
+    name = _slots.base()
+    dtype = _slots.base()
+
     noise_shape = None
     data_format = "channels_last"
     _rank = 1
@@ -101,9 +103,6 @@ class _SpatialDropout(Dropout):
         return {**config, "dtype": self.dtype}
 
 
-_SpatialDropout._fields = {name: each for name, each in _SpatialDropout._fields.items() if name != "noise_shape"}
-
-
 @published("layer", "keras.layers")
 class SpatialDropout1D(_SpatialDropout):
     """In training, drops whole channels of `(batch, steps, channels)` (Tompson et al. 2014).
@@ -114,11 +113,6 @@ class SpatialDropout1D(_SpatialDropout):
 
     In torch: `nn.Dropout1d(rate)` on `(batch, channels, steps)`.
     """
-
-    rate = field(convert=fraction("rate"))
-    seed = field(None)
-    name = field(None, in_config=False)
-    dtype = field(None, in_config=False)
 
 
 @published("layer", "keras.layers")
@@ -133,12 +127,9 @@ class SpatialDropout2D(_SpatialDropout):
     In torch: `nn.Dropout2d(rate)` for channels first.
     """
 
+    data_format = _slots.data_format(after="rate")
+
     _rank = 2
-    rate = field(convert=fraction("rate"))
-    data_format = _slots.data_format()
-    seed = field(None)
-    name = field(None, in_config=False)
-    dtype = field(None, in_config=False)
 
 
 @published("layer", "keras.layers")

@@ -10,6 +10,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
 
 
@@ -36,7 +37,7 @@ class Adam(Optimizer):
         9.9
     """
 
-    learning_rate = field(0.001)
+    learning_rate = learning_rate_field(0.001)
     beta_1 = field(0.9)
     beta_2 = field(0.999)
     epsilon = epsilon_field()

@@ -8,15 +8,25 @@ the same place. A schedule or callable is evaluated once a step, at the number o
 
 import inspect
 import numbers
+from functools import partial
 
 import torch
 
 from torchkeras.core import scopes
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.serialization import serialize_keras_object
+from torchkeras.core.fields import field
+from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.variable import Variable
 from torchkeras.optimizers.host_scalar import HostScalar, host_scalar
 from torchkeras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
+
+
+def _schedule(config):
+    """A schedule that stands in a config, as an object; numbers stay."""
+    return deserialize_keras_object(config, kinds=("schedule",), printable_name="learning rate schedule")
+
+
+learning_rate_field = partial(field, load=_schedule)  # an optimizer states the default
 
 
 class HasLearningRate:

@@ -17,13 +17,12 @@ from torch.autograd import profiler
 from torchkeras.core import fields, scopes
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.scopes import settings
-from torchkeras.core.serialization import deserialize_keras_object
 from torchkeras.core.variable import Variable
 from torchkeras.optimizers import groups
 from torchkeras.optimizers.extras import Extras
 from torchkeras.optimizers.gradient_sources import GradientSources
 from torchkeras.optimizers.host_scalar import host_scalar
-from torchkeras.optimizers.learning_rate import HasLearningRate
+from torchkeras.optimizers.learning_rate import HasLearningRate, learning_rate_field
 from torchkeras.optimizers.own_variables import OwnVariables
 from torchkeras.optimizers.torch_state import TorchState, Unbound
 
@@ -51,7 +50,17 @@ def epsilon_field():
     return field(1e-7, convert=lambda value: settings.epsilon if value is None else value)
 
 
-class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchState, Configured, torch.optim.Optimizer):
+class Optimizer(
+    OwnVariables,
+    HasLearningRate,
+    Extras,
+    GradientSources,
+    TorchState,
+    Configured,
+    torch.optim.Optimizer,
+    own_first=True,
+    extra="kwargs",
+):
     """Base class of optimizers.
 
     It is made without parameters, as in Keras, and bound to them by `build(variables)` or by the first `apply`; from
@@ -80,7 +89,7 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
         >>> optimizer = SignDescent(learning_rate=0.1)
     """
 
-    learning_rate = field()
+    learning_rate = learning_rate_field()
     weight_decay = field(None)
     clipnorm = field(None)
     clipvalue = field(None)
@@ -92,21 +101,17 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
     gradient_accumulation_steps = field(None)
     name = field(None)
 
-    _extra_arguments = "kwargs"
     _update_arity = None  # number of arguments of a user's `update_step`
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls._fields = {**cls._own_fields, **{k: v for k, v in cls._fields.items() if k not in cls._own_fields}}
-        if "__init__" not in cls.__dict__:
-            cls.__signature__ = fields.signature_of(cls._fields, extra=cls._extra_arguments)
         if "update_step" in cls.__dict__:
             cls._update_arity = _positional_count(cls.update_step)
 
     def __init__(self, *args, **kwargs):
         if args:
             _refuse_parameters(type(self).__name__, args[0])
-        values, rest = fields.bind(type(self), self._fields, args, kwargs)
+        values, rest = fields.bind(type(self), args, kwargs)
         decay = rest.pop("decay", None)
         fields.refuse_unknown(type(self).__name__, rest, self._fields)
         _check(values)
@@ -334,27 +339,10 @@ class Optimizer(OwnVariables, HasLearningRate, Extras, GradientSources, TorchSta
             name: self._saved_learning_rate() if name == "learning_rate" else getattr(self, name)
             for name in _CONFIG_ORDER
         }
-        own = {name: each for name, each in self._fields.items() if name not in config}
-        config.update(fields.saved(self, own))
+        config.update({name: value for name, value in fields.saved(self).items() if name not in config})
         if self.decay:
             config["decay"] = self.decay
         return config
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """An optimizer from what `get_config` gave; a serialized schedule becomes a schedule again."""
-        config = dict(config)
-        if isinstance(config.get("learning_rate"), dict):
-            config["learning_rate"] = deserialize_keras_object(
-                config["learning_rate"],
-                custom_objects=custom_objects,
-                kinds=("schedule",),
-                printable_name="learning rate schedule",
-            )
-        return cls(**config)
-
-
-Optimizer.__signature__ = fields.signature_of(Optimizer._fields, extra=Optimizer._extra_arguments)
 
 
 def _refuse_parameters(owner, value):

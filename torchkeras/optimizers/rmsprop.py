@@ -8,6 +8,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
 
 
@@ -33,7 +34,7 @@ class RMSprop(Optimizer):
         9.6838
     """
 
-    learning_rate = field(0.001)
+    learning_rate = learning_rate_field(0.001)
     rho = field(0.9)
     momentum = field(0.0)
     epsilon = epsilon_field()

@@ -7,6 +7,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer
 
 
@@ -37,7 +38,7 @@ class SGD(Optimizer):
         9.0
     """
 
-    learning_rate = field(0.01)
+    learning_rate = learning_rate_field(0.01)
     momentum = field(0.0, convert=_share)
     nesterov = field(False)
 

@@ -68,7 +68,7 @@ class GRUCell(RecurrentCell):
 
 
 @published("layer", "keras.layers")
-class GRU(OwnCell):
+class GRU(OwnCell, cell=GRUCell):
     """Gated recurrent unit over a sequence `(batch, steps, features)`.
 
     Args:
@@ -100,32 +100,11 @@ class GRU(OwnCell):
     In torch: `nn.GRU(features, units, batch_first=True)`, the first two gates exchanged.
     """
 
-    units = field(convert=positive_int("units"))
-    activation = _slots.activation("tanh")
-    recurrent_activation = _slots.activation("sigmoid")
-    use_bias = field(True)
-    kernel_initializer = _slots.initializer("glorot_uniform")
-    recurrent_initializer = _slots.initializer("orthogonal")
-    bias_initializer = _slots.initializer("zeros")
-    kernel_regularizer = _slots.regularizer()
-    recurrent_regularizer = _slots.regularizer()
-    bias_regularizer = _slots.regularizer()
-    activity_regularizer = _slots.activity_regularizer()
-    kernel_constraint = _slots.constraint()
-    recurrent_constraint = _slots.constraint()
-    bias_constraint = _slots.constraint()
-    dropout = clamped_rate()
-    recurrent_dropout = clamped_rate()
-    seed = field(None)
-    return_sequences = field(False)
-    return_state = field(False)
-    go_backwards = field(False)
-    stateful = field(False)
-    unroll = field(False)
+    activity_regularizer = _slots.activity_regularizer(always=True, after="bias_regularizer")
     reset_after = field(True)
     use_cudnn = use_cudnn()
 
-    _cell_class, _kernel_name = GRUCell, "torch.gru"
+    _kernel_name = "torch.gru"
 
     def _obstacle(self):
         return super()._obstacle() if self.reset_after else "the kernel resets after the product, reset_after is False"

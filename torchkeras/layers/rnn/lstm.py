@@ -69,7 +69,7 @@ class LSTMCell(RecurrentCell):
 
 
 @published("layer", "keras.layers")
-class LSTM(OwnCell):
+class LSTM(OwnCell, cell=LSTMCell):
     """Long short-term memory over a sequence `(batch, steps, features)`.
 
     Args:
@@ -101,32 +101,10 @@ class LSTM(OwnCell):
     two biases that add up.
     """
 
-    units = field(convert=positive_int("units"))
-    activation = _slots.activation("tanh")
-    recurrent_activation = _slots.activation("sigmoid")
-    use_bias = field(True)
-    kernel_initializer = _slots.initializer("glorot_uniform")
-    recurrent_initializer = _slots.initializer("orthogonal")
-    bias_initializer = _slots.initializer("zeros")
-    unit_forget_bias = field(True)
-    kernel_regularizer = _slots.regularizer()
-    recurrent_regularizer = _slots.regularizer()
-    bias_regularizer = _slots.regularizer()
-    activity_regularizer = _slots.activity_regularizer()
-    kernel_constraint = _slots.constraint()
-    recurrent_constraint = _slots.constraint()
-    bias_constraint = _slots.constraint()
-    dropout = clamped_rate()
-    recurrent_dropout = clamped_rate()
-    seed = field(None)
-    return_sequences = field(False)
-    return_state = field(False)
-    go_backwards = field(False)
-    stateful = field(False)
-    unroll = field(False)
+    activity_regularizer = _slots.activity_regularizer(always=True, after="bias_regularizer")
     use_cudnn = use_cudnn()
 
-    _cell_class, _kernel_name = LSTMCell, "torch.lstm"
+    _kernel_name = "torch.lstm"
 
     def _run_kernel(self, sequences, states, mask):
         needs_state = self.return_state or self.stateful

@@ -7,7 +7,7 @@ import torch
 
 from torchkeras import activations
 from torchkeras.core import scopes
-from torchkeras.core.fields import field, signature_of
+from torchkeras.core.fields import field, handed_on
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.layers.rnn.recurrent import RNN
 
@@ -23,19 +23,20 @@ def use_cudnn():
     return field("auto", convert=convert, in_config=False)
 
 
-class OwnCell(RNN):
-    """A subclass declares the fields, `_cell_class`, `_kernel_name` and `_run_kernel`."""
+class OwnCell(RNN, without=["cell"]):
+    """A subclass says in its head of which class its cell is, whose fields come first in its own, and declares
+    `_kernel_name` and `_run_kernel`."""
 
-    zero_output_for_mask = field(False, keyword_only=True)
+    zero_output_for_mask = field(False, shown=False)
 
     _cell_class, _kernel_name = None, None
     use_cudnn = "auto"  # of layers that have no such argument
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if cls._own_fields:  # Keras takes zero_output_for_mask through **kwargs
-            shown = {name: each for name, each in cls._fields.items() if not each.keyword_only}
-            cls.__signature__ = signature_of(shown, cls._extra_arguments)
+    def __init_subclass__(cls, cell=None, **options):
+        if cell is not None:
+            cls._cell_class = cell
+            options["fields_from"] = [handed_on(cell)]  # the cell converts them, so that seeds are drawn in its order
+        super().__init_subclass__(**options)
 
     def _configure(self):
         own = {name: getattr(self, name) for name in self._cell_class._fields}
@@ -86,10 +87,3 @@ class OwnCell(RNN):
             outputs = outputs.masked_fill(mask.logical_not().unsqueeze(-1), 0.0)
             last = outputs[:, -1]
         return last, outputs, states
-
-    def get_config(self):
-        return {"activity_regularizer": None, **super().get_config()}
-
-
-# Subclasses state their own positional order; RNN's begins with a cell, which they have none of.
-OwnCell._fields = OwnCell._own_fields

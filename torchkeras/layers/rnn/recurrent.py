@@ -12,8 +12,8 @@ from torchkeras.core import tree
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor
+from torchkeras.layers import _slots
 from torchkeras.layers.rnn.cells import RecurrentCell
 from torchkeras.layers.rnn.stacked import StackedRNNCells, cell_output_size, zero_states
 
@@ -53,7 +53,7 @@ class RNN(Layer):
         torch.Size([2, 5, 8])
     """
 
-    cell = field(convert=_cell, save=serialize_keras_object)
+    cell = _slots.nested("layer", "cell", convert=_cell)
     return_sequences = field(False)
     return_state = field(False)
     go_backwards = field(False)
@@ -63,9 +63,9 @@ class RNN(Layer):
 
     implementation = 2  # Keras 2's number for "all gates in one product"
 
-    def _configure_base(self, own, rest):
+    def _configure_base(self, rest):
         self.__dict__["time_major"] = bool(rest.pop("time_major", False))  # (steps, batch, features), as Keras 2 offers
-        super()._configure_base(own, rest)
+        super()._configure_base(rest)
 
     def _configure(self):
         self.supports_masking = True
@@ -258,17 +258,6 @@ class RNN(Layer):
         mask = tree.flatten(previous_mask)[0] if previous_mask is not None else None
         kept = mask if self.return_sequences else None
         return [kept] + [None] * len(self.state_size) if self.return_state else kept
-
-    # -- configuration ------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        if "cell" in config:
-            config["cell"] = deserialize_keras_object(
-                config["cell"], custom_objects, kinds=("layer",), printable_name="cell"
-            )
-        return super().from_config(config)
 
 
 def _bool_mask(mask):

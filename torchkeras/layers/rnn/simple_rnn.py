@@ -6,7 +6,6 @@ May import core and the families below layers. The layer runs torch's own kernel
 from torchkeras import activations
 from torchkeras.core.fields import field, positive_int
 from torchkeras.core.registry import published
-from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.cells import RecurrentCell, clamped_rate
@@ -25,11 +24,6 @@ class _SeedFirst:
 
     def _make_seeds(self):
         return self.__dict__.pop("_seeds")
-
-
-def _initializer_of_cell(default):
-    """A slot whose value the cell reads, so that its seeds are drawn in the cell's order."""
-    return field(default, save=serialize_keras_object)
 
 
 @published("layer", "keras.layers")
@@ -63,7 +57,7 @@ class SimpleRNNCell(_SeedFirst, RecurrentCell):
 
 
 @published("layer", "keras.layers")
-class SimpleRNN(OwnCell):
+class SimpleRNN(OwnCell, cell=SimpleRNNCell):
     """A plain recurrent layer over a sequence `(batch, steps, features)`: each output is the next step's state.
 
     Args:
@@ -89,29 +83,10 @@ class SimpleRNN(OwnCell):
     In torch: `nn.RNN(features, units, batch_first=True)`.
     """
 
-    units = field(convert=positive_int("units"))
-    activation = _slots.activation("tanh")
-    use_bias = field(True)
-    kernel_initializer = _initializer_of_cell("glorot_uniform")
-    recurrent_initializer = _initializer_of_cell("orthogonal")
-    bias_initializer = _initializer_of_cell("zeros")
-    kernel_regularizer = _slots.regularizer()
-    recurrent_regularizer = _slots.regularizer()
-    bias_regularizer = _slots.regularizer()
-    activity_regularizer = _slots.activity_regularizer()
-    kernel_constraint = _slots.constraint()
-    recurrent_constraint = _slots.constraint()
-    bias_constraint = _slots.constraint()
-    dropout = clamped_rate()
-    recurrent_dropout = clamped_rate()
-    return_sequences = field(False)
-    return_state = field(False)
-    go_backwards = field(False)
-    stateful = field(False)
-    unroll = field(False)
+    activity_regularizer = _slots.activity_regularizer(always=True, after="bias_regularizer")
     seed = field(None, in_config=False)
 
-    _cell_class, _kernel_name = SimpleRNNCell, "torch.rnn"
+    _kernel_name = "torch.rnn"
 
     @property
     def _kind(self):

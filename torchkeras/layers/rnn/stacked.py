@@ -9,10 +9,9 @@ import torch
 
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.layers import _slots
 
 
 def _cells(value):
@@ -48,7 +47,7 @@ class StackedRNNCells(Layer):
         torch.Size([2, 4])
     """
 
-    cells = field(convert=_cells, save=serialize_keras_object)
+    cells = _slots.nested("layer", "cell", convert=_cells)
 
     def _configure(self):
         self._take_training = tuple("training" in inspect.signature(cell.call).parameters for cell in self.cells)
@@ -86,12 +85,3 @@ class StackedRNNCells(Layer):
             inputs, own = run(inputs, [own] if alone else list(own), **options)
             after.append(own[0] if alone and tree.is_nested(own) else own)
         return inputs, after
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        config["cells"] = [
-            deserialize_keras_object(cell, custom_objects, kinds=("layer",), printable_name="cell")
-            for cell in config["cells"]
-        ]
-        return super().from_config(config)
