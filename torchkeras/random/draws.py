@@ -101,7 +101,11 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """Numbers spread evenly over `[minval, maxval)`. Raises `ValueError` for integer dtypes: use `randint`."""
     dtype = _float_type(dtype, "uniform")
-    return (maxval - minval) * _draw("rand", shape, seed, dtype) + minval
+    drawn = _draw("rand", shape, seed, dtype)
+    if isinstance(minval, (int, float)) and isinstance(maxval, (int, float)):
+        return drawn.mul_(maxval - minval).add_(minval)  # in place: of large weights the memory costs most
+    minval, maxval = as_tensor(minval).to(drawn), as_tensor(maxval).to(drawn)
+    return (maxval - minval) * drawn + minval
 
 
 def randint(shape, minval, maxval, dtype="int32", seed=None):
