@@ -236,3 +236,33 @@ def test_automatic_configs_need_the_base_arguments():
 
     a, b = both(outcome)
     assert a == b
+
+
+@deviation
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_lambdas_are_written_as_code():
+    def outcome(keras):
+        try:
+            config = keras.layers.Dense(1, kernel_initializer=lambda shape, dtype=None: 0).get_config()
+            return config["kernel_initializer"]["class_name"]
+        except ValueError:
+            return "refused"
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_seed_state_is_int32():
+    a, b = both(lambda keras: keras.backend.standardize_dtype(keras.random.SeedGenerator(1).state.dtype))
+    assert a == b
+
+
+@deviation
+def test_bfloat16_predictions_stay_bfloat16():
+    def kind(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras, dtype="bfloat16")])
+        return model.predict(np.ones((1, 1)), verbose=0).dtype.name
+
+    a, b = both(kind)
+    assert a == b

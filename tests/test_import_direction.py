@@ -22,10 +22,11 @@ LEVELS = (
     {"ops"},
     {"activations", "config", "constraints", "dtype_policies", "initializers", "random", "regularizers", "tree"},
     {"layers"},
-    {"callbacks", "losses", "metrics", "optimizers"},
+    {"losses", "metrics", "optimizers"},
+    {"saving"},
+    {"callbacks"},
     {"training"},
     {"models"},
-    {"saving"},
     {
         "applications", "backend", "datasets", "distribution", "keras2", "mixed_precision", "preprocessing", "quantize",
         "utils", "visualization",

@@ -33,6 +33,6 @@ def serialize(dtype_policy):
 
 
 def deserialize(config, custom_objects=None):
-    """A policy from its description or its name. Raises `ValueError` for an unknown class or name."""
-    with registry.CustomObjectScope(custom_objects or {}):
-        return get(config)
+    """A policy from its description or its name; None for None. Raises `ValueError` for an unknown class or name."""
+    with registry.CustomObjectScope(custom_objects):
+        return None if config is None else get(config)

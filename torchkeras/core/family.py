@@ -67,7 +67,7 @@ class Family:
 
     def deserialize(self, config, custom_objects=None, use_legacy_format=False):
         """An object from what `serialize` gave, in either generation's form, or from a name."""
-        with registry.CustomObjectScope(custom_objects or {}):
+        with registry.CustomObjectScope(custom_objects):
             if isinstance(config, str):
                 return self.get(config)
             name = config.get("class_name") if isinstance(config, dict) else None

@@ -26,8 +26,8 @@ def register(target, kind, module, name=None, aliases=()):
     """Publishes a class or function of ours under Keras's module and name.
 
     Args:
-        kind: "layer", "model", "initializer", "regularizer", "constraint", "activation", "loss", "metric", "optimizer",
-            "schedule", "policy", "operation" or "callback".
+        kind: "layer", "model", "initializer", "regularizer", "constraint", "activation", "loss", "metric",
+            "metric_function", "optimizer", "schedule", "policy" or "operation".
         module: the module that Keras writes into configs, such as "keras.layers".
         aliases: further names under which strings may ask for it.
     """
@@ -48,14 +48,19 @@ def entry_of(target):
     return _by_object.get(target)
 
 
-def find(name, kinds=None, module=None):
-    """The published class or function of that name whose kind is among `kinds`, or None.
+def all_named(name, kinds=None, module=None):
+    """The published classes and functions of that name whose kind is among `kinds`.
 
-    Where several have the name (a loss and a metric, say), the one published in `module` comes first.
+    Where several have the name (a loss and a metric, say), those published in `module` come first.
     """
     entries = [entry for entry in _by_name.get(name, ()) if kinds is None or entry.kind in kinds]
     entries.sort(key=lambda entry: entry.module != module)
-    return entries[0].target if entries else None
+    return [entry.target for entry in entries]
+
+
+def find(name, kinds=None, module=None):
+    """The first of `all_named`, or None."""
+    return next(iter(all_named(name, kinds, module)), None)
 
 
 def names_of_kind(kind):
@@ -106,10 +111,10 @@ def get_custom_objects():
 
 
 class CustomObjectScope(contextlib.ContextDecorator):
-    """Makes user objects known by name inside a block. Takes one dict, or several as Keras 2 does."""
+    """Makes user objects known by name inside a block. Takes one dict or None, or several as Keras 2 does."""
 
     def __init__(self, custom_objects, *more):
-        tables = (custom_objects, *more)
+        tables = [{} if table is None else table for table in (custom_objects, *more)]
         for table in tables:
             if not isinstance(table, dict):
                 raise TypeError(f"custom_object_scope needs dicts of name -> object, got {table!r}.")

@@ -18,19 +18,13 @@ _PLAIN = (str, bool, int, float, type(None))
 MAX_DEPTH = 100
 
 
-class _Untold(int):
-    """The default of `safe_mode`: True, but an explicit True differs from it (`enable_unsafe_deserialization`)."""
-
-    def __repr__(self):
-        return "True"
+# Kinds of published functions: what a config may name where it says no kind.
+_FUNCTION_KINDS = ("activation", "loss", "metric_function", "initializer", "regularizer", "constraint")
 
 
-SAFE = _Untold(True)
-
-
-def is_safe(safe_mode):
+def is_safe(safe_mode=None):
     """Whether code is refused: what the call says, else the deserialization around it, else the thread's setting."""
-    if safe_mode is not SAFE:
+    if safe_mode is not None:
         return bool(safe_mode)
     return not (scopes.state.unsafe_unless_told if scopes.state.unsafe is None else scopes.state.unsafe)
 
@@ -140,15 +134,15 @@ def _config_value(value):
 
 
 def deserialize_keras_object(
-    config, custom_objects=None, safe_mode=SAFE, kinds=None, printable_name="object", **kwargs
+    config, custom_objects=None, safe_mode=None, kinds=None, printable_name="object", **kwargs
 ):
     """Rebuilds what `serialize_keras_object` described.
 
     Args:
         config: the description; plain values come back unchanged.
         custom_objects: dict of names to user classes and functions.
-        safe_mode: refuses serialized lambdas (`UnsafeFileError`). An explicit True is safe even after
-            `enable_unsafe_deserialization()`.
+        safe_mode: True refuses serialized lambdas (`UnsafeFileError`), even after `enable_unsafe_deserialization()`.
+            None asks the deserialization around this one, then that setting; without either it is safe.
         kinds: kinds of published objects that this slot takes; None takes every kind but functions with side effects.
         printable_name: what to call the slot in errors.
 
@@ -187,8 +181,7 @@ def _read_object(config, safe_mode, kinds, what, depth):
     if name == "function":
         return _read_function(config, kinds, what)
     cls = resolve_class(config, kinds, what)
-    if inner is None:
-        return cls
+    inner = {} if inner is None else inner
     if not isinstance(inner, dict):
         raise TypeError(f"The config of {what} {name!r} must be a dict, got {type(inner).__name__}.")
     if not hasattr(cls, "from_config"):
@@ -225,8 +218,9 @@ def _read_function(config, kinds, what):
     name = inner.get("name") if isinstance(inner, dict) else inner
     found = registry.find_custom(config.get("registered_name"), name)
     if found is None:
-        found = registry.find(name, kinds or ("activation", "loss", "metric", "initializer", "regularizer"))
-    if found is None or isinstance(found, type):
+        named = registry.all_named(name, kinds or _FUNCTION_KINDS)
+        found = next((each for each in named if not isinstance(each, type)), None)  # a class may share the name
+    if found is None:
         raise ValueError(
             f"Unknown function {name!r} for {what}: pass custom_objects={{{name!r}: {name}}} or register it with "
             "@keras.saving.register_keras_serializable()."

@@ -1,14 +1,14 @@
 """Model: a layer that can be trained, inspected and written down.
 
-May import core, layers and training (the trainer is a mixin that knows no model). Files are the saving room's:
-`to_json` asks it.
+May import core, layers, saving and training (the trainer is a mixin that knows no model). Texts and files are the
+saving room's; `to_json` calls it.
 """
 
 from torchkeras.core import calls, scopes, shape_probe, tree
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
 from torchkeras.core.symbolic import KerasTensor
-from torchkeras.models.json import model_to_json
+from torchkeras.saving.json import model_to_json
 from torchkeras.training.trainer import Trainer
 
 
@@ -146,7 +146,7 @@ class Model(Trainer, Layer):
         keys = {"name", "layers", "input_layers", "output_layers"}
         if keys <= set(config) and (cls is Model or functional_config.takes_functional_arguments(cls)):
             return functional_config.functional_from_config(cls, config, custom_objects)
-        with CustomObjectScope(custom_objects or {}):
+        with CustomObjectScope(custom_objects):
             return super().from_config(config)
 
     # -- Keras 2's views ----------------------------------------------------------------------------------------------

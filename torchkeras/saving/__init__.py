@@ -1,6 +1,7 @@
 """Models and objects as configs and files.
 
-May import everything below. The public names of `keras.saving`.
+May import core: whatever is written down or read is asked through its own methods, found by the registry. Callbacks,
+the trainer and the models stand above and call this room. The public names of `keras.saving`.
 """
 
 from torchkeras.core.registry import (
@@ -12,7 +13,7 @@ from torchkeras.core.registry import (
     register_keras_serializable,
 )
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
-from torchkeras.models.json import model_from_json, model_to_json
+from torchkeras.saving.json import model_from_json, model_to_json
 
 __all__ = [
     "CustomObjectScope",

@@ -1,6 +1,6 @@
 """Architectures as JSON texts.
 
-May import core. Stands among the models because `to_json` is theirs; the saving room publishes it too.
+May import core. Knows no model: an architecture is whatever its class says in `get_config`.
 """
 
 import json
