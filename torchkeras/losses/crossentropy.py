@@ -12,17 +12,9 @@ import torch
 from torch.nn import functional as F
 
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
-from torchkeras.losses.loss import (
-    FunctionLoss,
-    dtype_field,
-    fused_mean,
-    published_function,
-    reduction_field,
-    standard_fields,
-)
+from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function
 from torchkeras.losses.regression import row_mean
 from torchkeras.losses.tensors import as_tensor, matched
 
@@ -250,7 +242,7 @@ def categorical_focal_crossentropy(
 
 
 @published("loss", "keras.losses")
-class BinaryCrossentropy(FunctionLoss):
+class BinaryCrossentropy(FunctionLoss, function=binary_crossentropy):
     """Binary crossentropy of probabilities or logits. Torch: `nn.BCELoss`, `nn.BCEWithLogitsLoss`.
 
     Args:
@@ -265,29 +257,14 @@ class BinaryCrossentropy(FunctionLoss):
         tensor(0.6931)
     """
 
-    function = staticmethod(binary_crossentropy)
-    from_logits = field(False)
-    label_smoothing = field(0.0)
-    axis = field(-1)
-    reduction, name, dtype = standard_fields("binary_crossentropy")
-
 
 @published("loss", "keras.losses")
-class BinaryFocalCrossentropy(FunctionLoss):
+class BinaryFocalCrossentropy(FunctionLoss, function=binary_focal_crossentropy):
     """Binary crossentropy that counts easy examples less; see `binary_focal_crossentropy`."""
 
-    function = staticmethod(binary_focal_crossentropy)
-    apply_class_balancing = field(False)
-    alpha = field(0.25)
-    gamma = field(2.0)
-    from_logits = field(False)
-    label_smoothing = field(0.0)
-    axis = field(-1)
-    reduction, name, dtype = standard_fields("binary_focal_crossentropy")
-
 
 @published("loss", "keras.losses")
-class CategoricalCrossentropy(FunctionLoss):
+class CategoricalCrossentropy(FunctionLoss, function=categorical_crossentropy):
     """Crossentropy against one-hot or soft targets. Torch: `nn.CrossEntropyLoss` on logits.
 
     Args:
@@ -302,28 +279,19 @@ class CategoricalCrossentropy(FunctionLoss):
         tensor(0.6931)
     """
 
-    function = staticmethod(categorical_crossentropy)
-    from_logits = field(False)
-    label_smoothing = field(0.0)
-    axis = field(-1)
-    reduction, name, dtype = standard_fields("categorical_crossentropy")
-
 
 @published("loss", "keras.losses")
-class CategoricalFocalCrossentropy(FunctionLoss):
+class CategoricalFocalCrossentropy(FunctionLoss, function=categorical_focal_crossentropy):
     """Categorical crossentropy that counts easy examples less; see `categorical_focal_crossentropy`."""
 
-    function = staticmethod(categorical_focal_crossentropy)
-    alpha = field(0.25)
-    gamma = field(2.0)
-    from_logits = field(False)
-    label_smoothing = field(0.0)
-    axis = field(-1)
-    reduction, name, dtype = standard_fields("categorical_focal_crossentropy")
-
 
 @published("loss", "keras.losses")
-class SparseCategoricalCrossentropy(FunctionLoss):
+class SparseCategoricalCrossentropy(
+    FunctionLoss,
+    function=sparse_categorical_crossentropy,
+    order=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
+    unwritten=("axis",),
+):
     """Crossentropy against class indices. Torch: `nn.CrossEntropyLoss` on logits.
 
     Args:
@@ -338,11 +306,3 @@ class SparseCategoricalCrossentropy(FunctionLoss):
         >>> SparseCategoricalCrossentropy()(torch.tensor([0]), torch.tensor([[0.25, 0.75]]))
         tensor(1.3863)
     """
-
-    function = staticmethod(sparse_categorical_crossentropy)
-    from_logits = field(False)
-    ignore_class = field(None)
-    reduction = reduction_field()
-    axis = field(-1, in_config=False)
-    name = field("sparse_categorical_crossentropy")
-    dtype = dtype_field()

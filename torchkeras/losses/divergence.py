@@ -7,7 +7,7 @@ import torch
 
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
-from torchkeras.losses.loss import FunctionLoss, published_function, standard_fields
+from torchkeras.losses.loss import FunctionLoss, published_function
 from torchkeras.losses.regression import row_mean
 from torchkeras.losses.tensors import matched
 
@@ -27,16 +27,10 @@ def poisson(y_true, y_pred):
 
 
 @published("loss", "keras.losses")
-class KLDivergence(FunctionLoss):
+class KLDivergence(FunctionLoss, function=kl_divergence):
     """Kullback-Leibler divergence of the target from the prediction. Torch: `nn.KLDivLoss` on logarithms."""
-
-    function = staticmethod(kl_divergence)
-    reduction, name, dtype = standard_fields("kl_divergence")
 
 
 @published("loss", "keras.losses")
-class Poisson(FunctionLoss):
+class Poisson(FunctionLoss, function=poisson):
     """Negative log likelihood of counts under predicted rates."""
-
-    function = staticmethod(poisson)
-    reduction, name, dtype = standard_fields("poisson")

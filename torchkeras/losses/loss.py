@@ -8,13 +8,14 @@ general way.
 """
 
 import functools
+import inspect
 import types
 
 import torch
 
 from torchkeras.core import dtype_policy, scopes, tree
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.fields import Configured, field
+from torchkeras.core.fields import Configured, Field, field
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
@@ -203,10 +204,43 @@ def fused_mean(fn):
     return register
 
 
+def declare_from(cls, function, before=None, behind=None, order=None, unwritten=()):
+    """Declares the arguments of a function as the fields of the class that stands for it.
+
+    Args:
+        function: `(y_true, y_pred, …)`; its further arguments and their defaults become fields.
+        before, behind: name -> field of what the family adds to them. A field that the class declares itself takes
+            the place of its namesake.
+        order: the names in the constructor's order, where it is another one; a name that is missing is no field.
+        unwritten: names that Keras leaves out of configs.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[2:]
+    arguments = {each.name: field(each.default, in_config=each.name not in unwritten) for each in parameters}
+    declared = {name: each for name, each in vars(cls).items() if isinstance(each, Field)}
+    found = {**(before or {}), **arguments, **(behind or {}), **declared}
+    for name in order or found:
+        if name in vars(cls):
+            delattr(cls, name)
+        setattr(cls, name, found[name])
+        found[name].__set_name__(cls, name)
+
+
 class FunctionLoss(LossFunctionWrapper):
-    """Base of the published losses: a function and the fields that are its arguments, declared on the class."""
+    """Base of the published losses: `class Huber(FunctionLoss, function=huber)` is the class of a function.
+
+    Its fields are the function's arguments, `reduction`, `name` (the class name in snake case) and `dtype`; for `order`
+    and `unwritten` see `declare_from`.
+    """
 
     function = None
+
+    def __init_subclass__(cls, function=None, order=None, unwritten=(), **options):
+        if function is not None:
+            cls.function = staticmethod(function)
+            name = field(scopes.snake_case(cls.__name__))
+            behind = {"reduction": reduction_field(), "name": name, "dtype": dtype_field()}
+            declare_from(cls, function, None, behind, order, unwritten)
+        super().__init_subclass__(**options)
 
     def __init__(self, *args, **kwargs):
         Configured.__init__(self, *args, **kwargs)
@@ -226,8 +260,3 @@ def unwritten(obj):
     """Values that differ from the default in fields that Keras does not write (it reads them all the same)."""
     left_out = (each for each in obj._fields.values() if not each.in_config and each.name != "dtype")
     return {each.name: getattr(obj, each.name) for each in left_out if getattr(obj, each.name) != each.default}
-
-
-def standard_fields(name):
-    """The fields that every published loss ends with: reduction, name, dtype."""
-    return reduction_field(), field(name), dtype_field()

@@ -6,7 +6,7 @@ May import core and this folder. Knows no model.
 import torch
 
 from torchkeras.core.registry import published
-from torchkeras.losses.loss import FunctionLoss, published_function, standard_fields
+from torchkeras.losses.loss import FunctionLoss, published_function
 from torchkeras.losses.regression import row_mean
 from torchkeras.losses.tensors import matched
 
@@ -45,24 +45,15 @@ def categorical_hinge(y_true, y_pred):
 
 
 @published("loss", "keras.losses")
-class Hinge(FunctionLoss):
+class Hinge(FunctionLoss, function=hinge):
     """Mean margin violation of targets -1 and 1."""
 
-    function = staticmethod(hinge)
-    reduction, name, dtype = standard_fields("hinge")
-
 
 @published("loss", "keras.losses")
-class SquaredHinge(FunctionLoss):
+class SquaredHinge(FunctionLoss, function=squared_hinge):
     """Mean squared margin violation of targets -1 and 1."""
 
-    function = staticmethod(squared_hinge)
-    reduction, name, dtype = standard_fields("squared_hinge")
-
 
 @published("loss", "keras.losses")
-class CategoricalHinge(FunctionLoss):
+class CategoricalHinge(FunctionLoss, function=categorical_hinge):
     """Margin violation between the target class and the best other one."""
-
-    function = staticmethod(categorical_hinge)
-    reduction, name, dtype = standard_fields("categorical_hinge")

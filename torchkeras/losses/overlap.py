@@ -3,10 +3,9 @@
 May import core and this folder. Knows no model.
 """
 
-from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
-from torchkeras.losses.loss import FunctionLoss, dtype_field, published_function, reduction_field
+from torchkeras.losses.loss import FunctionLoss, published_function
 from torchkeras.losses.tensors import matched
 
 
@@ -29,24 +28,10 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
 
 
 @published("loss", "keras.losses")
-class Dice(FunctionLoss):
+class Dice(FunctionLoss, function=dice, order=("reduction", "name", "axis", "dtype")):
     """Dice loss of masks, over `axis` (all axes by default: one number per batch)."""
-
-    function = staticmethod(dice)
-    reduction = reduction_field()
-    name = field("dice")
-    axis = field(None)
-    dtype = dtype_field()
 
 
 @published("loss", "keras.losses")
-class Tversky(FunctionLoss):
+class Tversky(FunctionLoss, function=tversky, order=("alpha", "beta", "reduction", "name", "axis", "dtype")):
     """Tversky loss of masks; see `tversky`."""
-
-    function = staticmethod(tversky)
-    alpha = field(0.5)
-    beta = field(0.5)
-    reduction = reduction_field()
-    name = field("tversky")
-    axis = field(None)
-    dtype = dtype_field()

@@ -16,7 +16,7 @@ from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
-from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function, standard_fields
+from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function
 from torchkeras.losses.tensors import matched_rank
 
 
@@ -115,7 +115,7 @@ def cosine_similarity(y_true, y_pred, axis=-1):
 
 
 @published("loss", "keras.losses")
-class MeanSquaredError(FunctionLoss):
+class MeanSquaredError(FunctionLoss, function=mean_squared_error):
     """Mean of squared differences. Torch: `nn.MSELoss`.
 
     Targets and predictions `(batch, …, D)`; the arguments are those of `Loss`.
@@ -125,12 +125,9 @@ class MeanSquaredError(FunctionLoss):
         tensor(5.)
     """
 
-    function = staticmethod(mean_squared_error)
-    reduction, name, dtype = standard_fields("mean_squared_error")
-
 
 @published("loss", "keras.losses")
-class MeanAbsoluteError(FunctionLoss):
+class MeanAbsoluteError(FunctionLoss, function=mean_absolute_error):
     """Mean of absolute differences. Torch: `nn.L1Loss`.
 
     Targets and predictions `(batch, …, D)`; the arguments are those of `Loss`.
@@ -140,47 +137,29 @@ class MeanAbsoluteError(FunctionLoss):
         tensor(2.)
     """
 
-    function = staticmethod(mean_absolute_error)
-    reduction, name, dtype = standard_fields("mean_absolute_error")
-
 
 @published("loss", "keras.losses")
-class MeanAbsolutePercentageError(FunctionLoss):
+class MeanAbsolutePercentageError(FunctionLoss, function=mean_absolute_percentage_error):
     """Mean of absolute differences in percent of the target."""
 
-    function = staticmethod(mean_absolute_percentage_error)
-    reduction, name, dtype = standard_fields("mean_absolute_percentage_error")
-
 
 @published("loss", "keras.losses")
-class MeanSquaredLogarithmicError(FunctionLoss):
+class MeanSquaredLogarithmicError(FunctionLoss, function=mean_squared_logarithmic_error):
     """Mean of squared differences of `log(1 + y)`."""
 
-    function = staticmethod(mean_squared_logarithmic_error)
-    reduction, name, dtype = standard_fields("mean_squared_logarithmic_error")
-
 
 @published("loss", "keras.losses")
-class Huber(FunctionLoss):
+class Huber(FunctionLoss, function=huber, unwritten=("delta",)):
     """Squared near zero, linear beyond `delta`. Torch: `nn.HuberLoss`."""
 
-    function = staticmethod(huber)
-    delta = field(1.0, in_config=False)
-    reduction, name, dtype = standard_fields("huber_loss")
+    name = field("huber_loss")
 
 
 @published("loss", "keras.losses")
-class LogCosh(FunctionLoss):
+class LogCosh(FunctionLoss, function=log_cosh):
     """Mean of the logarithm of the hyperbolic cosine of differences."""
 
-    function = staticmethod(log_cosh)
-    reduction, name, dtype = standard_fields("log_cosh")
-
 
 @published("loss", "keras.losses")
-class CosineSimilarity(FunctionLoss):
+class CosineSimilarity(FunctionLoss, function=cosine_similarity, unwritten=("axis",)):
     """Minus the cosine between target and prediction along `axis`."""
-
-    function = staticmethod(cosine_similarity)
-    axis = field(-1, in_config=False)
-    reduction, name, dtype = standard_fields("cosine_similarity")

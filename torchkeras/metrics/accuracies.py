@@ -9,12 +9,11 @@ fewer kernels for the same mean.
 import torch
 
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.losses.tensors import as_tensor, matched_rank, same_rank
 from torchkeras.metrics.mean import FunctionMetric
-from torchkeras.metrics.metric import dtype_field, published_metric
+from torchkeras.metrics.metric import published_metric
 
 Tensor = torch.Tensor
 
@@ -118,7 +117,7 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
 
 
 @published_metric("acc", "ACC")
-class Accuracy(FunctionMetric):
+class Accuracy(FunctionMetric, function=equal_hits, direction="up"):
     """How often predictions equal targets.
 
     Example:
@@ -126,14 +125,9 @@ class Accuracy(FunctionMetric):
         tensor(0.5000)
     """
 
-    function = staticmethod(equal_hits)
-    direction = "up"
-    name = field("accuracy")
-    dtype = dtype_field()
-
 
 @published_metric()
-class BinaryAccuracy(FunctionMetric):
+class BinaryAccuracy(FunctionMetric, function=binary_hits, direction="up"):
     """How often `y_pred > threshold` is the 0 or 1 of the target.
 
     Example:
@@ -141,25 +135,14 @@ class BinaryAccuracy(FunctionMetric):
         tensor(0.5000)
     """
 
-    function = staticmethod(binary_hits)
-    direction = "up"
-    name = field("binary_accuracy")
-    dtype = dtype_field()
-    threshold = field(0.5)
-
 
 @published_metric()
-class CategoricalAccuracy(FunctionMetric):
+class CategoricalAccuracy(FunctionMetric, function=categorical_hits, direction="up"):
     """How often the largest prediction is at the place of the one-hot target."""
 
-    function = staticmethod(categorical_hits)
-    direction = "up"
-    name = field("categorical_accuracy")
-    dtype = dtype_field()
-
 
 @published_metric()
-class SparseCategoricalAccuracy(FunctionMetric):
+class SparseCategoricalAccuracy(FunctionMetric, function=sparse_hits, direction="up"):
     """How often the largest prediction is at the target's index.
 
     Example:
@@ -167,33 +150,21 @@ class SparseCategoricalAccuracy(FunctionMetric):
         tensor(0.5000)
     """
 
-    function = staticmethod(sparse_hits)
-    direction = "up"
-    name = field("sparse_categorical_accuracy")
-    dtype = dtype_field()
-
 
 @published_metric()
-class TopKCategoricalAccuracy(FunctionMetric):
+class TopKCategoricalAccuracy(FunctionMetric, function=top_k_hits, direction="up", order=("k", "name", "dtype")):
     """How often the one-hot target's class is among the `k` largest predictions."""
 
-    function = staticmethod(top_k_hits)
-    direction = "up"
-    k = field(5)
-    name = field("top_k_categorical_accuracy")
-    dtype = dtype_field()
-
 
 @published_metric()
-class SparseTopKCategoricalAccuracy(FunctionMetric):
+class SparseTopKCategoricalAccuracy(
+    FunctionMetric,
+    function=sparse_top_k_hits,
+    direction="up",
+    order=("k", "name", "dtype", "from_sorted_ids"),
+    unwritten=("from_sorted_ids",),
+):
     """How often the target's index is among the `k` largest predictions.
 
     With `from_sorted_ids` the predictions are class indices, the most probable first.
     """
-
-    function = staticmethod(sparse_top_k_hits)
-    direction = "up"
-    k = field(5)
-    name = field("sparse_top_k_categorical_accuracy")
-    dtype = dtype_field()
-    from_sorted_ids = field(False, in_config=False)  # written where it is not the default, as Keras does

@@ -14,7 +14,7 @@ from torchkeras.core import registry, scopes
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.masks import mask_of
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
-from torchkeras.losses.loss import Loss, unwritten
+from torchkeras.losses.loss import Loss, declare_from, unwritten
 from torchkeras.losses.reduction import apply_mask, divide_no_nan
 from torchkeras.losses.tensors import as_tensor, same_rank
 from torchkeras.metrics.metric import Metric, dtype_field, published_metric
@@ -220,17 +220,27 @@ class MeanMetricWrapper(Mean):
 
 
 class FunctionMetric(MeanMetricWrapper):
-    """Base of published means of a function: the function, the direction, and fields that are its arguments."""
+    """Base of published means of a function: `class Poisson(FunctionMetric, function=poisson)`.
+
+    Its fields are `name` (the class name in snake case), `dtype` and the function's arguments; for `order` and
+    `unwritten` see `declare_from`. `direction` is "up" or "down", whichever is better; losses know theirs.
+    """
 
     function = None
-    direction = None
+
+    def __init_subclass__(cls, function=None, direction=None, order=None, unwritten=(), **options):
+        if function is not None:
+            cls.function = staticmethod(function)
+            before = {"name": field(scopes.snake_case(cls.__name__)), "dtype": dtype_field()}
+            declare_from(cls, function, before, None, order, unwritten)
+        if direction is not None:
+            cls._direction = direction
+        super().__init_subclass__(**options)
 
     def __init__(self, *args, **kwargs):
         Configured.__init__(self, *args, **kwargs)
         names = [name for name in self._fields if name not in ("name", "dtype")]
         self._wrap(type(self).function, {name: getattr(self, name) for name in names})
-        if self.direction:
-            self._direction = self.direction
 
     def get_config(self):
         """The fields as Keras writes them. Those that Keras leaves out and so loses are written where they matter."""

@@ -18,43 +18,23 @@ def cosine_similarity(y_true, y_pred, axis=-1):
 
 
 @published_metric("mse", "MSE")
-class MeanSquaredError(FunctionMetric):
+class MeanSquaredError(FunctionMetric, function=regression.mean_squared_error):
     """Mean of squared differences."""
-
-    function = staticmethod(regression.mean_squared_error)
-    direction = "down"
-    name = field("mean_squared_error")
-    dtype = dtype_field()
 
 
 @published_metric("mae", "MAE")
-class MeanAbsoluteError(FunctionMetric):
+class MeanAbsoluteError(FunctionMetric, function=regression.mean_absolute_error):
     """Mean of absolute differences."""
-
-    function = staticmethod(regression.mean_absolute_error)
-    direction = "down"
-    name = field("mean_absolute_error")
-    dtype = dtype_field()
 
 
 @published_metric("mape", "MAPE")
-class MeanAbsolutePercentageError(FunctionMetric):
+class MeanAbsolutePercentageError(FunctionMetric, function=regression.mean_absolute_percentage_error):
     """Mean of absolute differences in percent of the target."""
-
-    function = staticmethod(regression.mean_absolute_percentage_error)
-    direction = "down"
-    name = field("mean_absolute_percentage_error")
-    dtype = dtype_field()
 
 
 @published_metric("msle", "MSLE")
-class MeanSquaredLogarithmicError(FunctionMetric):
+class MeanSquaredLogarithmicError(FunctionMetric, function=regression.mean_squared_logarithmic_error):
     """Mean of squared differences of `log(1 + y)`."""
-
-    function = staticmethod(regression.mean_squared_logarithmic_error)
-    direction = "down"
-    name = field("mean_squared_logarithmic_error")
-    dtype = dtype_field()
 
 
 @published_metric()
@@ -80,21 +60,12 @@ class RootMeanSquaredError(Mean):
 
 
 @published_metric()
-class CosineSimilarity(FunctionMetric):
+class CosineSimilarity(FunctionMetric, function=cosine_similarity, direction="up", unwritten=("axis",)):
     """Mean cosine between target and prediction along `axis`; 1 for equal directions."""
-
-    function = staticmethod(cosine_similarity)
-    direction = "up"
-    name = field("cosine_similarity")
-    dtype = dtype_field()
-    axis = field(-1, in_config=False)
 
 
 @published_metric()
-class LogCoshError(FunctionMetric):
+class LogCoshError(FunctionMetric, function=regression.log_cosh):
     """Mean of the logarithm of the hyperbolic cosine of differences."""
 
-    function = staticmethod(regression.log_cosh)
-    direction = "down"
     name = field("logcosh")
-    dtype = dtype_field()
