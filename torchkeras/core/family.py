@@ -71,6 +71,8 @@ class Family:
             if isinstance(config, str):
                 return self.get(config)
             name = config.get("class_name") if isinstance(config, dict) else None
+            if name is not None and config.get("config") is None:  # Keras reads it as a class without arguments
+                config = {**config, "config": {}}
             custom = registry.find_custom(config.get("registered_name"), name) if name is not None else None
             if custom is not None and not hasattr(custom, "from_config"):
                 return custom  # a user's function, saved under its name

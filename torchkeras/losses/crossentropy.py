@@ -6,6 +6,7 @@ May import core and this folder. Knows no model: a softmax or sigmoid before the
 Probabilities are clipped to `[epsilon, 1 - epsilon]`; those of several classes are divided by their sum first.
 """
 
+import math
 import warnings
 
 import torch
@@ -99,7 +100,9 @@ def _mean_binary(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1
 def _categorical_inputs(y_true, y_pred, label_smoothing, axis, name):
     _require_axis(axis)
     y_true, y_pred = _floating(y_true, y_pred)
-    if y_pred.shape[-1] == 1:
+    axes = range(y_pred.ndim) if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
+    classes = math.prod(y_pred.shape[each] for each in axes)
+    if classes == 1:
         warnings.warn(
             f"{name} was given predictions of shape {tuple(y_pred.shape)}: with one class it is always 0. "
             "For two classes in one unit use binary_crossentropy.",
@@ -107,7 +110,7 @@ def _categorical_inputs(y_true, y_pred, label_smoothing, axis, name):
             stacklevel=3,
         )
     if label_smoothing:
-        y_true = _smoothed(y_true, label_smoothing, 1.0 / y_true.shape[-1])
+        y_true = _smoothed(y_true, label_smoothing, 1.0 / classes)
     return y_true, y_pred
 
 
@@ -118,7 +121,7 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     Args:
         y_true: one-hot or soft targets, same shape as `y_pred`.
         y_pred: probabilities `(B, …, C)`, or logits.
-        label_smoothing: moves targets this far towards `1 / C`.
+        label_smoothing: moves targets this far towards `1 / C`; `C` is the size of `axis` (Keras: of the last one).
         axis: the class axis.
 
     Torch: `F.cross_entropy(logits, y_true, reduction="none")`, class axis second.

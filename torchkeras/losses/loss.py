@@ -22,7 +22,7 @@ from torchkeras.core.scopes import settings
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import FunctionOperation, KerasTensor, any_symbolic
 from torchkeras.losses.reduction import MEANS, reduce_weighted_values, standardize_reduction
-from torchkeras.losses.tensors import convert_structure, same_rank
+from torchkeras.losses.tensors import as_tensor, convert_structure, same_rank
 
 Tensor = torch.Tensor
 
@@ -92,7 +92,7 @@ class Loss(Configured):
         values = self.call(y_true, y_pred)
         own_mask = mask_of(values)
         if own_mask is not None:
-            mask = own_mask if mask is None else mask & own_mask
+            mask = own_mask if mask is None else torch.logical_and(as_tensor(mask, None, own_mask.device), own_mask)
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, dtype)
 
     def _fused_mean(self, y_true, y_pred):

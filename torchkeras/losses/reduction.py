@@ -79,12 +79,13 @@ def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum
 
 
 def apply_mask(sample_weight, mask, dtype, reduction):
-    """Merges a mask into weights; None where both are None.
+    """Merges a mask (a tensor or an array) into weights; None where both are None.
 
     For means, valid steps weigh `total / valid`: dividing by all steps then divides by the valid ones.
     """
     if mask is None:
         return sample_weight
+    mask = as_tensor(mask)
     weights = mask.to(dtype)
     if reduction in ("mean", "sum_over_batch_size"):
         valid = weights.sum()
@@ -92,24 +93,33 @@ def apply_mask(sample_weight, mask, dtype, reduction):
         weights = (mask != 0).to(dtype) * (mask.numel() / torch.where(valid == 0, 1.0, valid))
     if sample_weight is None:
         return weights
-    weights, sample_weight = weighable(weights, as_tensor(sample_weight, dtype, mask.device))
+    sample_weight = as_tensor(sample_weight, dtype, mask.device)
+    if len(sample_weight.shape) > len(weights.shape):  # a mask of samples, weights of steps
+        sample_weight, weights = weighable(sample_weight, weights)
+    else:
+        weights, sample_weight = weighable(weights, sample_weight)
     return sample_weight * weights
 
 
 def weighable(values, sample_weight):
     """Brings values and weights to shapes that multiply: same rank, or weights with trailing axes of 1.
 
-    Weights `(B,)` weigh the samples of values `(B, T, …)`, also where T equals B.
+    Weights `(B,)` weigh the samples of values `(B, T, …)`, also where T equals B. One value for a whole batch is
+    weighed by each weight, as in Keras; other values are never spread over weights of more axes.
     """
     values, sample_weight = same_rank(values, sample_weight)
-    rank = len(sample_weight.shape)
-    if 0 < rank < len(values.shape) and sample_weight.shape == values.shape[:rank]:
-        return values, sample_weight.reshape(*sample_weight.shape, *(1,) * (len(values.shape) - rank))
+    shape, given = tuple(values.shape), tuple(sample_weight.shape)
+    rank = len(given)
+    if 0 < rank < len(shape) and given == shape[:rank]:
+        return values, sample_weight.reshape(*given, *(1,) * (len(shape) - rank))
     try:
-        torch.broadcast_shapes(values.shape, sample_weight.shape)
-    except RuntimeError as error:
+        product = torch.broadcast_shapes(shape, given)
+    except RuntimeError:
+        product = None
+    # (4, 1) and (1, 4) would make 16 products of 4 values: each against each other's weight.
+    if product is None or (shape and rank > len(shape)) or tuple(product) not in (shape, given):
         raise ValueError(
-            f"Weights of shape {tuple(sample_weight.shape)} do not fit values of shape {tuple(values.shape)}: pass one "
-            "weight per sample, shape (batch,), or one per value."
-        ) from error
+            f"Weights of shape {given} do not fit values of shape {shape}: pass one weight per sample, shape (batch,), "
+            "or one per value. A loss averages the last axis, so predictions (batch, n) have one value per sample."
+        )
     return values, sample_weight

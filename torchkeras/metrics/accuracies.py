@@ -26,6 +26,11 @@ def _pair(y_true, y_pred):
     return y_true, y_pred
 
 
+def _best(scores):
+    """The place of the largest entry of each row, the first of equal ones."""
+    return (scores.byte() if scores.dtype == torch.bool else scores).argmax(dim=-1)
+
+
 def _floatx(hits):
     return hits.to(torch_dtype(settings.floatx))
 
@@ -45,7 +50,7 @@ def binary_hits(y_true, y_pred, threshold=0.5):
 def categorical_hits(y_true, y_pred):
     """Where the largest entries of target and prediction are at one place; bool, shape without the last axis."""
     y_true, y_pred = _pair(y_true, y_pred)
-    return y_true.argmax(dim=-1) == y_pred.argmax(dim=-1)
+    return _best(y_true) == _best(y_pred)
 
 
 def sparse_hits(y_true, y_pred):
@@ -53,16 +58,16 @@ def sparse_hits(y_true, y_pred):
     y_true, y_pred = _pair(y_true, y_pred)
     if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
         y_true = y_true.squeeze(-1)
-        hits = (y_pred.argmax(dim=-1) == y_true).unsqueeze(-1)
+        hits = (_best(y_pred) == y_true).unsqueeze(-1)
     else:
-        hits = y_pred.argmax(dim=-1) == y_true
+        hits = _best(y_pred) == y_true
     return hits.squeeze(-1) if hits.ndim > 1 and hits.shape[-1] == 1 else hits
 
 
 def top_k_hits(y_true, y_pred, k=5):
     """Where the target's class is among the `k` largest predictions; bool, shape without the last axis."""
     y_true, y_pred = _pair(y_true, y_pred)
-    return sparse_top_k_hits(y_true.argmax(dim=-1), y_pred, k)
+    return sparse_top_k_hits(_best(y_true), y_pred, k)
 
 
 def sparse_top_k_hits(y_true, y_pred, k=5, from_sorted_ids=False):
@@ -75,6 +80,8 @@ def sparse_top_k_hits(y_true, y_pred, k=5, from_sorted_ids=False):
     rows, targets = y_pred.reshape(-1, classes), y_true.reshape(-1, 1)
     if from_sorted_ids:
         hits = (rows[:, :k] == targets).any(dim=1)
+    elif k < 1:
+        hits = torch.zeros_like(targets, dtype=torch.bool)
     else:
         last = torch.topk(rows, min(k, classes), dim=-1).values[:, -1:]
         hits = (rows.gather(1, targets.long()) >= last).squeeze(1)

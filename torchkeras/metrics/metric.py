@@ -109,7 +109,7 @@ class Metric(Configured):
     def variables(self):
         """State variables: own ones as they were made, then those of metrics held in attributes."""
         if "_variables" not in self.__dict__:
-            raise RuntimeError(f"Call super().__init__() first in {type(self).__name__}.__init__().")
+            raise AttributeError(f"Call super().__init__() first in {type(self).__name__}.__init__().")
         self._settle()
         own, nested = list(self._variables), []
         for key, value in self.__dict__.items():

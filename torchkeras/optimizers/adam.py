@@ -51,7 +51,7 @@ class Adam(Optimizer):
     def update_together(self, group, grads, learning_rate):
         rate = corrected_rate(learning_rate, self._updates_done() + 1, self.beta_1, self.beta_2, group.dtype)
         update = _fused if group.fused else _by_foreach
-        update(group, grads, rate, self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
+        update(group, grads, rate, self.beta_1, self.beta_2, self.epsilon, bool(self.amsgrad))
 
 
 def corrected_rate(rate, step, beta_1, beta_2, dtype):

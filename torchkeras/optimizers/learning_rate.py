@@ -49,6 +49,8 @@ class HasLearningRate:
     def learning_rate(self):
         """The learning rate: a scalar Variable, the current value of a schedule, or what a callable gives now."""
         rate = self._learning_rate
+        if rate is None:  # an optimizer of a user that has none
+            return None
         if isinstance(rate, torch.Tensor):
             self._host_rate()
             return rate
