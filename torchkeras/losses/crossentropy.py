@@ -101,7 +101,7 @@ def _categorical_inputs(y_true, y_pred, label_smoothing, axis, name):
     _require_axis(axis)
     y_true, y_pred = _floating(y_true, y_pred)
     axes = range(y_pred.ndim) if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
-    classes = math.prod(y_pred.shape[each] for each in axes)
+    classes = math.prod([y_pred.shape[each] for each in axes])
     if classes == 1:
         warnings.warn(
             f"{name} was given predictions of shape {tuple(y_pred.shape)}: with one class it is always 0. "

@@ -251,10 +251,6 @@ class FunctionLoss(LossFunctionWrapper):
         """The fields as Keras writes them. Those that Keras leaves out and so loses are written where they matter."""
         return {**Loss.get_config(self), **unwritten(self)}
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
 
 def unwritten(obj):
     """Values that differ from the default in fields that Keras does not write (it reads them all the same)."""

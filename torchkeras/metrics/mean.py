@@ -245,7 +245,3 @@ class FunctionMetric(MeanMetricWrapper):
     def get_config(self):
         """The fields as Keras writes them. Those that Keras leaves out and so loses are written where they matter."""
         return {**Metric.get_config(self), **unwritten(self)}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
