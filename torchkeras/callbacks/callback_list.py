@@ -25,8 +25,8 @@ class CallbackList(Callback):
         model: the model that the callbacks are given.
         **params: handed to every callback as its `params`: `verbose`, `epochs`, `steps`.
 
-    For loops: `has_train_batch_begin`, `has_train_batch_end` and the same for `test` and `predict` say whether the
-    hook has anyone to call; a loop may leave the call out where it is False. The batch-end hooks take the logs as a
+    For loops: `batch_hooks(phase)` gives the two batch hooks of "train", "test" or "predict", None for one that has
+    nobody to call; `has_train_batch_begin` and the like say the same one by one. The batch-end hooks take the logs as a
     dict or as a function without arguments that makes the dict. The function is called at most once per hook, and only
     when a callback wants the numbers: a class that says `reads_logs_lazily = True` is handed the function itself by
     the hooks that it defines.
@@ -102,6 +102,11 @@ class CallbackList(Callback):
         }
         for hook, methods in self._batch_hooks.items():
             setattr(self, "has_" + hook, bool(methods))
+
+    def batch_hooks(self, phase):
+        """`(begin, end)` for the batches of a phase: functions, or None where no callback listens."""
+        names = [f"{phase}_batch_{when}" for when in ("begin", "end")]
+        return [getattr(self, f"on_{name}") if self._batch_hooks[name] else None for name in names]
 
     def _batch_begin(self, hook, batch, logs):
         for method, _ in self._batch_hooks[hook]:

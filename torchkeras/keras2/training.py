@@ -20,21 +20,21 @@ class CompiledLoss:
 
     def __call__(self, y_true, y_pred, sample_weight=None, regularization_losses=None):
         """The compiled loss plus the given ones, a scalar with gradients; it also goes into the model's loss metric."""
-        compiled = self.model.__dict__["_compile_loss"]
+        compiled = self.model._training.compile_loss
         losses = [] if compiled is None else [compiled(y_true, y_pred, sample_weight)]
         losses.extend(regularization_losses or ())
         if not losses:
             raise ValueError("No loss to compute: give compile() a `loss`, or pass `regularization_losses`.")
         total = torch.stack([loss.sum() for loss in losses]).sum()
         rows = tree.flatten(y_pred)[0].shape[0]
-        self.model.__dict__["_loss_tracker"].update_state(total.detach(), sample_weight=rows)
+        self.model._training.loss_tracker.update_state(total.detach(), sample_weight=rows)
         return total
 
     @property
     def metrics(self):
         """The loss metric and those of the outputs."""
-        compiled = self.model.__dict__["_compile_loss"]
-        return [self.model.__dict__["_loss_tracker"], *(compiled.trackers if compiled is not None else ())]
+        compiled = self.model._training.compile_loss
+        return [self.model._training.loss_tracker, *(compiled.trackers if compiled is not None else ())]
 
 
 class CompiledMetrics:
@@ -51,18 +51,19 @@ class CompiledMetrics:
     @property
     def metrics(self):
         """The compiled metrics, once a batch has shown the shapes."""
-        compiled = self.model.__dict__["_compile_metrics"]
+        compiled = self.model._training.compile_metrics
         return [] if compiled is None else compiled.metrics
 
     def result(self):
         """Log name -> value."""
-        compiled = self.model.__dict__["_compile_metrics"]
+        compiled = self.model._training.compile_metrics
         return {} if compiled is None else compiled.result()
 
 
-def _compiled(kind):
+def _compiled(name, kind):
     def view(self):
-        self._require_compiled(kind.__name__)
+        if not self.compiled:  # an AttributeError, so that hasattr() answers and a walk over all members passes
+            raise AttributeError(f"Model {self.name!r} has no {name} before compile(loss=..., metrics=...).")
         return kind(self)
 
     return property(view)
@@ -93,8 +94,8 @@ def to_yaml(self, **kwargs):
     raise RuntimeError("to_yaml() was removed from Keras, as reading YAML can run code: use to_json().")
 
 
-Trainer.compiled_loss = _compiled(CompiledLoss)
-Trainer.compiled_metrics = _compiled(CompiledMetrics)
+Trainer.compiled_loss = _compiled("compiled_loss", CompiledLoss)
+Trainer.compiled_metrics = _compiled("compiled_metrics", CompiledMetrics)
 Sequential.predict_classes, Sequential.predict_proba = predict_classes, predict_proba
 Model.reset_states = Model.reset_state = reset_states
 Model.to_yaml = to_yaml

@@ -8,7 +8,7 @@ import warnings
 
 import torch
 
-from torchkeras.core import tree
+from torchkeras.core import registry, tree
 from torchkeras.metrics import Mean
 from torchkeras.metrics.resolve import resolve_loss
 from torchkeras.training.outputs import Outputs
@@ -131,8 +131,7 @@ def _check_shapes(loss, y_true, y_pred):
     cannot be broadcast raises `ValueError`.
     """
     true, pred = tuple(y_true.shape), tuple(y_pred.shape)
-    function = getattr(loss, "fn", type(loss))
-    published = (getattr(function, "__module__", None) or "").startswith("torchkeras.losses.")
+    published = registry.entry_of(getattr(loss, "fn", type(loss))) is not None
     if not published or len(true) != len(pred) or true == pred or loss._keeps_labels:
         return
     if any(a != b and 1 not in (a, b) for a, b in zip(true, pred)):

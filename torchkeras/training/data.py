@@ -1,11 +1,9 @@
-"""Data for the loops: arrays become tensors once and are sliced per batch.
+"""Arrays as training takes them: converted once, checked, split, weighed by class.
 
-May import core and this room. Knows no model; other sources (generators, loaders) are further classes with the
-same three members: `num_batches`, `batches()`, `first_batch()`.
+May import core and this room. Knows no model. What cuts them into batches is in sources.py.
 """
 
 import math
-import warnings
 
 import numpy as np
 import torch
@@ -13,11 +11,7 @@ import torch
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.errors import UnsupportedInputError
-from torchkeras.training.arguments import positive_number
-
-_WHOLE_SHUFFLE_BYTES = 64 * 2**20  # up to this size the data of an epoch are shuffled at once
-_WHOLE_COPY_BYTES = 2**20  # up to this size data in order are copied at once; larger ones per batch, into warm memory
-_FREE_SHARE = 0.25  # data stay on the GPU if they take at most this share of its free memory
+from torchkeras.training.mapped import MappedArray, is_mapped
 
 
 def unpack_x_y_sample_weight(data):
@@ -55,8 +49,12 @@ def _is_number_tree(value):
 
 def to_arrays(value, what, strings=True):
     """Tensors (numpy for strings) in the structure of `value`; None stays None. Raises for what is no numeric data."""
-    if isinstance(value, (torch.Tensor, np.ndarray)) or value is None:
-        return None if value is None else _to_tensor(value, what, strings)
+    if value is None or isinstance(value, MappedArray):
+        return value
+    if is_mapped(value):
+        return MappedArray(value, lambda part: _to_tensor(part, what, strings))
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        return _to_tensor(value, what, strings)
     if is_array(value):
         return _to_tensor(value, what, strings)
     if isinstance(value, dict):
@@ -138,10 +136,11 @@ def rows_of(arrays):
     return rows
 
 
-def split_validation(data, validation_split):
-    """`(training, validation)`: the last samples, cut before any shuffling."""
+def split_validation(x, y, sample_weight, validation_split):
+    """`(training, validation)`, each `(x, y, sample_weight)`: the last samples, cut before any shuffling."""
     if not isinstance(validation_split, (int, float, np.number)) or not 0 < validation_split < 1:
         raise ValueError(f"`validation_split` must lie between 0 and 1, got {validation_split!r}.")
+    data = adapt(x, y, sample_weight)
     rows = rows_of(data)
     cut = math.floor(rows * (1 - validation_split))
     if cut == 0 or cut == rows:
@@ -149,11 +148,13 @@ def split_validation(data, validation_split):
             f"validation_split={validation_split} leaves no samples on one side of {rows}: choose another value or "
             "pass validation_data."
         )
+    return tuple(tree.map_structure(lambda a, w=w: _part(a, w), data) for w in (slice(0, cut), slice(cut, rows)))
 
-    def part(where):
-        return tree.map_structure(lambda a: None if a is None else a[where], data)
 
-    return part(slice(0, cut)), part(slice(cut, rows))
+def _part(array, where):
+    if array is None:
+        return None
+    return array.part(where) if isinstance(array, MappedArray) else array[where]
 
 
 def class_weights(y, class_weight):
@@ -162,17 +163,21 @@ def class_weights(y, class_weight):
         class_weight = dict(enumerate(class_weight))
     if not isinstance(class_weight, dict) or not all(isinstance(k, (int, np.integer)) for k in class_weight):
         raise ValueError(f"`class_weight` must be a dict of class index -> weight, got {class_weight!r}.")
-    if not isinstance(y, torch.Tensor):
+    if not isinstance(y, (torch.Tensor, MappedArray)):
         raise ValueError("`class_weight` needs one target array `y`; with several outputs use `sample_weight`.")
-    labels = y
-    if y.dim() > 1:
-        labels = y.argmax(-1) if y.shape[-1] != 1 else y.squeeze(-1)
-    labels = labels.round().to(torch.int64)
+    labels = torch.cat([_labels(part) for part in y.in_parts()]) if isinstance(y, MappedArray) else _labels(y)
     size = max([int(labels.max()) if labels.numel() else 0, *class_weight]) + 1
     table = torch.ones(size, dtype=torch.float32)
     for label, weight in class_weight.items():
         table[int(label)] = float(weight)
     return table.to(labels.device)[labels]
+
+
+def _labels(y):
+    """Class numbers of targets that are numbers, columns of one, or one-hot rows."""
+    if y.dim() > 1:
+        y = (y.to(torch.uint8) if y.dtype == torch.bool else y).argmax(-1) if y.shape[-1] != 1 else y.squeeze(-1)
+    return (y.round() if y.is_floating_point() else y).to(torch.int64)
 
 
 def adapt(x, y=None, sample_weight=None, what=None):
@@ -183,180 +188,3 @@ def adapt(x, y=None, sample_weight=None, what=None):
     x = to_arrays(x, f"{prefix}x")
     y = to_arrays(y, f"{prefix}y", strings=False)
     return x, y, to_arrays(sample_weight, f"{prefix}sample_weight", strings=False)
-
-
-class ArraySource:
-    """Batches of arrays.
-
-    Args:
-        x, y, sample_weight: converted arrays (`to_arrays`) or structures of them.
-        batch_size: samples per batch; the last batch may be smaller.
-        shuffle: new order every epoch, from torch's random stream; "batch" changes the order within each batch only.
-        device: where the batches are wanted.
-        steps: batches per epoch, where the user gave it; see `batches`.
-        may_be_empty: whether no samples are one empty batch and no error.
-    """
-
-    def __init__(
-        self,
-        x,
-        y=None,
-        sample_weight=None,
-        batch_size=None,
-        shuffle=False,
-        class_weight=None,
-        device=None,
-        steps=None,
-        may_be_empty=False,
-    ):
-        if class_weight is not None:
-            extra = class_weights(y, class_weight)
-            sample_weight = (
-                extra if sample_weight is None else sample_weight * extra.reshape(-1, *[1] * (sample_weight.dim() - 1))
-            )
-        self.rows = rows_of((x, y, sample_weight))
-        if self.rows == 0 and not may_be_empty:
-            raise ValueError("The data are empty: `x` has no samples.")
-        self.batch_size = min(_batch_size(batch_size), self.rows or 1)
-        self.shuffle, self.steps = shuffle, _steps(steps)
-        self.device = device or torch.device("cpu")
-        self._arrays = (x, y, sample_weight)
-        self._place()
-        self._running, self._left = None, 0
-        self._whole = math.ceil(self.rows / self.batch_size) or 1
-        self.num_batches = self._whole if self.steps is None else self.steps
-
-    def _place(self):
-        """Moves the data to the device once if they fit; else batches travel, from pinned memory."""
-        leaves = [leaf for leaf in tree.flatten(self._arrays) if isinstance(leaf, torch.Tensor)]
-        self._bytes = sum(leaf.numel() * leaf.element_size() for leaf in leaves)
-        self._travel = any(leaf.device != self.device for leaf in leaves)
-        if not self._travel:
-            return
-        if self.device.type != "cuda" or self._bytes <= _FREE_SHARE * torch.cuda.mem_get_info(self.device)[0]:
-            self._arrays = _map(lambda leaf: leaf.to(self.device), self._arrays)
-            self._travel = False
-        else:
-            self._arrays = _map(lambda leaf: leaf.pin_memory() if leaf.device.type == "cpu" else leaf, self._arrays)
-
-    def batches(self, restart=False):
-        """The batches of one epoch, as tuples `(x, y, sample_weight)`.
-
-        With `steps`, an epoch goes on where the last one ended (`restart`: from the beginning). It ends, with a
-        warning, where the data end; the next one then begins with the first sample.
-        """
-        if self.steps is None:
-            yield from self._pass()
-            return
-        if restart or self._running is None:
-            self._start_again()
-        for _ in range(self.steps):
-            if self._left == 0:
-                warnings.warn(
-                    f"The data ended before {self.steps} steps: they make {self._whole} batches of {self.batch_size}. "
-                    "The epoch ends here; leave out steps_per_epoch (or steps) to use all data in each epoch.",
-                    stacklevel=2,
-                )
-                break
-            self._left -= 1
-            yield next(self._running)
-        if self._left == 0:
-            self._start_again()
-
-    def _start_again(self):
-        self._running, self._left = self._pass(), self._whole
-
-    def first_batch(self):
-        """The first samples, without disturbing the order."""
-        return _map(lambda leaf: leaf[: self.batch_size].to(self.device, copy=True), self._arrays)
-
-    def look(self):
-        """The first batch, at the price in random numbers that Keras pays for looking at the data after `compile`."""
-        _draw()
-        if self.shuffle:
-            _draw()
-        return self.first_batch()
-
-    def _order(self):
-        """A random order of the samples: of all, or within each batch (`shuffle="batch"`)."""
-        if self.shuffle != "batch":
-            return torch.randperm(self.rows, generator=torch.Generator().manual_seed(int(_draw())))
-        size = self.batch_size
-        return torch.cat([start + torch.randperm(min(size, self.rows - start)) for start in range(0, self.rows, size)])
-
-    def _pass(self):
-        """One run through the data. The numbers drawn before and after are those of the loader that Keras uses."""
-        _draw()
-        yield from self._run()
-        _draw()
-
-    def _run(self):
-        """The batches: copies, since a torch module may change its input in place, and the data are the user's."""
-        order = self._order() if self.shuffle else None
-        limit = _WHOLE_COPY_BYTES if order is None else _WHOLE_SHUFFLE_BYTES
-        at_once = self._bytes <= limit or (order is not None and self.device.type == "cuda")
-        if at_once and not self._travel:
-            arrays = tree.map_structure(lambda leaf: _copy(leaf, order), self._arrays)
-            yield from [arrays] if self.rows <= self.batch_size else _split(arrays, self.batch_size, self.rows)
-            return
-        for start in range(0, self.rows or 1, self.batch_size):
-            where = slice(start, start + self.batch_size)
-            if order is None:
-                batch = tree.map_structure(lambda leaf, w=where: None if leaf is None else _copy(leaf[w]), self._arrays)
-            else:
-                batch = tree.map_structure(lambda leaf, w=order[where]: _copy(leaf, w), self._arrays)
-            yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch)
-
-
-def _draw():
-    """One number of torch's random stream. Drawing where Keras's loaders draw keeps orders and dropout masks after
-    `set_random_seed` equal to Keras's."""
-    return torch.empty((), dtype=torch.int64).random_()
-
-
-def _steps(value):
-    most = scopes.settings.max_steps_per_epoch
-    if most and (value is None or most < value):
-        warnings.warn(f"Limiting steps_per_epoch to {most}", stacklevel=4)
-        return most
-    if value is None:
-        return None
-    return positive_number("`steps_per_epoch` (`validation_steps`, `steps`)", value)
-
-
-def _split(arrays, size, rows):
-    """All batches as views, cut in one call per array."""
-    count = math.ceil(rows / size) or 1
-
-    def cut(array):
-        if array is None:
-            return [None] * count
-        if isinstance(array, torch.Tensor):
-            return array.split(size)
-        return [array[i : i + size] for i in range(0, rows or 1, size)]
-
-    parts = []
-    for array in arrays:
-        if array is None or not tree.is_nested(array):
-            parts.append(cut(array))
-        else:
-            columns = [cut(leaf) for leaf in tree.flatten(array)]
-            parts.append([tree.pack_sequence_as(array, leaves) for leaves in zip(*columns, strict=True)])
-    return zip(*parts, strict=True)
-
-
-def _copy(leaf, order=None):
-    """A copy, of the samples in `order` if it is given."""
-    if leaf is None:
-        return None
-    if isinstance(leaf, torch.Tensor):
-        return leaf.clone() if order is None else leaf.index_select(0, order.to(leaf.device))
-    return leaf if order is None else leaf[order.numpy()]
-
-
-def _map(function, arrays):
-    return tree.map_structure(lambda leaf: function(leaf) if isinstance(leaf, torch.Tensor) else leaf, arrays)
-
-
-def _batch_size(value):
-    return 32 if value is None else positive_number("`batch_size`", value)

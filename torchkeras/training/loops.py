@@ -7,14 +7,17 @@ import warnings
 
 import torch
 
-from torchkeras import optimizers
 from torchkeras.callbacks import CallbackList, History
 from torchkeras.callbacks.logs import python_logs
-from torchkeras.core import scopes, tree
+from torchkeras.core import scopes
 from torchkeras.training.arguments import refuse_unknown, whole_number
-from torchkeras.training.data import ArraySource, adapt, split_validation, unpack_x_y_sample_weight
-from torchkeras.training.results import joined
+from torchkeras.training.compiled import epoch
+from torchkeras.training.data import split_validation, unpack_x_y_sample_weight
+from torchkeras.training.results import Predictions
+from torchkeras.training.sources import source_of
 
+_STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
+_NO_CALLBACKS = CallbackList()
 
 class Loops:
     """`fit`, `evaluate`, `predict`."""
@@ -86,63 +89,68 @@ class Loops:
             _capped_epochs(whole_number("epochs", epochs)),
             whole_number("initial_epoch", initial_epoch),
         )
-        data = adapt(x, y, sample_weight)
         if validation_split and validation_data is None:
-            data, validation_data = split_validation(data, validation_split)
-        device = self._model_device()
-        source = ArraySource(*data, batch_size, shuffle, class_weight, device, steps_per_epoch)
-        validate = self._validator(
-            validation_data, validation_batch_size or batch_size, validation_steps, validation_freq
-        )
-        self.__dict__["stop_training"] = False
-        with self._compiled_trainable.in_force(self):
+            (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
+        source = source_of(
+            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, class_weight=class_weight,
+            device=self._model_device(), steps=steps_per_epoch,
+        )  # fmt: skip
+        validation_batch_size = validation_batch_size or batch_size
+        validate = self._validator(validation_data, validation_batch_size, validation_steps, validation_freq)
+        self.stop_training = False
+        with self._training.trainable.in_force(self):
             self._get_ready_to_learn(self._first_look(source))
             callbacks = self._loop_callbacks(callbacks, verbose, True, epochs=epochs, steps=source.num_batches)
             callbacks.on_train_begin()
             logs = {}
-            for epoch in range(initial_epoch, epochs):
-                self.reset_metrics()
-                callbacks.on_epoch_begin(epoch)
-                logs = python_logs(self._result_or(self._train_epoch(source, callbacks)))
-                if validate is not None and validate.due(epoch):
+            for number in range(initial_epoch, epochs):
+                with epoch(self):
+                    self.reset_metrics()
+                    callbacks.on_epoch_begin(number)
+                    logs = self._run_epoch("train", source.batches(), self._train_function(), callbacks)
+                    logs = python_logs(self._result_or(logs))
+                if validate is not None and validate.due(number):
                     logs.update({f"val_{name}": value for name, value in validate(callbacks).items()})
-                callbacks.on_epoch_end(epoch, logs)
+                callbacks.on_epoch_end(number, logs)
                 if self.stop_training:
                     break
-            self._finish_learning()
+            self._training.finish()
             callbacks.on_train_end(logs)
         return self.history
 
     def _first_look(self, source):
         """A batch to make weights for. It costs random numbers where Keras looks at the data: for the first time after
         a `compile` with a loss or metrics, and as long as a layer is not built."""
-        d = self.__dict__
-        looked = d["_looked"] or (d["_compile_loss"] is None and d["_compile_metrics"] is None)
-        d["_looked"] = True
+        training = self._training
+        looked = training.looked or (training.compile_loss is None and training.compile_metrics is None)
+        training.looked = True
         if looked and all(layer.built for layer in self._flatten_layers()):
             return source.first_batch()
         return source.look()
 
-    def _train_epoch(self, source, callbacks):
-        step, logs, every = self._train_function(), None, self.steps_per_execution
-        begin, end = callbacks.has_train_batch_begin, callbacks.has_train_batch_end
-        index = -1
-        for index, batch in enumerate(source.batches()):
-            if begin and index % every == 0:
-                callbacks.on_train_batch_begin(index)
-            logs = step(batch)
-            if end and (index + 1) % every == 0:
-                callbacks.on_train_batch_end(index, self.get_metrics_result if logs is None else logs)
-            if self.stop_training:
-                break
-        if end and (index + 1) % every:
-            callbacks.on_train_batch_end(index, self.get_metrics_result if logs is None else logs)
-        return logs
+    def _run_epoch(self, phase, batches, step, callbacks):
+        """One pass over batches, to train, test or predict: what the last step gave.
 
-    def _finish_learning(self):
-        optimizer = self.optimizer
-        if isinstance(optimizer, optimizers.Optimizer) and self._learned:
-            optimizer.finalize_variable_values(self._learned)
+        The batch hooks run every `steps_per_execution` batches, and after the last one.
+
+        Args:
+            phase: "train", "test" or "predict"; names the hooks and the flag by which a callback stops the pass.
+            step: takes a batch and gives logs, or None where the metrics hold everything.
+        """
+        begin, end = callbacks.batch_hooks(phase)
+        every, stop = self.steps_per_execution, _STOP[phase]
+        index, logs = -1, None
+        for index, batch in enumerate(batches):
+            if begin is not None and index % every == 0:
+                begin(index)
+            logs = step(batch)
+            if end is not None and (index + 1) % every == 0:
+                end(index, self.get_metrics_result if logs is None else logs)
+            if getattr(self._training, stop):
+                break
+        if end is not None and (index + 1) % every:
+            end(index, self.get_metrics_result if logs is None else logs)
+        return logs
 
     def _validator(self, data, batch_size, steps, freq):
         if data is None:
@@ -150,7 +158,10 @@ class Loops:
         if isinstance(data, (list, tuple)) and not 1 <= len(data) <= 3:
             raise ValueError(f"`validation_data` must be (x, y) or (x, y, sample_weight), got {len(data)} entries.")
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        return _Validation(self, adapt(x, y, sample_weight, "validation_data"), batch_size, steps, freq)
+        source = source_of(
+            x, y, sample_weight, batch_size=batch_size, device=self._model_device(), steps=steps, what="validation_data"
+        )
+        return _Validation(self, source, freq)
 
     # -- evaluate and predict -----------------------------------------------------------------------------------------
 
@@ -176,7 +187,7 @@ class Loops:
         """
         self._require_compiled("evaluate")
         refuse_unknown(Loops.evaluate, older)
-        source = ArraySource(*adapt(x, y, sample_weight), batch_size, device=self._model_device(), steps=steps)
+        source = source_of(x, y, sample_weight, batch_size=batch_size, device=self._model_device(), steps=steps)
         with torch.no_grad():
             self._ensure_weights(self._first_look(source))
         callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
@@ -184,24 +195,13 @@ class Loops:
 
     def _test(self, source, callbacks):
         """Logs of one pass over the data, without gradients."""
-        step, logs, every = self._test_function(), None, self.steps_per_execution
-        begin, end = callbacks.has_test_batch_begin, callbacks.has_test_batch_end
-        callbacks.on_test_begin()
-        self.reset_metrics()
-        self.__dict__["stop_evaluating"] = False
-        index = -1
-        with torch.no_grad():
-            for index, batch in enumerate(source.batches(restart=True)):
-                if begin and index % every == 0:
-                    callbacks.on_test_batch_begin(index)
-                logs = step(batch)
-                if end and (index + 1) % every == 0:
-                    callbacks.on_test_batch_end(index, self.get_metrics_result if logs is None else logs)
-                if self.__dict__["stop_evaluating"]:
-                    break
-            if end and (index + 1) % every:
-                callbacks.on_test_batch_end(index, self.get_metrics_result if logs is None else logs)
-            logs = python_logs(self._result_or(logs))
+        with epoch(self):
+            callbacks.on_test_begin()
+            self.reset_metrics()
+            self.stop_evaluating = False
+            with torch.no_grad():
+                logs = self._run_epoch("test", source.batches(restart=True), self._test_function(), callbacks)
+                logs = python_logs(self._result_or(logs))
         callbacks.on_test_end(logs)
         return logs
 
@@ -217,40 +217,28 @@ class Loops:
         In torch: `with torch.no_grad(): model(x).numpy()`, batch by batch.
         """
         refuse_unknown(Loops.predict, older)
-        source = ArraySource(*adapt(x), batch_size, device=self._model_device(), steps=steps, may_be_empty=True)
-        step = self._predict_function()
-        quiet = callbacks is None and verbose == 0
-        callbacks = None if quiet else self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
-        outputs = []
+        source = source_of(x, batch_size=batch_size, device=self._model_device(), steps=steps, may_be_empty=True)
+        if callbacks is None and verbose == 0:
+            callbacks = _NO_CALLBACKS
+        else:
+            callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
+        predictions = Predictions(source.rows, self.steps_per_execution)
+        predict = self._predict_function()
         with torch.no_grad():
-            if not quiet:
-                callbacks.on_predict_begin()
-            self.__dict__["stop_predicting"] = False
-            for index, batch in enumerate(source.batches()):
-                if not quiet:
-                    callbacks.on_predict_batch_begin(index)
-                outputs.append(step(batch))
-                if source.device.type == "cuda":
-                    outputs[-1] = tree.map_structure(lambda t: t.to("cpu", non_blocking=True), outputs[-1])
-                if not quiet:
-                    callbacks.on_predict_batch_end(index, {"outputs": outputs[-1]})
-                if self.__dict__["stop_predicting"]:
-                    break
-            if source.device.type == "cuda":
-                torch.cuda.current_stream(source.device).synchronize()
-            if not quiet:
-                callbacks.on_predict_end()
-        return joined(outputs)
+            callbacks.on_predict_begin()
+            self.stop_predicting = False
+            self._run_epoch("predict", source.batches(), lambda batch: predictions.add(predict(batch)), callbacks)
+            callbacks.on_predict_end()
+        return predictions.result()
 
 
 class _Validation:
     """Validation inside fit: when it is due, and a pass over its data."""
 
-    def __init__(self, model, data, batch_size, steps, freq):
-        self.model, self.freq = model, freq
+    def __init__(self, model, source, freq):
+        self.model, self.source, self.freq = model, source, freq
         if not isinstance(freq, (int, list, tuple, set)) or (isinstance(freq, int) and freq < 1):
             raise ValueError(f"`validation_freq` must be a positive integer or a list of epochs, got {freq!r}.")
-        self.source = ArraySource(*data, batch_size, device=model._model_device(), steps=steps)
 
     def due(self, epoch):
         epoch += 1

@@ -6,17 +6,20 @@ May import this room. A mixin of Trainer, for loops that users write themselves.
 import torch
 
 from torchkeras.core import tree
-from torchkeras.training.data import ArraySource, adapt, unpack_x_y_sample_weight
+from torchkeras.training.compiled import epoch
+from torchkeras.training.data import unpack_x_y_sample_weight
 from torchkeras.training.results import to_numpy
+from torchkeras.training.sources import source_of
 
 
 class SingleBatches:
     """`train_on_batch`, `test_on_batch`, `predict_on_batch`, and what Keras's loops call per batch."""
 
     def _one_batch(self, x, y=None, sample_weight=None, class_weight=None):
-        source = ArraySource(*adapt(x, y, sample_weight), 2**62, class_weight=class_weight, device=self._model_device())
-        self.__dict__["_looked"] = True
-        return source.first_batch()
+        self._own_training().looked = True
+        return source_of(
+            x, y, sample_weight, batch_size=2**62, class_weight=class_weight, device=self._model_device()
+        ).first_batch()
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False, reset_metrics=True):
         """One update on one batch. Returns the loss, or a list in the order of `metrics_names`, or a dict.
@@ -28,20 +31,20 @@ class SingleBatches:
         if class_weight is not None and sample_weight is not None:
             raise ValueError("Give `class_weight` or `sample_weight` for one batch, not both.")
         batch = self._one_batch(x, y, sample_weight, class_weight)
-        if reset_metrics:
-            self.reset_metrics()
-        with self._compiled_trainable.in_force(self):
+        with epoch(self), self._training.trainable.in_force(self):
+            if reset_metrics:
+                self.reset_metrics()
             self._get_ready_to_learn(batch)
             logs = self._train_function()(batch)
-        return self._in_order(self._result_or(logs), return_dict)
+            return self._in_order(self._result_or(logs), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, reset_metrics=True):
         """Loss and metrics on one batch, without an update. Returned as by `train_on_batch`."""
         self._require_compiled("test_on_batch")
         batch = self._one_batch(x, y, sample_weight)
-        if reset_metrics:
-            self.reset_metrics()
-        with torch.no_grad():
+        with epoch(self), torch.no_grad():
+            if reset_metrics:
+                self.reset_metrics()
             self._ensure_weights(batch)
             logs = self._test_function()(batch)
             return self._in_order(self._result_or(logs), return_dict)
@@ -55,7 +58,7 @@ class SingleBatches:
         """The function that trains on a list or iterator of one batch and returns its logs."""
 
         def train(batch):
-            with self._compiled_trainable.in_force(self):
+            with self._training.trainable.in_force(self):
                 self._get_ready_to_learn(batch)
                 return self._train_function()(batch)
 
@@ -81,11 +84,11 @@ class SingleBatches:
         return self._kept("predict_function", predict, force)
 
     def _kept(self, name, step, force):
-        if self.__dict__.get(name) is None or force:
+        if getattr(self, name) is None or force:
 
             def function(batches):
                 logs = step(unpack_x_y_sample_weight(next(iter(batches))))
                 return self.get_metrics_result() if logs is None else logs
 
-            self.__dict__[name] = function
-        return self.__dict__[name]
+            setattr(self, name, function)
+        return getattr(self, name)

@@ -7,7 +7,6 @@ up in tensors, and the logs are made when someone looks.
 import torch
 
 from torchkeras.core import tree
-from torchkeras.core.scopes import process
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 
@@ -34,14 +33,17 @@ class Steps:
 
     def _learn(self, x, y, sample_weight):
         """Forward, loss, backward, update; the loss goes into its tracker."""
-        d = self.__dict__
-        for variable in d["_learned"]:
+        training = self._training
+        if not training.is_settled():
+            training.settle_again(self)
+        learned = training.learned
+        for variable in learned:
             variable.grad = None
         y_pred = self(x, training=True)
-        loss = self._loss_for_step(x, y, y_pred, sample_weight, True)
-        d["_loss_tracker"].update_state(d.pop("_shown_loss", loss).detach(), sample_weight=_rows(x))
-        if d["_learned"]:
-            optimizer = d["optimizer"]
+        loss, shown = self._losses_of_step(x, y, y_pred, sample_weight, True)
+        training.loss_tracker.update_state(shown.detach(), sample_weight=_rows(x))
+        if learned:
+            optimizer = training.optimizer
             scale = getattr(optimizer, "scale_loss", None)
             (loss if scale is None else scale(loss)).backward()
             optimizer.step()
@@ -54,10 +56,9 @@ class Steps:
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def _judge(self, x, y, sample_weight):
-        d = self.__dict__
         y_pred = self(x, training=False)
-        loss = self._loss_for_step(x, y, y_pred, sample_weight, False)
-        d["_loss_tracker"].update_state(d.pop("_shown_loss", loss), sample_weight=_rows(x))
+        _, shown = self._losses_of_step(x, y, y_pred, sample_weight, False)
+        self._training.loss_tracker.update_state(shown, sample_weight=_rows(x))
         return y_pred
 
     def predict_step(self, data):
@@ -70,44 +71,17 @@ class Steps:
 
         Raises `ValueError` if there is neither.
         """
-        d = self.__dict__
-        loss = d["_compile_loss"]
-        total = shown = None
-        if loss is not None:
-            total, shown = loss.evaluate(y, y_pred, sample_weight)
-        for value in self._step_losses():
-            value = value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=torch.float32)
-            value = value.sum() if value.dim() else value
-            total = value if total is None else total + value
-            shown = value if shown is None else shown + value
-        if total is None:
-            raise ValueError(
-                "No loss to compute. Provide a `loss` argument in `compile()`, or call `add_loss` in a layer of the "
-                "model."
-            )
-        if shown is not total:
-            d["_shown_loss"] = shown
-        return total
+        return self._training.losses(self, y, y_pred, sample_weight)[0]
 
-    def _loss_for_step(self, x, y, y_pred, sample_weight, training):
-        d = self.__dict__
-        if d["_loss_takes_training"]:
-            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
-
-    def _step_losses(self):
-        """What `losses` gives, from lists made once: no walk over the layers in a step."""
-        d = self.__dict__
-        if d["_loss_sources_at"] != process.trainable_changes:
-            self._find_loss_sources()
-        found = self._added_losses()
-        found.extend(variable.regularizer(variable) for variable in d["_regularized"])
-        return found
-
-    def _find_loss_sources(self):
-        d = self.__dict__
-        d["_regularized"] = [v for v in self.trainable_variables if getattr(v, "regularizer", None) is not None]
-        d["_loss_sources_at"] = process.trainable_changes
+    def _losses_of_step(self, x, y, y_pred, sample_weight, training):
+        """`(total, shown)`: what is minimized and what is logged. Both are the user's where he overrides
+        `compute_loss`."""
+        state = self._training
+        if not self._overrides("compute_loss"):
+            return state.losses(self, y, y_pred, sample_weight)
+        more = {"training": training} if state.compute_loss_takes_training else {}
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
+        return loss, loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the compiled metrics and returns all results as a dict of tensors."""
@@ -115,7 +89,7 @@ class Steps:
         return self.get_metrics_result()
 
     def _update_metrics(self, y, y_pred, sample_weight):
-        metrics = self.__dict__["_compile_metrics"]
+        metrics = self._training.compile_metrics
         if metrics is not None:
             metrics.update_state(y, y_pred, sample_weight)
 
@@ -139,7 +113,7 @@ class Steps:
         def step(batch):
             x, y, sample_weight = batch
             y_pred = self._learn(x, y, sample_weight)
-            if self.__dict__["_compile_metrics"] is not None:
+            if self._training.compile_metrics is not None:
                 with torch.no_grad():
                     self._update_metrics(y, y_pred, sample_weight)
 

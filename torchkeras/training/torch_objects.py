@@ -79,6 +79,12 @@ class UpdateComputeMetric(Metric):
         with torch.no_grad():
             self.metric.update(y_pred.detach(), y_true)
 
+    def set_aside(self):
+        """What `vars` held, while a copy of the metric takes its place."""
+        kept = dict(vars(self))
+        self.metric = copy.deepcopy(self.metric)
+        return kept
+
     def result(self):
         return self.metric.compute()
 

@@ -11,28 +11,49 @@ import torch
 from torchkeras.core.scopes import process
 
 
+class TrainableNow:
+    """The flags of a model that is not compiled: as they are at any moment."""
+
+    def release(self):
+        """Nothing was put in force."""
+
+
 class CompiledTrainable:
     """The `trainable` flags of a model's layers at one moment."""
 
     def __init__(self, model):
-        self._flags = {layer: layer.trainable for layer in model._flatten_layers()}
+        self.renew(model)
         self._checked = process.trainable_changes
+        self._forced = []
 
     @contextlib.contextmanager
     def in_force(self, model):
         """Restores the flags for a block of training, with gradients on; layers made since keep theirs.
 
-        Costs one comparison when nothing changed.
+        Costs one comparison when nothing changed. What a callback sets inside the block holds from then on.
         """
-        changed = self._changes(model)
-        for layer, now in changed:
-            _set_flag(layer, not now)
+        outermost = not self._forced
+        if outermost:
+            self._forced = self._changes(model)
+            for layer, now in self._forced:
+                _set_flag(layer, not now)
         try:
             with torch.enable_grad():
                 yield
         finally:
-            for layer, now in changed:
+            if outermost:
+                self.release()
+
+    def release(self):
+        """Puts the flags back that are in force, but for those that were set anew meanwhile."""
+        forced, self._forced = self._forced, []
+        for layer, now in forced:
+            if layer.trainable != now:
                 _set_flag(layer, now)
+
+    def renew(self, model):
+        """Takes the flags as they are now for the compiled ones."""
+        self._flags = {layer: layer.trainable for layer in model._flatten_layers()}
 
     def _changes(self, model):
         if self._checked == process.trainable_changes:

@@ -4,7 +4,6 @@ May import core, the families and this room. The loops are in loops.py, single b
 steps.py.
 """
 
-import inspect
 import warnings
 
 import torch
@@ -12,32 +11,50 @@ import torch
 from torchkeras import optimizers
 from torchkeras.core import scopes, shape_probe, tree
 from torchkeras.core.dtypes import NAMES
+from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor
-from torchkeras.metrics import Mean
 from torchkeras.training.arguments import OLDER_COMPILE, positive_number, refuse_unknown
 from torchkeras.training.compile_loss import CompileLoss
 from torchkeras.training.compile_metrics import CompileMetrics
+from torchkeras.training.compiled import Compiled
 from torchkeras.training.loops import Loops
 from torchkeras.training.results import number
 from torchkeras.training.single_batches import SingleBatches
 from torchkeras.training.steps import Steps
-from torchkeras.training.trainable_state import CompiledTrainable
+
+
+class _Compiled:
+    """A public attribute that `Compiled` holds. Assigning one to a model that is not compiled starts its own."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, model, owner=None):
+        return getattr(Compiled if model is None else model._training, self.name)
+
+    def __set__(self, model, value):
+        model._own_training()
+        setattr(model._training, self.name, value)
 
 
 class Trainer(Loops, SingleBatches, Steps):
-    """What makes a layer trainable. See `Model`."""
+    """What makes a layer trainable. See `Model`.
 
-    optimizer = None
-    loss = loss_weights = None
-    compiled = False
-    stop_training = False
+    All that training knows of the model is in `_training`, a `Compiled`; the attributes below show the public part.
+    """
+
+    _training = Compiled()
     history = None
-    run_eagerly = False
-    jit_compile = False
-    steps_per_execution = 1
-    train_function = test_function = predict_function = None
-    _compile_arguments = None
+
+    compiled, optimizer, loss, loss_weights = _Compiled(), _Compiled(), _Compiled(), _Compiled()
+    run_eagerly, jit_compile, steps_per_execution = _Compiled(), _Compiled(), _Compiled()
+    stop_training, stop_evaluating, stop_predicting = _Compiled(), _Compiled(), _Compiled()
+    train_function, test_function, predict_function = _Compiled(), _Compiled(), _Compiled()
+
+    def _own_training(self):
+        """This model's own state: until something is said of it, all models share one that says nothing."""
+        return self.__dict__.setdefault("_training", Compiled())
 
     # -- compile ------------------------------------------------------------------------------------------------------
 
@@ -85,38 +102,20 @@ class Trainer(Loops, SingleBatches, Steps):
         compile_metrics = None
         if metrics is not None or weighted_metrics is not None:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
-        # From here on nothing raises: a compile that fails leaves the model as it was.
-        shown = {
+        arguments = {
+            "optimizer": optimizer,
             "loss": loss,
             "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile is True,
         }
-        self.__dict__.update(
-            shown,
-            optimizer=self._scaled(optimizer) if auto_scale_loss else optimizer,
-            compiled=True,
-            stop_training=False,
-            _compile_arguments={
-                "optimizer": optimizer,
-                **shown,
-                "metrics": metrics,
-                "weighted_metrics": weighted_metrics,
-            },
-            _compiled_call_impl=None,
-            _loss_sources_at=None,
-            _learned=None,
-            _looked=False,
-            _loss_tracker=Mean(name="loss"),
-            _compile_loss=compile_loss,
-            _compile_metrics=compile_metrics,
-            _compiled_trainable=CompiledTrainable(self),
-        )
-        parameters = inspect.signature(self.compute_loss).parameters
-        self.__dict__["_loss_takes_training"] = "training" in parameters or any(
-            p.kind is p.VAR_KEYWORD for p in parameters.values()
-        )
+        # From here on nothing raises: a compile that fails leaves the model as it was.
+        used = self._scaled(optimizer) if auto_scale_loss else optimizer
+        self.__dict__["_training"] = Compiled.of(self, arguments, used, compile_loss, compile_metrics)
+        self._compiled_call_impl = None
         if self.jit_compile:
             torch.nn.Module.compile(self)
 
@@ -149,7 +148,7 @@ class Trainer(Loops, SingleBatches, Steps):
 
     def get_compile_config(self):
         """The arguments of `compile` in a form for JSON; empty for a model that is not compiled."""
-        return serialize_keras_object(self._compile_arguments) if self.compiled else {}
+        return serialize_keras_object(self._training.arguments) if self._training.arguments else {}
 
     def _require_compiled(self, what):
         if not self.compiled:
@@ -161,23 +160,19 @@ class Trainer(Loops, SingleBatches, Steps):
 
     @property
     def metrics(self):
-        """Loss tracker, compiled metrics, loss trackers of the outputs, then metrics held as attributes."""
-        d = self.__dict__
-        found = []
-        if self.compiled:
-            found.append(d["_loss_tracker"])
-            if d["_compile_metrics"] is not None:
-                found.append(d["_compile_metrics"])
-            if d["_compile_loss"] is not None:
-                found.extend(d["_compile_loss"].trackers)
+        """Loss tracker, compiled metrics, loss trackers of the outputs, then metrics held as attributes, here and in
+        layers below; those of a model below are its own."""
+        found = self._training.metrics()
+        known = {id(metric) for metric in found}
         for layer in self._flatten_layers():
-            found.extend(metric for metric in layer._metrics if not any(metric is other for other in found))
+            if layer is self or not isinstance(layer, Trainer):
+                found.extend(m for m in layer._metrics if not (id(m) in known or known.add(id(m))))
         return found
 
     @property
     def metrics_names(self):
         """Names in the order of the list that `evaluate` returns."""
-        loss = self.__dict__.get("_compile_loss")
+        loss = self._training.compile_loss
         if not self.compiled or (loss is not None and loss.outputs is None):
             return []  # names show with the first batch
         return self._ordered_names(self.get_metrics_result())
@@ -214,7 +209,8 @@ class Trainer(Loops, SingleBatches, Steps):
             )
         if set(logs) != set(results):
             return logs
-        if "loss" in logs and not float(self.__dict__["_loss_tracker"].count):
+        tracker = self._training.loss_tracker
+        if "loss" in logs and tracker is not None and not tracker.told:
             results["loss"] = logs["loss"]  # the step returned a loss without telling the tracker
         return results
 
@@ -226,63 +222,34 @@ class Trainer(Loops, SingleBatches, Steps):
         return scopes.default_device()
 
     def _ensure_weights(self, batch):
-        """Weights for the shapes of a batch, without running on data."""
-        if self._has_all_weights():
+        """Weights for the shapes of a batch, without running on data. A model without `call` has no way to make
+        any: its steps do."""
+        training = self._training
+        if training.weights_made:
             return
-        x = batch[0]
-
-        def spec(leaf):
-            if not isinstance(leaf, torch.Tensor):
-                return leaf
-            return KerasTensor((None, *leaf.shape[1:]), dtype=NAMES[leaf.dtype])
-
-        specs = tree.map_structure(spec, x)
-        with self._scope():
-            if not self.built:
-                self._build_from({"inputs": specs})
-            if not self._has_all_weights():
-                shape_probe.infer(self._probe_call, (specs,), {})
-        self.__dict__["_weights_made"] = True
-
-    def _has_all_weights(self):
-        return self.__dict__.get("_weights_made") or (self.built and getattr(self, "_graph", None) is not None)
+        built = all(layer.built for layer in self._flatten_layers())
+        if not built and getattr(self.call, "__func__", None) is not Layer.call:
+            specs = tree.map_structure(_spec, batch[0])
+            with self._scope():
+                if not self.built:
+                    self._build_from({"inputs": specs})
+                if not all(layer.built for layer in self._flatten_layers()):
+                    shape_probe.infer(self._probe_call, (specs,), {})
+            built = True
+        training.weights_made = built
 
     def _get_ready_to_learn(self, batch):
         """Weights, optimizer state, the list of what is learned. Called with the compiled `trainable` flags in
         force."""
-        d = self.__dict__
-        if not self._overrides("predict_step") or d.get("_compile_loss") is not None:
-            self._ensure_weights(batch)
-        learned = self.trainable_variables
-        before = d["_learned"]
-        if before is None or len(before) != len(learned) or any(a is not b for a, b in zip(before, learned)):
-            self._bind_optimizer(learned)
-        d["_learned"] = learned
+        self._ensure_weights(batch)
+        self._training.settle(self)
 
-    def _bind_optimizer(self, learned):
-        """Builds the optimizer for the variables that learn, or checks that it was built for them."""
-        optimizer = self.optimizer
-        if optimizer is None:
-            if not self._overrides("train_step"):
-                raise ValueError("The model was compiled without an optimizer: pass one to compile(), such as 'adam'.")
-        elif not isinstance(optimizer, optimizers.Optimizer):
-            held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-            if learned and not any(id(variable) in held for variable in learned):
-                raise ValueError(
-                    f"{type(optimizer).__name__} holds none of the parameters of model {self.name!r}: make it with "
-                    "model.parameters() after the weights exist, and pass that to compile()."
-                )
-        elif not optimizer.built:
-            if learned:
-                optimizer.build(learned)
-        else:
-            known = {id(variable) for variable in optimizer._trainable_variables}
-            strange = [variable for variable in learned if id(variable) not in known]
-            if strange:
-                raise ValueError(
-                    f"The optimizer was built for other variables: it does not know {strange[0].path!r}. It belongs to "
-                    "another model, or layers were added or unfrozen since: call compile() again with a new optimizer."
-                )
+
+def _spec(leaf):
+    """What stands for a batch while weights are made: its shape, with any number of samples."""
+    if not isinstance(leaf, torch.Tensor):
+        return leaf
+    return KerasTensor((None, *leaf.shape[1:]), dtype=NAMES[leaf.dtype])
 
 
 def _looks_like_metrics(value):
