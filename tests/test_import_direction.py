@@ -41,7 +41,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 # (file, what it imports inside a function): why that cannot stand at the top. An entry no longer needed fails the test.
 INNER_IMPORTS: dict[tuple[str, str], str] = {
-    ("core/symbolic.py", "torchkeras.core"): "the probe and the wiring speak of KerasTensors, which are defined there",
+    ("core/symbolic.py", "torchkeras.core"): "the probe speaks of KerasTensors, which are defined there",
     ("initializers/initializer.py", "scipy"): "optional package",
     ("layers/normalization.py", "torch.distributed.nn.functional"): "a tenth of a second, for several processes only",
     ("models/functional.py", "torchkeras.models"): "the config's reader makes Functional models",

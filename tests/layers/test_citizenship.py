@@ -18,6 +18,8 @@ from torchkeras.core import tree
 PLAIN = first_cases()
 SINGLE = [case for case in PLAIN if len(case.args) == 1 and isinstance(case.args[0], tuple)]
 TRAINING = [case for case in CASES if case.training and not case.masks and "dtype" not in case.config]
+MIXED = [case for case in PLAIN if "dtype" not in case.constructor_arguments(layers)]
+NO_HALF = {"AveragePooling3D": "torch has no kernel for it in half precision on the CPU"}
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +103,27 @@ def test_training_step_compiles(case):
         assert (a.grad is None) == (b.grad is None)
         if a.grad is not None and case.repeatable:
             torch.testing.assert_close(b.grad, a.grad, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", MIXED, ids=named)
+def test_compiles_as_one_graph_in_mixed_precision(case):
+    """Inference and a training step."""
+    if case.layer in NO_HALF:
+        with pytest.raises(RuntimeError, match="not implemented"):
+            mixed_layer(case)
+        return
+    layer, inputs = mixed_layer(case), inputs_of(case)
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    assert_same(compiled(*inputs), layer(*inputs), rtol=2e-2, atol=2e-2)
+    outputs = compiled(*inputs, **({"training": True} if layer._call_info.training else {}))
+    if total(outputs).requires_grad:
+        total(outputs).backward()
+
+
+def mixed_layer(case):
+    layer = getattr(layers, case.layer)(**case.constructor_arguments(layers), dtype="mixed_bfloat16")
+    layer(*inputs_of(case))
+    return layer
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=named)

@@ -118,30 +118,6 @@ def test_same_module_twice_is_one_layer(x):
     assert len(model.weights) == 2 == len(list(model.parameters()))
 
 
-def test_wiring_goes_on_after_a_trial_run(x):
-    hidden = layers.Dense(3)(x)
-    model = keras.Model(x, hidden)
-    model(torch.ones(2, 4))
-    output = nn.BatchNorm1d(3)(hidden)
-    assert isinstance(output._keras_history.operation, layers.TorchModuleWrapper)
-    assert len(list(keras.Model(x, output).buffers())) == 3
-
-
-def test_wiring_after_a_loop(x):
-    hidden = layers.Dense(3)(x)
-    model = keras.Model(x, hidden)
-    for _ in range(50):
-        model(torch.ones(2, 4))
-    assert torch.nn.Module.__call__.__module__.startswith("torch.")
-    assert isinstance(nn.Linear(3, 2)(model.output)._keras_history.operation, layers.TorchModuleWrapper)
-    for _ in range(50):
-        model(torch.ones(2, 4))
-    with pytest.raises(RuntimeError, match="TorchModuleWrapper"):
-        nn.Linear(3, 2)(hidden)
-    wrapped = layers.TorchModuleWrapper(nn.Linear(3, 2))(hidden)
-    assert keras.Model(x, wrapped)(torch.ones(2, 4)).shape == (2, 2)
-
-
 # -- data -------------------------------------------------------------------------------------------------------------
 
 

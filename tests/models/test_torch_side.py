@@ -53,7 +53,7 @@ def assert_close(expected, found):
 
 @NETS
 def test_compile(make):
-    """Before the first run too: wiring must not show in what is traced."""
+    """Before the first run too."""
     torch._dynamo.reset()
     model, data = make()
     compiled = torch.compile(model, fullgraph=True, backend="eager")

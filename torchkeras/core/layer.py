@@ -173,6 +173,8 @@ class Layer(
     _call_info = calls.CallInfo(call)
     _makes_mask = False
 
+    _call_impl = wiring.torchs_own  # a layer finds symbolic tensors itself
+
     def forward(self, *args, **kwargs):
         try:
             if self.__dict__.get("_ready"):
@@ -335,7 +337,6 @@ class Layer(
     @property
     def input(self):
         """The symbolic tensor, or structure, of the first call in a graph. `AttributeError` if there was none."""
-        wiring.begin()
         node = self._first_node("input")
         args, kwargs = node.arguments.args, node.arguments.kwargs
         tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
@@ -344,7 +345,6 @@ class Layer(
     @property
     def output(self):
         """What the first call in a graph gave. `AttributeError` if there was none."""
-        wiring.begin()
         return self._first_node("output").output_structure
 
     def _require_built_for(self, what):

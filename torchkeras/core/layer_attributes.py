@@ -147,10 +147,12 @@ class LayerAttributes:
 
 
 def _cast_weight(value, policy):
-    """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`."""
+    """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`.
+
+    Reads attributes and no `__dict__`: torch.compile follows the former only."""
     if not value.is_floating_point() or not getattr(value, "autocast", True):
         return value
     cast = value.to(policy.torch_compute)
-    if isinstance(value, Variable) and not value.__dict__.get("_made_trainable", True):
+    if isinstance(value, Variable) and not getattr(value, "_made_trainable", True):
         cast.assign, cast.assign_add, cast.assign_sub = value.assign, value.assign_add, value.assign_sub
     return cast

@@ -115,7 +115,7 @@ class LayerState:
     def _own_variables(self):
         """Weights of this layer alone: those made trainable first, as Keras lists them."""
         own = [variable for variable in self._parameters.values() if variable is not None]
-        return sorted(own, key=lambda v: not v.__dict__.get("_made_trainable", v.requires_grad))
+        return sorted(own, key=lambda v: not getattr(v, "_made_trainable", v.requires_grad))
 
     @property
     def variables(self):

@@ -65,8 +65,6 @@ settings = Settings()
 class _Process:
     """Switches and counters of the whole process that nobody sets by hand."""
 
-    wiring = False  # plain torch modules take symbolic tensors (core/wiring.py)
-    runs_while_wiring = 0  # model runs since something was wired
     loss_source_changes = 0  # a layer began to add losses, joined or left another: look for them anew
     trainable_changes = 0  # assignments to `trainable` anywhere: while it stands still, no flag need be compared
 

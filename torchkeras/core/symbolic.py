@@ -12,7 +12,7 @@ from collections import namedtuple
 
 import torch
 
-from torchkeras.core import registry, scopes, tree
+from torchkeras.core import registry, scopes, tree, wiring
 from torchkeras.core.dtypes import standardize_dtype
 
 KerasHistory = namedtuple("KerasHistory", ["operation", "node_index", "tensor_index"])
@@ -82,6 +82,7 @@ class KerasTensor:
         self.sparse, self.ragged = False, False
         self.name = name or scopes.unique_name("keras_tensor")
         self.record_history = record_history
+        wiring.begin(any_symbolic)
 
     shape = property(lambda self: self._shape)
     ndim = property(lambda self: len(self._shape))
@@ -135,9 +136,6 @@ class KerasTensor:
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
-        from torchkeras.core import wiring
-
-        wiring.require_no_module(func)
         return FunctionOperation(func)(*args, **(kwargs or {}))
 
 

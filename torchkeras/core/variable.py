@@ -77,13 +77,13 @@ class Variable(torch.nn.Parameter):
     def __init__(self, *args, **kwargs):
         pass
 
-    name = property(lambda self: self.__dict__.get("_name"))
+    name = property(lambda self: getattr(self, "_name", None))  # torch.compile follows no `__dict__` of a tensor
     _is_variable = True
 
     @property
     def trainable(self):
         """Whether it is to be learned. Setting it turns gradients on and off."""
-        return self.__dict__.get("_trainable", self.requires_grad)
+        return getattr(self, "_trainable", self.requires_grad)
 
     @trainable.setter
     def trainable(self, value):

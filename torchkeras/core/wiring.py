@@ -1,77 +1,46 @@
 """Plain torch modules called on symbolic tensors.
 
-May import torch and core. `nn.Linear(3, 4)(x)` on a KerasTensor must become one node that owns the module, not a
-record of the functions that its forward happens to use. `nn.Module.__call__` gives no place to stand in, so while a
-graph is being wired it is replaced by a version that looks for symbolic arguments, and put back once models only run:
-a trial run between two layers changes nothing, a training loop does not pay.
-"""
+May import torch. Knows neither KerasTensors nor layers: both are handed in.
 
-import sys
+`nn.Linear(3, 4)(x)` on a KerasTensor must become one node that owns the module, not a record of the functions that its
+forward happens to use. torch has no hook that may answer in place of a module, so a function stands around
+`nn.Module._call_impl` from the first KerasTensor on, for good. It is not `__call__` that is exchanged: programs and
+tools (torch.fx, quantization) put their own in its place and take it out again, and neither side notices the other.
+Layers keep torch's own `_call_impl`; a plain module's call pays one look at its arguments (numbers: docs/design.md).
+"""
 
 import torch
 
-from torchkeras.core.layer_state import LayerState
-from torchkeras.core.scopes import process, state
-from torchkeras.core.symbolic import any_symbolic
-
-_plain_call = torch.nn.Module.__call__
-_wrap = None  # set by the layers room: module -> layer
+torchs_own = torch.nn.Module._call_impl
+_to_layer = None
 
 
-def set_wrapper(wrap):
+def set_wrapper(to_layer):
     """Says how a module becomes a layer. Called once by the layers room."""
-    global _wrap
-    _wrap = wrap
+    global _to_layer
+    _to_layer = to_layer
 
 
-def _call_while_wiring(self, *args, **kwargs):
-    if not isinstance(self, LayerState) and any_symbolic(args, kwargs):
-        return _wrap(self)(*args, **kwargs)
-    return _plain_call(self, *args, **kwargs)
+def begin(any_symbolic):
+    """From here on plain modules take symbolic tensors.
+
+    Called for each KerasTensor: a program that exchanges `_call_impl` too, and puts back what was there before us, does
+    not end it."""
+    if not hasattr(torch.nn.Module._call_impl, "takes_symbolic"):
+        torch.nn.Module._call_impl = _around(torch.nn.Module._call_impl, any_symbolic)
 
 
-_TRIAL_RUNS = 20
+def _around(call, any_symbolic):
+    def _call_impl(self, *args, **kwargs):
+        if any_symbolic(args, kwargs):
+            return _to_layer(self)(*args, **kwargs)
+        return call(self, *args, **kwargs)
 
-
-def model_ran():
-    """Ends the wiring when it is not the first run in a row. Only called while wiring is on."""
-    process.runs_while_wiring += 1
-    if process.runs_while_wiring > _TRIAL_RUNS:
-        end()
-
-
-def begin():
-    """From here on plain modules accept symbolic tensors."""
-    process.runs_while_wiring = 0
-    if not process.wiring:
-        process.wiring = True
-        torch.nn.Module.__call__ = _call_while_wiring
-
-
-def require_no_module(func):
-    """Raises where a torch function meets a symbolic tensor inside the forward of a plain module that was not wrapped.
-
-    That is so when a training loop ran since the graph was begun. Going on would record what the module does, not the
-    module: its train mode and its buffers would be frozen into the graph.
-    """
-    if process.wiring or state.probe is not None:
-        return
-    frame = sys._getframe(2)
-    while frame is not None:
-        if frame.f_code is torch.nn.Module._call_impl.__code__:
-            module = frame.f_locals["self"]
-            if not isinstance(module, LayerState):
-                begin()
-                raise RuntimeError(
-                    f"The torch module {type(module).__name__} was called on a symbolic tensor after a training loop. "
-                    "Write keras.layers.TorchModuleWrapper(module)(x), or wire the whole graph before the first run. "
-                    "(The same line works when it is executed again.)"
-                )
-        frame = frame.f_back
-
-
-def end():
-    """Puts torch's own call back."""
-    if process.wiring:
-        process.wiring = False
-        torch.nn.Module.__call__ = _plain_call
+    _call_impl.takes_symbolic = True
+    # torch.compile steps over torch's function and compiles each module's forward on its own. It knows that function by
+    # its file: ours would be compiled instead, once for all modules, and reach the limit of recompilations.
+    there = torchs_own.__code__
+    _call_impl.__code__ = _call_impl.__code__.replace(
+        co_filename=there.co_filename, co_firstlineno=there.co_firstlineno
+    )
+    return _call_impl

@@ -3,7 +3,7 @@
 May import core.
 """
 
-from torchkeras.core import scopes, wiring
+from torchkeras.core import scopes
 from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.fields import with_rules
 from torchkeras.core.layer import Layer
@@ -52,7 +52,6 @@ class InputLayer(Layer):
         Node(self, (), {}, output)
 
     def _fresh_tensor(self, name):
-        wiring.begin()
         return KerasTensor(self.batch_shape, dtype=self._input_dtype, name=name)
 
     def call(self, inputs=None):

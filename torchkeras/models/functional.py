@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import torch
 
-from torchkeras.core import scopes, tree, wiring
+from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
@@ -155,32 +155,26 @@ class Functional(Model):
 
     @property
     def inputs(self):
-        """The inputs as a flat list. Whoever asks for symbolic tensors is about to wire."""
-        wiring.begin()
+        """The inputs as a flat list."""
         return list(self._graph.inputs)
 
     @property
     def outputs(self):
         """The outputs as a flat list."""
-        wiring.begin()
         return list(self._graph.outputs)
 
     @property
     def input(self):
-        wiring.begin()
         return tree.pack_sequence_as(self._input_structure, self._graph.inputs)
 
     @property
     def output(self):
-        wiring.begin()
         return tree.pack_sequence_as(self._output_structure, self._graph.outputs)
 
     # -- call ---------------------------------------------------------------------------------------------------------
 
     def call(self, inputs, training=None, mask=None):
         graph = self._plan
-        if scopes.process.wiring and not torch.compiler.is_compiling():
-            wiring.model_ran()
         flat = self._prepare(inputs)
         if mask is not None:
             _attach_masks(flat, mask)

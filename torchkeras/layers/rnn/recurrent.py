@@ -154,6 +154,9 @@ class RNN(Layer):
             mask = None if mask is None else mask.transpose(0, 1)
         mask = None if mask is None else _bool_mask(mask)
         states = self._states_for(sequences, initial_state)
+        kind = self.cell.dtype_policy.torch_compute if isinstance(self.cell, Layer) else None
+        if kind is not None and kind is not self.dtype_policy.torch_compute:  # a cell with a policy of its own
+            sequences, states = tree.map_structure(lambda tensor: tensor.to(kind), (sequences, states))
         last, outputs, states = self.inner_loop(sequences, states, mask, training)
         dtype = self.dtype_policy.torch_compute
         if self.stateful:
