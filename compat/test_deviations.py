@@ -266,3 +266,15 @@ def test_bfloat16_predictions_stay_bfloat16():
 
     a, b = both(kind)
     assert a == b
+
+
+@deviation
+def test_a_layer_shared_with_a_submodel_becomes_two():
+    def weights(keras):
+        shared, inputs, outer = keras.layers.Dense(2, name="shared"), keras.Input((2,)), keras.Input((2,))
+        inner = keras.Model(inputs, shared(inputs), name="inner")
+        model = keras.Model(outer, shared(inner(outer)))
+        return len(keras.Model.from_config(model.get_config()).weights)
+
+    a, b = both(weights)
+    assert a == b

@@ -44,11 +44,7 @@ INNER_IMPORTS: dict[tuple[str, str], str] = {
     ("core/symbolic.py", "torchkeras.core"): "the probe speaks of KerasTensors, which are defined there",
     ("initializers/initializer.py", "scipy"): "optional package",
     ("layers/normalization.py", "torch.distributed.nn.functional"): "a tenth of a second, for several processes only",
-    ("models/functional.py", "torchkeras.models"): "the config's reader makes Functional models",
-    ("models/model.py", "torchkeras.models"): "the config's reader and the table of a summary are for later",
-    ("models/model.py", "torchkeras.models.functional"): "Model(inputs, outputs) is Functional, a Model",
     ("models/model.py", "torchkeras.models.summary"): "needed when someone looks",
-    ("models/sequential.py", "torchkeras.models"): "the config's reader makes Sequential's layers",
     ("models/summary.py", "IPython.display"): "optional package",
 }
 

@@ -28,6 +28,8 @@ class _ThreadState(threading.local):
     custom_objects = ()  # dicts of the open custom_object_scope blocks, innermost last
     unsafe = None  # whether the running deserialization may make what holds code
     unsafe_unless_told = False  # the same, where a deserialization says nothing
+    described = None  # what the running description of objects has met (core/sharing.py)
+    rebuilt = None  # shared number -> object that the running deserialization made of it
     remat = ()  # the open RematScope blocks, outermost first
     drawn = None  # seeds drawn so far in the first run of a rematerialized function
     redrawn = None  # iterator over them in its second run

@@ -10,7 +10,7 @@ import types
 import numpy as np
 import torch
 
-from torchkeras.core import dtypes, registry, scopes
+from torchkeras.core import dtypes, registry, scopes, sharing
 from torchkeras.core.symbolic import KerasTensor
 from torchkeras.errors import UnknownObjectError, UnsafeFileError
 
@@ -32,10 +32,16 @@ def is_safe(safe_mode=None):
 def serialize_keras_object(obj):
     """A JSON-ready description of `obj`: `{"module", "class_name", "config", "registered_name"}` for objects.
 
+    A layer that turns up more than once carries a `shared_object_id` (core/sharing.py).
+
     Raises `ValueError` for what Keras cannot describe either.
     """
     if isinstance(obj, _PLAIN):
         return obj
+    return _describe(obj) if scopes.state.described is not None else sharing.described(lambda: _describe(obj))
+
+
+def _describe(obj):
     if isinstance(obj, (list, tuple)) and not hasattr(obj, "_fields"):
         items = [serialize_keras_object(item) for item in obj]
         return tuple(items) if isinstance(obj, tuple) else items
@@ -114,6 +120,8 @@ def _serialize_instance(obj):
     compile_config = getattr(obj, "get_compile_config", None)
     if compile_config is not None:
         result["compile_config"] = serialize_keras_object(compile_config()) if getattr(obj, "compiled", False) else {}
+    if isinstance(obj, torch.nn.Module):
+        sharing.note(obj, result)
     return result
 
 
@@ -149,10 +157,10 @@ def deserialize_keras_object(
     Raises `TypeError` for a malformed description and `ValueError` for an unknown class name.
     """
     module_objects, safe_mode = kwargs.pop("module_objects", None), is_safe(safe_mode)
-    if custom_objects:
-        with registry.CustomObjectScope(custom_objects):
-            return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
-    return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
+    if scopes.state.rebuilt is not None and not custom_objects:  # inside another deserialization
+        return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
+    with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+        return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
 
 
 def _read(config, safe_mode, kinds, what, module_objects, depth):
@@ -186,12 +194,17 @@ def _read_object(config, safe_mode, kinds, what, depth):
         raise TypeError(f"The config of {what} {name!r} must be a dict, got {type(inner).__name__}.")
     if not hasattr(cls, "from_config"):
         raise TypeError(f"{what} {name!r} cannot be rebuilt: {cls!r} has no from_config().")
+    shared = sharing.known(config, cls)
+    if shared is not None:
+        return shared
     with scopes.override(unsafe=not safe_mode):
         obj = cls.from_config(inner)
     if config.get("build_config") and hasattr(obj, "build_from_config"):
         obj.build_from_config(config["build_config"])
     if config.get("compile_config") and hasattr(obj, "compile_from_config"):
         obj.compile_from_config(config["compile_config"])
+    if isinstance(obj, torch.nn.Module):
+        sharing.keep(config, obj)
     return obj
 
 

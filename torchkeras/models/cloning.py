@@ -3,7 +3,7 @@
 May import core, layers and this room.
 """
 
-from torchkeras.core import tree
+from torchkeras.core import sharing, tree
 from torchkeras.core.layer import Layer
 from torchkeras.core.symbolic import FunctionOperation, KerasTensor
 from torchkeras.layers.input import Input, InputLayer
@@ -28,6 +28,11 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     if kwargs:
         raise ValueError(f"clone_model got unknown arguments {sorted(kwargs)}.")
     cache = {} if cache is None else cache
+    with sharing.copying(cache):  # a layer that stands in a submodel too is copied once
+        return _clone(model, input_tensors, clone_function, call_function, recursive, cache)
+
+
+def _clone(model, input_tensors, clone_function, call_function, recursive, cache):
     clone = _cloner(clone_function, call_function, recursive, cache)
     if isinstance(model, Sequential):
         return _clone_sequential(model, input_tensors, clone)
@@ -48,7 +53,7 @@ def _cloner(clone_function, call_function, recursive, cache):
         if isinstance(operation, FunctionOperation):
             copy = FunctionOperation(operation.function, operation.config, name=operation.name)
         elif recursive and isinstance(operation, (Functional, Sequential)):
-            copy = clone_model(operation, None, clone_function, call_function, recursive=True)
+            copy = _clone(operation, None, clone_function, call_function, recursive, cache)
         elif clone_function is not None and not isinstance(operation, InputLayer):
             copy = clone_function(operation)
             if not isinstance(copy, Layer):

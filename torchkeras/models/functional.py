@@ -15,6 +15,7 @@ from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor, any_symbolic
 from torchkeras.layers.input import Input, InputLayer
+from torchkeras.models import functional_config
 from torchkeras.models.graph import Graph
 from torchkeras.models.model import Model
 
@@ -31,6 +32,7 @@ class Functional(Model):
     inputs' dtypes. Raises `ValueError` for tensors that are not connected, and for two layers of one name.
     """
 
+    _is_graph = True
     _checks_sizes = True  # whether inputs must have the declared sizes, or only the number of axes
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
@@ -280,8 +282,7 @@ class Functional(Model):
         adjusted = tuple(value.shape)
         any_size_fits = len(found) == len(shape) and not self._checks_sizes
         if len(adjusted) != len(shape) or not (
-            any_size_fits
-            or all(a is None or b is None or a == b for a, b in zip(shape[1:], adjusted[1:], strict=True))
+            any_size_fits or all(a is None or b is None or a == b for a, b in zip(shape[1:], adjusted[1:], strict=True))
         ):
             self._refuse_shape(index, found, shape)
         return value
@@ -340,11 +341,20 @@ class Functional(Model):
     # -- configuration ------------------------------------------------------------------------------------------------
 
     def get_config(self):
-        from torchkeras.models import functional_config
-
         if not functional_config.takes_functional_arguments(type(self)):
             return self._automatic_config() if type(self).get_config is Functional.get_config else super().get_config()
         return functional_config.functional_to_config(self)
+
+    @staticmethod
+    def _describes(cls, config):
+        """Whether a config is that of a graph, and `cls` a class that is made from one."""
+        keys = {"name", "layers", "input_layers", "output_layers"}
+        return keys <= set(config) and (cls is Model or functional_config.takes_functional_arguments(cls))
+
+    _from_graph_config = staticmethod(functional_config.functional_from_config)
+
+
+Model._graph_model = Functional
 
 
 def free_key(modules, name):

@@ -1,22 +1,21 @@
 """Functional models as configs, and back.
 
-May import core, layers and this room. Writes Keras 3's form: layers with `inbound_nodes`, tensors as
-`__keras_tensor__`.
+May import core and models/model (functional models import this file, and are found as `Model._graph_model`). Writes
+Keras 3's form: layers with `inbound_nodes`, tensors as `__keras_tensor__`.
 """
 
 import inspect
 
-from torchkeras.core import registry, tree
+from torchkeras.core import registry, sharing, tree
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import FunctionOperation, KerasTensor
-from torchkeras.models.functional import Functional
 from torchkeras.models.model import Model
 
 
 def takes_functional_arguments(cls):
     """Whether a class is made as `cls(inputs, outputs)`, so that its graph is its config."""
-    if cls.__init__ is Functional.__init__:
+    if cls.__init__ is Model._graph_model.__init__:
         return True
     names = list(inspect.signature(cls.__init__).parameters)[1:]
     kinds = {parameter.kind for parameter in inspect.signature(cls.__init__).parameters.values()}
@@ -26,6 +25,10 @@ def takes_functional_arguments(cls):
 
 def functional_to_config(model):
     """The config of a functional model."""
+    return sharing.described(lambda: _describe(model))
+
+
+def _describe(model):
     graph = model._graph
     layers, numbers = [], _node_numbers(graph)
     for operation in graph.operations:
@@ -104,11 +107,15 @@ def _node_to_config(node, numbers):
     return {"args": tree.map_structure(describe, tuple(args)), "kwargs": tree.map_structure(describe, kwargs)}
 
 
+def _is_graph(operation):
+    return isinstance(operation, Model) and operation._is_graph
+
+
 def _structure(tensors, numbers):
     if isinstance(tensors, KerasTensor):
         name, node, index = _history(tensors, numbers)
         # Keras counts the calls of a functional model from 1 here: its own graph is number 0.
-        return [name, node + isinstance(tensors._keras_history.operation, Functional), index]
+        return [name, node + _is_graph(tensors._keras_history.operation), index]
     if isinstance(tensors, dict):
         return {key: _structure(value, numbers) for key, value in tensors.items()}
     return type(tensors)(_structure(value, numbers) for value in tensors)
@@ -117,7 +124,7 @@ def _structure(tensors, numbers):
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def layer_from_config(entry, custom_objects=None):
+def layer_from_config(entry):
     """A layer or operation from its entry; `class_name` must name a layer, model or operation."""
     name = entry.get("class_name")
     if str(entry.get("module", "")).startswith("keras.src.ops") and registry.find_custom(name) is None:
@@ -131,7 +138,6 @@ def layer_from_config(entry, custom_objects=None):
         return FunctionOperation(function, values, name=label)
     return deserialize_keras_object(
         {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")},
-        custom_objects=custom_objects,
         kinds=("layer", "model"),
         printable_name="layer",
     )
@@ -139,17 +145,19 @@ def layer_from_config(entry, custom_objects=None):
 
 def functional_from_config(cls, config, custom_objects=None):
     """A functional model from its config; layers are called in whatever order their inputs become known."""
-    if custom_objects:
-        with registry.CustomObjectScope(custom_objects):
-            return functional_from_config(cls, config)
-    operations = {}
-    for entry in config["layers"]:
-        operations[entry.get("name") or entry["config"]["name"]] = layer_from_config(entry)
+    with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+        return _wire(cls, config, {_name_of(entry): layer_from_config(entry) for entry in config["layers"]})
+
+
+def _name_of(entry):
+    return entry.get("name") or entry["config"]["name"]
+
+
+def _wire(cls, config, operations):
     made = {name: list(op._inbound_nodes) for name, op in operations.items()}
     waiting = [
-        (name, number, node)
+        (_name_of(entry), number, node)
         for entry in config["layers"]
-        for name in [entry.get("name") or entry["config"]["name"]]
         for number, node in enumerate(entry["inbound_nodes"])
     ]
     calls_made = {name: {} for name in operations}
@@ -168,9 +176,10 @@ def functional_from_config(cls, config, custom_objects=None):
     outputs = _read_structure(config["output_layers"], operations, calls_made)
     extra = {key: config[key] for key in ("name", "trainable") if key in config}
     known = {"name", "trainable", "layers", "input_layers", "output_layers"}
-    if cls.__init__ is not Functional.__init__ and issubclass(cls, Functional):
+    functional = Model._graph_model
+    if cls.__init__ is not functional.__init__ and issubclass(cls, functional):
         extra.update({key: value for key, value in config.items() if key not in known})
-    return (Functional if cls is Model else cls)(inputs=inputs, outputs=outputs, **extra)
+    return (functional if cls is Model else cls)(inputs=inputs, outputs=outputs, **extra)
 
 
 def _try_call(operations, calls_made, name, number, node):
@@ -217,7 +226,7 @@ def _read_structure(structure, operations, calls_made):
     if len(structure) == 3 and isinstance(structure[0], str):
         name, node, index = structure
         try:
-            return _tensor([name, node - isinstance(operations.get(name), Functional), index], calls_made)
+            return _tensor([name, node - _is_graph(operations.get(name)), index], calls_made)
         except (_NotYet, IndexError):
             raise ValueError(
                 f"The config names output {index} of call {node} of layer {name!r}, which its graph does not make."

@@ -13,6 +13,7 @@ from torchkeras.training.trainer import Trainer
 
 
 def _is_functional_call(args, kwargs):
+    """Whether `Model(...)` is given inputs and outputs, by position or by name."""
     return len(args) >= 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
 
 
@@ -33,19 +34,18 @@ class Model(Trainer, Layer):
     `compile` is Keras's; torch's own is `torch.compile(model)`.
     """
 
+    _graph_model = None  # Functional, which is made from this class and enters itself here
+    _is_graph = False  # whether the model is a graph, as functional models are
+
     def __new__(cls, *args, **kwargs):
         if cls is Model and _is_functional_call(args, kwargs):
-            from torchkeras.models.functional import Functional
-
-            return super().__new__(Functional, *args, **kwargs)
+            cls = Model._graph_model
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *args, **kwargs):
         if _is_functional_call(args, kwargs):
-            from torchkeras.models.functional import Functional
-
-            _become_functional(type(self), Functional)
-            Functional.__init__(self, *args, **kwargs)
+            _become_functional(type(self))
+            Model._graph_model.__init__(self, *args, **kwargs)
             return
         Layer.__init__(self, *args, **kwargs)
         self.__dict__["autocast"] = False  # layers cast for themselves
@@ -141,11 +141,8 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """A model from what `get_config` gave."""
-        from torchkeras.models import functional_config
-
-        keys = {"name", "layers", "input_layers", "output_layers"}
-        if keys <= set(config) and (cls is Model or functional_config.takes_functional_arguments(cls)):
-            return functional_config.functional_from_config(cls, config, custom_objects)
+        if Model._graph_model._describes(cls, config):
+            return Model._graph_model._from_graph_config(cls, config, custom_objects)
         with CustomObjectScope(custom_objects):
             return super().from_config(config)
 
@@ -166,9 +163,14 @@ def _shapes_of(tensors):
     return tree.map_structure(lambda t: t.shape, tensors) if tree.is_nested(tensors) else tensors.shape
 
 
-def _become_functional(cls, functional):
-    """Puts Functional in place of Model among the bases of a user's class that calls `super().__init__(inputs,
-    outputs)`."""
+def _become_functional(cls):
+    """Puts Functional in place of Model among the bases of a user's class whose `__init__` calls
+    `super().__init__(inputs, outputs)`.
+
+    Only that call says that the class is functional, and by then its instance exists: another class for the one
+    instance would make `type(model)` differ from what the user wrote.
+    """
+    functional = Model._graph_model
     if issubclass(cls, functional):
         return
     for parent in cls.__mro__:

@@ -6,14 +6,15 @@ just runs its layers in order.
 
 import torch
 
-from torchkeras.core import calls, tree
+from torchkeras.core import calls, sharing, tree
 from torchkeras.core.layer import Layer
-from torchkeras.core.registry import published
+from torchkeras.core.registry import CustomObjectScope, published
 from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.core.symbolic import KerasTensor, is_shape
 from torchkeras.errors import ShapeInferenceError
 from torchkeras.layers.input import InputLayer
 from torchkeras.layers.torch_module import as_layer
+from torchkeras.models import functional_config
 from torchkeras.models.functional import Functional, free_key
 from torchkeras.models.model import Model
 
@@ -200,7 +201,7 @@ class Sequential(Model):
 
     def get_config(self):
         config = Layer.get_config(self)
-        layers = [serialize_keras_object(layer) for layer in self._stack]
+        layers = serialize_keras_object(self._stack)
         result = {**config, "layers": layers}
         if self._inner is not None:
             result["build_input_shape"] = tuple(self._stack[0].batch_shape)
@@ -209,8 +210,6 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """A model from what `get_config` gave; a bare list of layers (Keras 2.1) too."""
-        from torchkeras.models import functional_config
-
         if isinstance(config, list):
             config = {"layers": config}
         if "layers" not in config:
@@ -218,8 +217,9 @@ class Sequential(Model):
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
-        for each in config["layers"]:
-            model.add(functional_config.layer_from_config(each, custom_objects), rebuild=False)
+        with CustomObjectScope(custom_objects), sharing.rebuilding():
+            for each in config["layers"]:
+                model.add(functional_config.layer_from_config(each), rebuild=False)
         shape = config.get("build_input_shape")
         if model._inner is None and model.layers:
             if isinstance(model._stack[0], InputLayer):
