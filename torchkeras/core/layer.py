@@ -16,12 +16,13 @@ import types
 import numpy as np
 import torch
 
-from torchkeras.core import calls, dtype_policy, failures, fields, input_spec, remat, scopes, wiring
+from torchkeras.core import calls, dtype_policy, failures, fields, input_spec, remat, scopes, tracking, wiring
 from torchkeras.core.layer_attributes import LayerAttributes
 from torchkeras.core.layer_build import LayerBuild, wrapped_build
 from torchkeras.core.layer_config import LayerConfig
 from torchkeras.core.layer_inputs import LayerInputs
 from torchkeras.core.layer_state import LayerState
+from torchkeras.core.made_with import plain_arguments
 from torchkeras.core.masks import any_mask
 from torchkeras.core.scopes import state
 from torchkeras.core.symbolic import Operation, Shape, any_symbolic
@@ -86,11 +87,13 @@ class Layer(
         torch.Size([2, 3])
     """
 
+    _config_is_automatic = False  # whether instances keep the plain arguments that they were made with
     input_spec = None
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
-        self.__dict__["_init_call"] = (args, kwargs)
+        if cls._config_is_automatic:
+            self._keep(_made_with=plain_arguments(cls, args, kwargs))
         return self
 
     def __init_subclass__(cls, **kwargs):
@@ -104,11 +107,13 @@ class Layer(
         if "forward" not in cls.__dict__:
             cls.forward = _with_code_of_its_own(cls.forward)
         cls._makes_mask = cls.compute_mask is not Layer.compute_mask
+        cls._config_is_automatic = cls._says_nothing_of_its_config()
 
     @fields.shown_as(_base_arguments)
     def __init__(self, *args, **kwargs):
-        torch.nn.Module.__init__(self)
         d = self.__dict__
+        early = [name for name, value in d.items() if name != "_made_with" and tracking.matters(value)]
+        torch.nn.Module.__init__(self)
         d.update(
             training=False,
             built=False,
@@ -124,15 +129,16 @@ class Layer(
             _loss_layers_at=None,
             _remat=state.remat[-1] if state.remat else None,
             _loss_functions=[],
-            _seed_generators=[],
-            _metrics=[],
             _held={},
+            _places=tracking.Places(),
             _inbound_nodes=[],
             _outbound_nodes=[],
             _build_shapes=None,
             _initial_weights=None,
             _activity_regularizer=None,
         )
+        for name in early:  # lists and metrics may be set before this constructor, as in Keras
+            setattr(self, name, d[name])
         values, rest = fields.bind(type(self), args, kwargs)
         self._configure_base(rest)
         for name, value in values.items():

@@ -5,14 +5,34 @@ May import core. A mixin of `core.layer.Layer`; knows nothing of building and ca
 
 import torch
 
-from torchkeras.core import dtype_policy, registry, tree
+from torchkeras.core import dtype_policy, registry
 from torchkeras.core.scopes import state
-from torchkeras.core.tracking import register, track
+from torchkeras.core.tracking import CONTAINERS, held_states, matters, register, reports, tracked
 from torchkeras.core.variable import Variable
+
+
+class TellingProperty(property):
+    """A property of a layer class: remembers its own AttributeError, since Python drops it and asks `__getattr__`."""
+
+    def __get__(self, obj, owner=None):
+        try:
+            return super().__get__(obj, owner)
+        except AttributeError as error:
+            if obj is not None:
+                state.property_error = obj, self, error
+            raise
 
 
 class LayerAttributes:
     """Attribute access, names and dtypes."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name, member in list(vars(cls).items()):
+            if type(member) is property:
+                telling = TellingProperty(member.fget, member.fset, member.fdel)
+                telling.__doc__ = member.__doc__
+                setattr(cls, name, telling)
 
     def _require_init(self):
         if "_ready" not in self.__dict__:
@@ -21,38 +41,91 @@ class LayerAttributes:
                 "anything else."
             )
 
+    def _keep(self, **values):
+        """Sets attributes that are no part of what the layer holds: neither Keras nor torch sees them."""
+        self.__dict__.update(values)
+
     def __setattr__(self, name, value):
         d = self.__dict__
         if "_ready" not in d and isinstance(value, (torch.nn.Module, torch.nn.Parameter)):
             self._require_init()
-        kind = type(value)
-        if name in d.get("_held", ()):  # a tracked list or dict is replaced
-            register(self, name, None, d["_held"])
-        if kind in (list, dict, tuple) and name != "input_spec":
-            value = track(value, self, name)
-            for leaf in tree.flatten(value):
-                if getattr(leaf, "_is_metric", False):
-                    self._require_init()
-                    d["_metrics"].append(leaf)
+        held = d.get("_held")
+        if held is None:  # before `super().__init__()`, which looks at what is here already
+            torch.nn.Module.__setattr__(self, name, value)
+            return
+        moved = self._make_room(name) if name in d["_modules"] or name in d["_parameters"] else None
+        try:
+            self._set(name, value)
+        finally:
+            if moved is not None:
+                register(self, moved)
+        if name in held or matters(value):
+            register(self, name)
+
+    def _set(self, name, value):
+        self._give_way(name, value)
+        if isinstance(value, CONTAINERS) and name != "input_spec":
+            torch.nn.Module.__setattr__(self, name, tracked(value, self, name))
         elif isinstance(value, torch.nn.Parameter):
-            provisional = value.__dict__.pop("_provisional", None)
-            if provisional is not None and d["_parameters"].get(provisional) is value:
-                self._rename_parameter(provisional, name)
-                return
+            self._set_parameter(name, value)
         elif isinstance(value, torch.nn.Module):
-            if d["_in_first_call"] and name not in d["_modules"]:
-                raise ValueError(
-                    f"Layer {self.name!r} makes a sublayer ({name!r}) inside call(), so each call would make another "
-                    "one: make "
-                    "it in __init__() or build()."
-                )
-            d["_ready"] = False
-            self._take_in(value)
-        elif getattr(kind, "_is_seed_generator", False):
-            d["_seed_generators"].append(value)
-        elif getattr(kind, "_is_metric", False):
-            d["_metrics"].append(value)
+            self._set_module(name, value)
+        else:
+            torch.nn.Module.__setattr__(self, name, value)
+
+    def _make_room(self, name):
+        """What a list registered under this name moves aside. Returns the list's attribute, or None."""
+        d = self.__dict__
+        for attribute, keys in d["_held"].items():
+            if attribute != name and name in keys:
+                item = keys.pop(name)
+                table = d["_modules"] if isinstance(item, torch.nn.Module) else d["_parameters"]
+                if table.get(name) is item:
+                    del table[name]
+                return attribute
+        return None
+
+    def _give_way(self, name, value):
+        """A sublayer makes way for anything, a weight for what holds or is state: torch would refuse both.
+
+        A number or tensor in a weight's place stays an error: `assign` was meant.
+        """
+        d = self.__dict__
+        if name in d["_modules"] and not isinstance(value, torch.nn.Module):
+            del d["_modules"][name]
+        elif name in d["_parameters"] and matters(value) and not isinstance(value, torch.nn.Parameter):
+            del d["_parameters"][name]
+
+    def _set_parameter(self, name, value):
+        d = self.__dict__
+        provisional = value.__dict__.get("_provisional")
+        if provisional is not None and d["_parameters"].get(provisional) is value:
+            del value.__dict__["_provisional"]
+            self._rename_parameter(provisional, name)
+            return
+        self._set_in_order(d["_parameters"], name, value)
+
+    def _set_module(self, name, value):
+        d = self.__dict__
+        if d["_in_first_call"] and name not in d["_modules"]:
+            raise ValueError(
+                f"Layer {self.name!r} makes a sublayer ({name!r}) inside call(), so each call would make another one: "
+                "make it in __init__() or build()."
+            )
+        d["_ready"] = False
+        self._take_in(value)
+        self._set_in_order(d["_modules"], name, value)
+
+    def _set_in_order(self, table, name, value):
+        places, replaces = self.__dict__["_places"], name in table
         torch.nn.Module.__setattr__(self, name, value)
+        if places.meet(value) or replaces:
+            places.sort(table)
+
+    def __delattr__(self, name):
+        torch.nn.Module.__delattr__(self, name)
+        if name in self.__dict__.get("_held", ()):
+            register(self, name)
 
     def __getattr__(self, name):
         d = self.__dict__
@@ -61,17 +134,27 @@ class LayerAttributes:
             value = parameters.get(name)
             if value is not None:
                 return value if state.casting is not self else _cast_weight(value, d["_dtype_policy"])
-            value = d["_modules"].get(name)
+            modules, buffers = d["_modules"], d["_buffers"]
+            value = modules.get(name)
             if value is not None:
                 return value
-            if name in d["_buffers"]:
-                return d["_buffers"][name]
-            view = getattr(type(self), name, None)
-            if hasattr(view, "__get__") and not callable(view):  # a property that raised: once more, for its own words
-                return view.__get__(self, type(self))
+            if name in buffers:
+                return buffers[name]
+            if name in parameters or name in modules:
+                return None
+            self._tell_property_error(name)
         elif not name.startswith("__"):
             self._require_init()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _tell_property_error(self, name):
+        """A property that raised an AttributeError says why in its own words; Python has thrown them away by now."""
+        told, state.property_error = state.property_error, None
+        if told is not None and told[0] is self and told[1] is getattr(type(self), name, None):
+            raise told[2]
+        view = getattr(type(self), name, None)
+        if hasattr(view, "__get__") and not callable(view):  # another descriptor, or that of a mixin: once more
+            view.__get__(self, type(self))
 
     def _rename_parameter(self, old, new):
         """The attribute's name becomes the key in `state_dict`, at the same place in the order."""
@@ -80,12 +163,6 @@ class LayerAttributes:
         parameters.clear()
         parameters.update(renamed)
         self.__dict__.pop(new, None)
-
-    def _child_changed(self, key, tracked):
-        """A tracked list or dict of this layer changed."""
-        held = self.__dict__.get("_held")
-        if held is not None:
-            register(self, key, tracked, held)
 
     @property
     def name(self):
@@ -97,8 +174,8 @@ class LayerAttributes:
         self.__dict__["_name"] = value
 
     path = property(lambda self: self.__dict__["_path"])
-    _metrics = property(lambda self: self.__dict__["_metrics"])
-    _seed_generators = property(lambda self: self.__dict__["_seed_generators"])
+    _metrics = property(lambda self: held_states(self, "_is_metric"))
+    _seed_generators = property(lambda self: held_states(self, "_is_seed_generator"))
     activity_regularizer = property(lambda self: self.__dict__["_activity_regularizer"])
 
     @activity_regularizer.setter
@@ -144,6 +221,13 @@ class LayerAttributes:
         contents = dict(self.__dict__)
         contents.update(_inbound_nodes=[], _outbound_nodes=[], _added=[], _loss_layers=(), _loss_layers_at=None)
         return contents
+
+    def __setstate__(self, contents):
+        """A copy's containers report to the copy."""
+        super().__setstate__(contents)
+        for attribute, value in list(self.__dict__.items()):
+            if reports(value):
+                register(self, attribute)
 
 
 def _cast_weight(value, policy):

@@ -5,8 +5,6 @@ May import core. A mixin of `core.layer.Layer`.
 
 import inspect
 
-import numpy as np
-
 from torchkeras.core import calls, dtype_policy, fields, serialization, shape_probe, tree
 from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
 
@@ -49,7 +47,7 @@ class LayerConfig:
         base = {"trainable": self.trainable, "dtype": serialization.serialize_keras_object(self.dtype_policy)}
         if self._fields:
             config = {"name": self.name, **base, **fields.saved(self)}
-        elif type(self).get_config is LayerConfig.get_config and type(self).__init__ is not type(self)._base_init:
+        elif type(self).get_config is LayerConfig.get_config and self._config_is_automatic:
             config = self._automatic_config()
         else:
             config = {"name": self.name, **base}
@@ -57,28 +55,24 @@ class LayerConfig:
             config["activity_regularizer"] = serialization.serialize_keras_object(self.activity_regularizer)
         return config
 
+    get_config._is_automatic = True
+
+    @classmethod
+    def _says_nothing_of_its_config(cls):
+        """Whether its config is the plain arguments of its constructor, as no other part of the class says more."""
+        own_constructor = cls.__init__ is not cls._base_init
+        return own_constructor and not cls._fields and getattr(cls.get_config, "_is_automatic", False)
+
     def _automatic_config(self):
         """The config of a class that says nothing about it: the arguments that it was made with."""
-        dtype = serialization.serialize_keras_object(self.dtype_policy)
-        return {**self._plain_arguments(), "trainable": self.trainable, "dtype": dtype}
-
-    def _plain_arguments(self):
-        bound = dict(inspect.signature(type(self)).bind(*self._init_call[0], **self._init_call[1]).arguments)
-        signature = inspect.signature(type(self)).parameters
-        for name, parameter in signature.items():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                bound.update(bound.pop(name, {}))
-        defaults = {k: p.default for k, p in signature.items() if p.default is not p.empty}
-        values = {**defaults, **bound}
-        for name in ("name", "trainable", "dtype"):  # said by the layer itself
-            values.pop(name, None)
-        bad = [key for key, value in values.items() if not _is_plain(value)]
-        if bad:
+        values, refused = self._made_with or ({}, ["all"])
+        if refused:
             raise NotImplementedError(
                 f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are "
-                f"({', '.join(bad)}): define get_config() and from_config() on it."
+                f"({', '.join(refused)}): define get_config() and from_config() on it."
             )
-        return values
+        dtype = serialization.serialize_keras_object(self.dtype_policy)
+        return {**values, "trainable": self.trainable, "dtype": dtype}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -99,12 +93,6 @@ class LayerConfig:
         if "dtype" in late:
             layer.dtype_policy = late["dtype"]
         return layer
-
-
-def _is_plain(value):
-    if isinstance(value, (str, int, float, bool, type(None), np.generic)):
-        return True
-    return tree.is_nested(value) and all(_is_plain(leaf) for leaf in tree.flatten(value))
 
 
 def _specs_of(shapes, dtype):

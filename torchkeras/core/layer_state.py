@@ -81,14 +81,15 @@ class LayerState:
             count += 1
             key = f"{variable.name}_{count}"
         parameters[key] = variable
+        self.__dict__["_places"].meet(variable)
         variable.__dict__["_provisional"] = key
         self.__dict__["_ready"] = False
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
     def _child_modules(self):
-        """Direct child modules, those in lists and dicts too, in the order in which they were attached."""
-        return [module for module in self._modules.values() if module is not None]
+        """Direct child modules, those in lists and dicts too, each once, in the order in which they were attached."""
+        return _unique(module for module in self._modules.values() if module is not None)
 
     @property
     def _layers(self):

@@ -35,6 +35,7 @@ class _ThreadState(threading.local):
     redrawn = None  # iterator over them in its second run
     stateless = None  # the open StatelessScope
     symbolic = None  # the open SymbolicScope
+    property_error = None  # (layer, property, AttributeError) on its way to `__getattr__`
 
     def __init__(self):
         # On the thread's own dict from the start: torch.compile guards on which keys it has.

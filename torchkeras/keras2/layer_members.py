@@ -120,7 +120,7 @@ def add_metric(self, value, name=None, aggregation="mean", **kwargs):
     metric = next((metric for metric in self._metrics if metric.name == name), None)
     if metric is None:
         metric = metrics.Mean(name=name)
-        self._metrics.append(metric)
+        self._added_metrics = [*getattr(self, "_added_metrics", ()), metric]
     if isinstance(value, KerasTensor):
         self.watch(value, metric.update_state)
     else:

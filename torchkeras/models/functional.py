@@ -345,6 +345,8 @@ class Functional(Model):
             return self._automatic_config() if type(self).get_config is Functional.get_config else super().get_config()
         return functional_config.functional_to_config(self)
 
+    get_config._is_automatic = True  # for a subclass with a constructor of its own
+
     @staticmethod
     def _describes(cls, config):
         """Whether a config is that of a graph, and `cls` a class that is made from one."""
