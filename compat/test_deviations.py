@@ -278,3 +278,53 @@ def test_a_layer_shared_with_a_submodel_becomes_two():
 
     a, b = both(weights)
     assert a == b
+
+
+@deviation
+def test_smoothing_counts_the_classes_of_the_last_axis():
+    target, scores = np.eye(3, 2, dtype="float32"), np.full((3, 2), 0.3, "float32")
+
+    def smoothed(keras):
+        return keras.losses.categorical_crossentropy(target, scores, label_smoothing=0.25, axis=0)
+
+    np.testing.assert_allclose(*both(smoothed))
+
+
+@deviation
+def test_weights_of_more_axes_than_the_losses_spread():
+    def outcome(keras):
+        try:
+            return float(keras.losses.MeanSquaredError()(np.eye(4), np.zeros((4, 4)), np.arange(16.0).reshape(4, 4)))
+        except ValueError:
+            return None
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_weights_of_samples_weigh_the_last_axis_of_square_losses():
+    from keras.src.losses.loss import reduce_weighted_values
+
+    given = np.arange(16.0).reshape(4, 4), np.arange(4.0), None, "none"
+    np.testing.assert_allclose(ours.losses.reduce_weighted_values(*given), reduce_weighted_values(*given))
+
+
+@deviation
+@pytest.mark.parametrize("name", ["huber", "log_cosh", "poisson", "mean_absolute_percentage_error"])
+def test_constants_are_rounded_where_predictions_are_whole_numbers(name):
+    np.testing.assert_allclose(*both(lambda keras: getattr(keras.losses, name)([[1, 0]], [[0, 1]])))
+
+
+@deviation
+def test_a_class_index_is_true_beside_bool_scores():
+    target, scores = [[False, False, True]], [[False, True, False]]
+    a, b = both(lambda keras: float(keras.metrics.categorical_accuracy(target, scores)[0]))
+    assert a == b
+
+
+@deviation
+@pytest.mark.parametrize(("name", "argument"), [("Huber", {"delta": 2.0}), ("CosineSimilarity", {"axis": 1})])
+def test_losses_forget_an_argument_in_their_config(name, argument):
+    a, b = both(lambda keras: getattr(keras.losses, name)(**argument, name="x").get_config())
+    assert a == b
