@@ -211,7 +211,8 @@ def declare_from(cls, function, before=None, behind=None, order=None, unwritten=
         function: `(y_true, y_pred, …)`; its further arguments and their defaults become fields.
         before, behind: name -> field of what the family adds to them. A field that the class declares itself takes
             the place of its namesake.
-        order: the names in the constructor's order, where it is another one; a name that is missing is no field.
+        order: the names in the constructor's order, where it is another one; an argument of the function that is
+            missing here is no field.
         unwritten: names that Keras leaves out of configs.
     """
     parameters = list(inspect.signature(function).parameters.values())[2:]

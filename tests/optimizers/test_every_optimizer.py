@@ -1,0 +1,91 @@
+"""What holds for every published optimizer: looking at it in any state, copies, life and death, flags of any kind."""
+
+import copy
+import gc
+import inspect
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+from torchkeras import optimizers
+from torchkeras.core import registry
+from torchkeras.core.variable import Variable
+from torchkeras.optimizers import SGD, LossScaleOptimizer, Optimizer
+
+CLASSES = []
+for each in dict.fromkeys(found for name in dir(optimizers) if callable(found := getattr(optimizers, name))):
+    entry = registry.entry_of(each)
+    if entry is not None and entry.kind == "optimizer" and each is not LossScaleOptimizer:
+        CLASSES.append(each)
+MADE = [*CLASSES, lambda **options: LossScaleOptimizer(SGD(), **options)]
+
+
+def stepped(optimizer, steps=3):
+    variable = Variable([1.0, -2.0], name="w")
+    for step in range(steps):
+        optimizer.apply([torch.tensor([0.5, -1.0]) * (step + 1)], [variable])
+    return variable
+
+
+def test_all_are_found():
+    assert len(CLASSES) >= 3
+
+
+@pytest.mark.parametrize("make", MADE)
+def test_looking_raises_nothing(make):
+    optimizer = make()
+    blank = object.__new__(type(optimizer))
+    built = make()
+    stepped(built)
+    for each in (blank, optimizer, built):
+        inspect.getmembers(each)
+        assert not hasattr(each, "no_such_thing")
+    inspect.getmembers(Optimizer(None))
+
+
+@pytest.mark.parametrize("options", [{}, {"use_ema": True}, {"gradient_accumulation_steps": 2}], ids=str)
+@pytest.mark.parametrize("cls", CLASSES)
+def test_copies_go_on_alone_and_nothing_is_kept(cls, options):
+    optimizer = cls(0.1, **options)
+    variable = stepped(optimizer)
+    for other in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        before = [value.clone() for value in optimizer.variables]
+        (own,) = other._trainable_variables
+        own.grad = torch.ones(2)
+        other.step()
+        assert not torch.equal(own, variable) or options.get("gradient_accumulation_steps")
+        for now, then in zip(optimizer.variables, before, strict=True):
+            assert torch.equal(now, then)
+    alive = weakref.ref(optimizer)
+    del optimizer, other
+    gc.collect()
+    assert alive() is None
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_flags_and_numbers_of_any_kind(cls):
+    """Truth by any value, numbers of numpy and torch: the same step as with Python's own."""
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if isinstance(parameter.default, bool):
+            for given in (1, np.bool_(True)):
+                torch.testing.assert_close(stepped(cls(**{name: given})), stepped(cls(**{name: True})))
+            for given in (0, None):
+                torch.testing.assert_close(stepped(cls(**{name: given})), stepped(cls(**{name: False})))
+    for rate in (np.float32(0.5), np.float64(0.5), torch.tensor(0.5), np.array(0.5), Variable(0.5)):
+        optimizer = cls(rate)
+        torch.testing.assert_close(stepped(optimizer), stepped(cls(0.5)))
+        assert optimizer.get_config()["learning_rate"] == 0.5
+        optimizer.learning_rate = rate
+        assert float(optimizer.learning_rate) == 0.5
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_partial_configs(cls):
+    for config in ({}, {"learning_rate": 0.5}, {"clipnorm": 1.0}):
+        made = cls.from_config(config).get_config()
+        assert {key: made[key] for key in config} == config
+    for description in ({"class_name": cls.__name__}, {"class_name": cls.__name__.lower(), "config": None}):
+        assert type(optimizers.deserialize(description)) is cls
