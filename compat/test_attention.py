@@ -160,6 +160,29 @@ def test_bad_equations(equation, output_shape, bias_axes):
             module.EinsumDense(equation, output_shape, bias_axes=bias_axes)(torch.ones(4, 5, 3))
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes", "masks"),
+    [
+        ((4, 5, 3), None, {}),
+        ((4, 5, 3), (1,), {"value_mask": (4, 5)}),
+        ((4, 5, 3), (-2,), {"value_mask": (4, 5), "key_mask": (4, 5), "attention_mask": (4, 5, 5)}),
+        ((4, 5, 2, 3), (1,), {}),
+        ((4, 5, 2, 3), (1,), {"value_mask": (4, 5)}),
+        ((4, 5, 2, 3), (1,), {"attention_mask": (4, 5, 5), "key_mask": (4, 5)}),
+        ((4, 2, 5, 3), (2,), {"attention_mask": (4, 5, 5)}),
+        ((4, 2, 5, 3), (2,), {"attention_mask": (4, 2, 5, 5), "value_mask": (4, 2, 5)}),
+        ((4, 2, 3, 3), None, {"attention_mask": (4, 2, 3, 2, 3)}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["bool", "float32", "int32"])
+def test_masks_with_attention_axes(shape, axes, masks, kind):
+    rng = np.random.default_rng(5)
+    given = {name: (rng.random(size) > 0.3).astype(kind) for name, size in masks.items()}
+    causal = shape[1] == 5  # with other axes, Keras takes the steps from axis 1 all the same
+    differences = compare(attention(shape, shape, attention_axes=axes, kwargs={**given, "use_causal_mask": causal}))
+    assert not differences
+
+
 # -- lines of compat/deviations.md ------------------------------------------------------------------------------------
 
 deviation = pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)

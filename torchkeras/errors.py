@@ -10,6 +10,11 @@ class UnknownArgumentError(TypeError, ValueError):
     """A keyword that the callable does not have. Keras 2 raises TypeError here and Keras 3 ValueError: this is both."""
 
 
+class InvalidArgumentError(TypeError, ValueError):
+    """A constructor's argument has a kind or a value that it does not take. For the same slip Keras raises TypeError in
+    some classes and ValueError in others: this is both."""
+
+
 class UnknownObjectError(TypeError, ValueError):
     """A config names a class that is not known. Keras 3 raises TypeError here and Keras 2 ValueError: this is both."""
 

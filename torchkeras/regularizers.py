@@ -7,8 +7,9 @@ import math
 
 import torch
 
+from torchkeras.core.arguments import one_of
 from torchkeras.core.family import Family
-from torchkeras.core.fields import Configured, field, one_of
+from torchkeras.core.fields import Configured, field
 from torchkeras.core.registry import published
 
 

@@ -1,5 +1,6 @@
 """MultiHeadAttention as a torch module: the same as torch's, which kernel runs, what may be overridden."""
 
+import itertools
 import math
 import warnings
 
@@ -164,3 +165,91 @@ def test_penalty_is_that_of_the_four_projections():
     assert len(layer.losses) == 4
     config = layer.get_config()["activity_regularizer"]
     assert config["class_name"] == "L2" and layers.MultiHeadAttention.from_config(layer.get_config()) is not None
+
+
+# -- masks and axes ---------------------------------------------------------------------------------------------------
+
+
+def attended_one_by_one(layer, query, value, allowed, axes):
+    """Outputs `(batch, …, features)` from the definition: attended axes flattened, the others part of the batch.
+
+    `allowed` says for two places `(batch and other axes, attended axes)` whether the first may look at the second.
+    """
+    q, k, v = layer.query_dense(query), layer.key_dense(value), layer.value_dense(value)
+    kept = [axis for axis in range(query.dim() - 1) if axis not in axes]
+    out = torch.zeros(*query.shape[:-1], layer.num_heads, layer.value_dim)
+    for rest in itertools.product(*(range(query.shape[axis]) for axis in kept)):
+        for place in itertools.product(*(range(query.shape[axis]) for axis in axes)):
+            here = index_of(kept, rest, axes, place)
+            seen = [
+                other
+                for other in itertools.product(*(range(value.shape[axis]) for axis in axes))
+                if allowed(rest, place, other)
+            ]
+            keys = torch.stack([k[index_of(kept, rest, axes, other)] for other in seen])
+            values = torch.stack([v[index_of(kept, rest, axes, other)] for other in seen])
+            weights = (keys * q[here]).sum(-1).div(math.sqrt(layer.key_dim)).softmax(0)
+            out[here] = (weights.unsqueeze(-1) * values).sum(0)
+    return layer.output_dense(out)
+
+
+def index_of(kept, rest, axes, place):
+    spots = dict(zip(kept, rest, strict=True)) | dict(zip(axes, place, strict=True))
+    return tuple(spots[axis] for axis in sorted(spots))
+
+
+AXES = [
+    ((2, 4, 3), (1,)),
+    ((2, 3, 4, 3), (2,)),
+    ((2, 3, 4, 3), (1,)),
+    ((2, 2, 3, 3), (1, 2)),
+    ((2, 2, 3, 2, 3), (1, 3)),
+]
+
+
+@pytest.mark.parametrize(("shape", "axes"), AXES)
+@pytest.mark.parametrize("window", [None, 2])
+def test_causal_masks_follow_the_attended_axes(shape, axes, window):
+    layer = layers.MultiHeadAttention(2, 4, attention_axes=axes, sliding_window=window)
+    x = torch.randn(shape)
+    sizes = [shape[axis] for axis in axes]
+    number = {place: i for i, place in enumerate(itertools.product(*map(range, sizes)))}
+
+    def allowed(rest, place, other):
+        distance = number[place] - number[other]
+        return 0 <= distance < (window or math.inf)
+
+    outputs = layer(x, x, use_causal_mask=True)
+    torch.testing.assert_close(outputs, attended_one_by_one(layer, x, x, allowed, axes))
+
+
+@pytest.mark.parametrize(("shape", "axes"), AXES)
+@pytest.mark.parametrize("kind", [torch.bool, torch.float32, torch.int64])
+def test_masks_of_steps_follow_the_attended_axes(shape, axes, kind):
+    layer = layers.MultiHeadAttention(2, 4, attention_axes=axes)
+    x = torch.randn(shape)
+    mask = torch.rand(shape[:-1]) > 0.4
+    kept = [axis for axis in range(len(shape) - 1) if axis not in axes]
+    mask[tuple(0 if axis in axes else slice(None) for axis in range(len(shape) - 1))] = True  # everyone sees something
+    number = {place: i for i, place in enumerate(itertools.product(*(range(shape[axis]) for axis in axes)))}
+
+    def allowed(rest, place, other):
+        return mask[index_of(kept, rest, axes, other)] and number[other] <= number[place]
+
+    layer.build(shape, shape)
+    expected = attended_one_by_one(layer, x, x, allowed, axes)
+    for name in ("value_mask", "key_mask"):
+        torch.testing.assert_close(layer(x, x, use_causal_mask=True, **{name: mask.to(kind)}), expected)
+    pairs = torch.ones(*(shape[axis] for axis in (*axes, *axes)))
+    torch.testing.assert_close(layer(x, x, use_causal_mask=True, value_mask=mask, attention_mask=pairs[None]), expected)
+
+
+def test_a_mask_over_the_attended_axis_serves_all_others():
+    layer, x = layers.MultiHeadAttention(2, 4, attention_axes=(2,)), torch.randn(2, 3, 4, 3)
+    mask = torch.tensor([[True, True, False, True], [True, False, False, True]])
+    whole = mask[:, None].expand(2, 3, 4)
+    torch.testing.assert_close(layer(x, x, value_mask=mask), layer(x, x, value_mask=whole))
+    torch.testing.assert_close(
+        layer(x, x, query_mask=mask, return_attention_scores=True),
+        layer(x, x, query_mask=whole, return_attention_scores=True),
+    )

@@ -278,47 +278,6 @@ def refuse_unknown(owner, rest, known=()):
         raise UnknownArgumentError(f"{owner} got unknown argument(s) {names}.{hint}")
 
 
-# -- converters that families share -----------------------------------------------------------------------------------
-
-
-def positive_int(name):
-    """Accepts integers and integral floats (Keras 2 wrote `Dense(2.0)`); refuses zero, negatives, bools and the
-    rest."""
-
-    def convert(value):
-        if type(value) is int and value > 0:  # the usual case
-            return value
-        integral = isinstance(value, (int, float)) or hasattr(value, "__index__")
-        if not integral or isinstance(value, bool) or int(value) != value or value <= 0:
-            raise ValueError(f"`{name}` must be a positive integer, got {value!r}.")
-        return int(value)
-
-    return convert
-
-
-def fraction(name):
-    """Accepts numbers from 0 to 1 inclusive."""
-
-    def convert(value):
-        if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValueError(f"`{name}` must be a number between 0 and 1, got {value!r}.")
-        return value
-
-    return convert
-
-
-def one_of(name, *choices):
-    """Accepts one of a few strings, in any case."""
-
-    def convert(value):
-        lowered = value.lower() if isinstance(value, str) else value
-        if lowered not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
-        return lowered
-
-    return convert
-
-
 # -- spellings of the other generation --------------------------------------------------------------------------------
 
 

@@ -12,7 +12,8 @@ import operator
 import torch
 
 from torchkeras import random
-from torchkeras.core.fields import field, one_of
+from torchkeras.core.arguments import one_of
+from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.initializers.initializer import Initializer

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from torchkeras.core import scopes
+from torchkeras.core.arguments import one_of
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.fields import Configured, field, one_of
+from torchkeras.core.fields import Configured, field
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 

@@ -6,6 +6,7 @@ one word each.
 """
 
 from torchkeras import activations, constraints, initializers, regularizers
+from torchkeras.core.arguments import tuple_of
 from torchkeras.core.fields import REQUIRED, field
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.windows import standardize_data_format
@@ -85,19 +86,6 @@ def weight(layer, name, shape, slot=None, **options):
 def sizes(name, rank, default=REQUIRED, allow_zero=False, **options):
     """A slot for one integer or `rank` of them: `3` -> `(3, 3)`."""
     return field(default, convert=tuple_of(name, rank, allow_zero), **options)
-
-
-def tuple_of(name, rank, allow_zero=False):
-    """A converter to a tuple of `rank` integers, each at least 1 (or 0)."""
-
-    def convert(value):
-        items = (value,) * rank if isinstance(value, int) else tuple(value) if hasattr(value, "__iter__") else None
-        least = 0 if allow_zero else 1
-        if items is None or len(items) != rank or any(not hasattr(i, "__index__") or int(i) < least for i in items):
-            raise ValueError(f"`{name}` must be an integer >= {least} or {rank} of them, got {value!r}.")
-        return tuple(int(i) for i in items)
-
-    return convert
 
 
 def data_format(**options):

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from torchkeras import activations
+from torchkeras.core.arguments import as_number, between
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.serialization import serialize_keras_object
 from torchkeras.layers import _slots
 
 
@@ -24,19 +24,6 @@ class _Pointwise(Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-
-def _not_negative(name, optional=False):
-    """A converter that accepts numbers from 0 up (and None where `optional`)."""
-
-    def convert(value):
-        if value is None and optional:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-            raise ValueError(f"`{name}` must be a number >= 0{' or None' if optional else ''}, got {value!r}.")
-        return value
-
-    return convert
 
 
 @published("layer", "keras.layers")
@@ -75,9 +62,9 @@ class ReLU(_Pointwise):
     In torch: `nn.ReLU()`; `nn.LeakyReLU(negative_slope)` with a slope.
     """
 
-    max_value = field(None, convert=_not_negative("max_value", optional=True))
-    negative_slope = field(0.0, convert=_not_negative("negative_slope"))
-    threshold = field(0.0, convert=_not_negative("threshold"))
+    max_value = field(None, convert=between("max_value", 0), optional=True)
+    negative_slope = field(0.0, convert=between("negative_slope", 0))
+    threshold = field(0.0, convert=between("threshold", 0))
 
     def _configure(self):
         super()._configure()
@@ -103,7 +90,7 @@ class LeakyReLU(_Pointwise):
     In torch: `nn.LeakyReLU(negative_slope)`, whose default slope is 0.01.
     """
 
-    negative_slope = field(0.3, convert=_not_negative("negative_slope"))
+    negative_slope = field(0.3, convert=between("negative_slope", 0))
 
     def call(self, inputs):
         return activations.leaky_relu(inputs, self.negative_slope)
@@ -170,12 +157,17 @@ class PReLU(Layer):
         return input_shape
 
 
+def _axis(value):
+    number = as_number(value)
+    return value if number is None else number
+
+
 @published("layer", "keras.layers")
 class Softmax(_Pointwise):
     """Softmax over one axis or several together.
 
     Args:
-        axis: axis or list of axes whose entries sum to 1.
+        axis: axis or list of axes whose entries sum to 1; None for all of them together.
 
     Call arguments: `inputs`; `mask`, broadcastable to them: False entries get probability 0, and so does a row without
     any True.
@@ -187,24 +179,25 @@ class Softmax(_Pointwise):
     In torch: `nn.Softmax(dim=axis)`.
     """
 
-    axis = field(-1, save=serialize_keras_object)
+    axis = field(-1, convert=_axis)
 
     def _configure(self):
         super()._configure()
-        axes = self.axis if isinstance(self.axis, (list, tuple)) else (self.axis,)
-        self._axes = tuple(int(axis) for axis in axes)
+        axes = self.axis if isinstance(self.axis, (list, tuple)) or self.axis is None else (self.axis,)
+        self._axes = None if axes is None else tuple(int(axis) for axis in axes)
 
     def call(self, inputs, mask=None):
         if mask is not None:
             mask = _boolean_mask(mask, inputs)
             low = -3e4 if inputs.dtype == torch.float16 else -1e9
             inputs = inputs.masked_fill(~mask, low)
-        if len(self._axes) > 1:
-            outputs = torch.exp(inputs - torch.logsumexp(inputs, self._axes, keepdim=True))
+        axes = tuple(range(inputs.dim())) if self._axes is None else self._axes
+        if len(axes) > 1:
+            outputs = torch.exp(inputs - torch.logsumexp(inputs, axes, keepdim=True))
         elif inputs.is_floating_point():
-            outputs = F.softmax(inputs, self._axes[0])
+            outputs = F.softmax(inputs, axes[0])
         else:
-            outputs = activations.softmax(inputs, self._axes[0])
+            outputs = activations.softmax(inputs, axes[0])
         return outputs if mask is None else outputs.masked_fill(~mask, 0.0)
 
 

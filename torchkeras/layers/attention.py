@@ -3,13 +3,15 @@
 May import core and the families below layers, and the layers that it is made of.
 """
 
+import functools
 import math
 import string
 
 import torch
 import torch.nn.functional as F
 
-from torchkeras.core.fields import field, positive_int
+from torchkeras.core.arguments import between, positive_int
+from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
@@ -23,7 +25,7 @@ from torchkeras.ops.nn_statistics import attention_kernels
 
 def _output_shape(value):
     if not value:
-        return None
+        return value
     if not isinstance(value, int) and not hasattr(value, "__iter__"):
         raise ValueError(f"`output_shape` must be an integer, a tuple of them or None, got {value!r}.")
     return (value,) if isinstance(value, int) else tuple(value)
@@ -55,8 +57,10 @@ class MultiHeadAttention(Layer):
 
     Call arguments: `query` `(batch, T, features)`, `value` `(batch, S, features)`, `key` (by default the value);
     `attention_mask` `(batch, T, S)`, true where a step may look; `query_mask`, `value_mask`, `key_mask`
-    `(batch, steps)`, by default those that the tensors carry; `use_causal_mask`; `return_attention_scores`, then the
-    output is `(output, scores)` with scores `(batch, heads, T, S)`; `training`.
+    `(batch, steps)`, by default those that the tensors carry; `use_causal_mask` (no step sees those after it,
+    counted through the attended axes); `return_attention_scores`, then the output is `(output, scores)` with scores
+    `(batch, heads, T, S)`; `training`. With `attention_axes`, T and S are the sizes of these axes; masks may also have
+    the axes that are not attended over, between the batch and T.
 
     Which kernel runs, and why: `explain_kernel()`.
 
@@ -71,7 +75,7 @@ class MultiHeadAttention(Layer):
     num_heads = field(convert=positive_int("num_heads"))
     key_dim = field(convert=positive_int("key_dim"))
     value_dim = field(None, convert=positive_int("value_dim"), optional=True)
-    dropout = field(0.0)
+    dropout = field(0.0, convert=between("dropout", 0, 1))
     use_bias = field(True)
     output_shape = field(None, convert=_output_shape, attribute="_output_sizes")  # a call's is on every layer
     attention_axes = field(None, convert=_axes)
@@ -203,8 +207,7 @@ class MultiHeadAttention(Layer):
         )
         options = {"use_causal_mask": True} if only_causal else {}
         if not only_causal:
-            lengths = query.shape[1], value.shape[1]
-            attention_mask = self._merge_masks(*masks, attention_mask, use_causal_mask, lengths, query.device)
+            attention_mask = self._merge_masks(*masks, attention_mask, use_causal_mask, query, value)
         outputs, scores = self._compute_attention(
             self.query_dense(query),
             self.key_dense(key),
@@ -219,23 +222,44 @@ class MultiHeadAttention(Layer):
         outputs = self.output_dense(outputs)
         return (outputs, scores) if return_attention_scores else outputs
 
-    def _merge_masks(self, query_mask, value_mask, key_mask, attention_mask, causal, lengths, device):
-        """All masks as one, true where a step may look, or None. Those of steps get the axis that they lack."""
+    def _merge_masks(self, query_mask, value_mask, key_mask, attention_mask, causal, query, value):
+        """All masks as one, true where a step may look, or None: `(batch, [axes not attended over], T…, S…)`."""
         found = []
         if query_mask is not None:
-            found.append(query_mask.bool().unsqueeze(-1))
-        found.extend(mask.bool().unsqueeze(-2) for mask in (value_mask, key_mask) if mask is not None)
-        if causal:
-            found.append(_causal_mask(*lengths, device).unsqueeze(0))
-        if self.sliding_window is not None:
-            distance = torch.arange(lengths[0], device=device).unsqueeze(1) - torch.arange(lengths[1], device=device)
-            found.append((distance.abs() < self.sliding_window).unsqueeze(0))
+            found.append(self._mask_of_steps(query_mask, query.dim(), of_queries=True))
+        for mask in (value_mask, key_mask):
+            if mask is not None:
+                found.append(self._mask_of_steps(mask, value.dim(), of_queries=False))
+        if causal or self.sliding_window is not None:
+            found.append(self._mask_of_places(query, value, causal))
         if attention_mask is not None:
             found.append(attention_mask.bool())
-        merged = None
-        for mask in found:
-            merged = mask if merged is None else merged & mask
-        return merged
+        if not found:
+            return None
+        rank = max(mask.dim() for mask in found)
+        return functools.reduce(torch.logical_and, [self._to_rank(mask, rank) for mask in found])
+
+    def _mask_of_steps(self, mask, rank, of_queries):
+        """A mask of single steps, over all axes of tensors of that rank or over the attended ones, among the masks of
+        pairs."""
+        axes, mask = self.attention_axes, mask.bool()
+        if mask.dim() == rank - 1:
+            mask = mask.permute(0, *(axis for axis in range(1, rank - 1) if axis not in axes), *axes)
+        for _ in axes:
+            mask = mask.unsqueeze(mask.dim() if of_queries else mask.dim() - len(axes))
+        return mask
+
+    def _mask_of_places(self, query, value, causal):
+        """What the places of steps say, counted through the attended axes: no looking ahead, and not too far away."""
+        sizes = [[x.shape[axis] for axis in self.attention_axes] for x in (query, value)]
+        queries, keys = (torch.arange(math.prod(each), device=query.device) for each in sizes)
+        distance = queries.unsqueeze(1) - keys
+        if self.sliding_window is None:
+            mask = distance >= 0
+        else:
+            mask = distance.abs() < self.sliding_window
+            mask = mask & (distance >= 0) if causal else mask
+        return mask.reshape(1, *sizes[0], *sizes[1])
 
     def _compute_attention(
         self,
@@ -256,19 +280,18 @@ class MultiHeadAttention(Layer):
             dropout = self.dropout if training else 0.0
             return self._run_kernel(query, key, value, attention_mask, use_causal_mask, dropout), None
         if use_causal_mask:
-            causal = _causal_mask(query.shape[1], value.shape[1], query.device)
+            causal = self._mask_of_places(query, value, True)
             attention_mask = causal if attention_mask is None else attention_mask.bool() & causal
         scores = torch.einsum(self._scores_equation, key, query / math.sqrt(self.key_dim))
-        scores = self._softmax(scores, mask=self._widen(attention_mask))
+        mask = None if attention_mask is None else self._to_rank(attention_mask, self._scores_rank)
+        scores = self._softmax(scores, mask=mask)
         kept = self._dropout_layer(scores, training=training) if self.dropout > 0 else scores
         return torch.einsum(self._combine_equation, kept, value), scores
 
-    def _widen(self, mask):
-        """A mask with axes for what stands between batch and attention axes, heads among them."""
-        if mask is None:
-            return None
+    def _to_rank(self, mask, rank):
+        """A mask of pairs with axes of size 1 for what it lacks between the batch and the attended axes."""
         place = -2 * len(self.attention_axes) - 1
-        for _ in range(self._scores_rank - mask.dim()):
+        for _ in range(rank - mask.dim()):
             mask = mask.unsqueeze(place)
         return mask
 
@@ -276,10 +299,10 @@ class MultiHeadAttention(Layer):
         if mask is not None:
             # A finite number, as in Keras: a step that may look nowhere gets the mean of all values, not NaN.
             low = -0.7 * (65500.0 if query.dtype is torch.float16 else 3.38953e38)
-            mask = self._widen(mask.bool())
+            mask = self._to_rank(mask.bool(), self._scores_rank)
             mask = torch.zeros(mask.shape, dtype=query.dtype, device=query.device).masked_fill(mask.logical_not(), low)
             if causal:
-                mask = mask.masked_fill(_causal_mask(query.shape[1], key.shape[1], query.device).logical_not(), low)
+                mask = mask.masked_fill(self._mask_of_places(query, key, True).logical_not(), low)
                 causal = False
         with attention_kernels(self.flash_attention):
             outputs = F.scaled_dot_product_attention(
@@ -344,8 +367,3 @@ def _clone(initializer):
 def _without_mask(tensor):
     """The same tensor, without the Keras mask that it carries: the projections have no use for it."""
     return tensor if mask_of(tensor) is None else tensor.view_as(tensor)
-
-
-def _causal_mask(queries, keys, device):
-    """True where a step may look: at itself and before, `(queries, keys)`."""
-    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril()

@@ -7,7 +7,8 @@ and their paddings only.
 import torch
 import torch.nn.functional as F
 
-from torchkeras.core.fields import field, one_of, positive_int
+from torchkeras.core.arguments import one_of, positive_int
+from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -46,7 +47,7 @@ class _Conv(Ranked, Layer):
             "dilation_rate": _slots.sizes("dilation_rate", rank, ones),
             "groups": field(1, convert=positive_int("groups")),
             "activation": _slots.activation(),
-            "use_bias": field(True, convert=bool),
+            "use_bias": field(True),
             "kernel_initializer": _slots.initializer("glorot_uniform"),
             "bias_initializer": _slots.initializer("zeros"),
             "kernel_regularizer": _slots.regularizer(),

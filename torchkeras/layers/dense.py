@@ -6,7 +6,8 @@ May import core and the families below layers.
 import torch
 import torch.nn.functional as F
 
-from torchkeras.core.fields import field, positive_int
+from torchkeras.core.arguments import positive_int
+from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -35,7 +36,7 @@ class Dense(Layer):
 
     units = field(convert=positive_int("units"))
     activation = _slots.activation()
-    use_bias = field(True, convert=bool)
+    use_bias = field(True)
     kernel_initializer = _slots.initializer("glorot_uniform")
     bias_initializer = _slots.initializer("zeros")
     kernel_regularizer = _slots.regularizer()

@@ -6,7 +6,8 @@ May import core and the families below layers.
 import torch
 import torch.nn.functional as F
 
-from torchkeras.core.fields import field, positive_int
+from torchkeras.core.arguments import positive_int
+from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots

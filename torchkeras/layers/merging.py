@@ -10,6 +10,7 @@ import operator
 
 import torch
 
+from torchkeras.core.arguments import as_number
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
@@ -259,8 +260,9 @@ class Concatenate(_Merge):
 
 
 def _dot_axes(value):
-    if isinstance(value, int):
-        return value
+    number = as_number(value)
+    if number is not None and number in range(-64, 65):  # as many axes as a tensor may have
+        return int(number)
     if not isinstance(value, (list, tuple)):
         raise TypeError(f"`axes` must be an integer or two of them, got {value!r}.")
     if len(value) != 2 or not all(isinstance(axis, int) for axis in value):
@@ -286,7 +288,7 @@ class Dot(_Merge):
 
     _least = _most = 2
     axes = field(convert=_dot_axes, save=lambda axes: list(axes) if isinstance(axes, list) else axes)
-    normalize = field(False, convert=bool)
+    normalize = field(False)
 
     def build(self, input_shape):
         self._check_count(input_shape, not is_shape(input_shape))

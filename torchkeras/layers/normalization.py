@@ -81,8 +81,8 @@ class BatchNormalization(Layer):
     axis = field(-1, convert=_single_axis, save=lambda axis: list(axis) if isinstance(axis, list) else axis)
     momentum = field(0.99, convert=float)
     epsilon = field(1e-3, convert=float)
-    center = field(True, convert=bool)
-    scale = field(True, convert=bool)
+    center = field(True)
+    scale = field(True)
     beta_initializer = _slots.initializer("zeros")
     gamma_initializer = _slots.initializer("ones")
     moving_mean_initializer = _slots.initializer("zeros")
@@ -91,10 +91,10 @@ class BatchNormalization(Layer):
     gamma_regularizer = _slots.regularizer()
     beta_constraint = _slots.constraint()
     gamma_constraint = _slots.constraint()
-    renorm = field(False, convert=bool)
+    renorm = field(False)
     renorm_clipping = field(None)
     renorm_momentum = field(0.99)
-    synchronized = field(False, convert=bool)
+    synchronized = field(False)
 
     def _configure(self):
         self.supports_masking = True
@@ -269,7 +269,7 @@ class LayerNormalization(Layer):
 
     Args:
         axis: axis or list of axes to normalize over.
-        epsilon: added to the variance.
+        epsilon: added to the variance; None for the global `keras.config.epsilon()`.
         center, scale: whether there are `beta` and `gamma`.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of
             these.
@@ -323,6 +323,7 @@ class LayerNormalization(Layer):
 
     def call(self, inputs):
         x, gamma, beta = _wide(inputs), self.gamma, self.beta
+        epsilon = scopes.settings.epsilon if self.epsilon is None else self.epsilon
         if gamma is not None and gamma.dtype is not x.dtype:
             gamma = gamma.to(x.dtype)
         if beta is not None and beta.dtype is not x.dtype:
@@ -330,11 +331,9 @@ class LayerNormalization(Layer):
         if self.rms_scaling:
             outputs = self._scale_only(x, gamma)
         elif self._order is None:
-            outputs = F.layer_norm(x, self._sizes, gamma, beta, self.epsilon)
+            outputs = F.layer_norm(x, self._sizes, gamma, beta, epsilon)
         else:
-            outputs = F.layer_norm(x.permute(self._order), self._sizes, gamma, beta, self.epsilon).permute(
-                self._inverse
-            )
+            outputs = F.layer_norm(x.permute(self._order), self._sizes, gamma, beta, epsilon).permute(self._inverse)
         return outputs.to(self.dtype_policy.torch_compute)
 
     def _scale_only(self, x, gamma):

@@ -8,7 +8,8 @@ many axes.
 import torch
 import torch.nn.functional as F
 
-from torchkeras.core.fields import field, one_of
+from torchkeras.core.arguments import one_of
+from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -99,7 +100,7 @@ class _GlobalPooling(Ranked, Layer):
     _kind = None
 
     data_format = _slots.data_format()
-    keepdims = field(False, convert=bool)
+    keepdims = field(False)
 
     def _configure(self):
         self.input_spec = InputSpec(ndim=self._rank + 2)

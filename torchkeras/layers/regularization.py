@@ -5,26 +5,24 @@ with a seed, the numbers are Keras's.
 """
 
 import math
+import operator
 
 from torchkeras import random, regularizers
-from torchkeras.core.fields import field, fraction
+from torchkeras.core.arguments import between
+from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 
 
 def _noise_shape(value):
-    """A tuple of positive integers and None, or None."""
-    if value is None:
-        return None
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        raise ValueError(f"`noise_shape` must be a tuple of integers and None, got {value!r}.")
-    value = tuple(value)
-    for size in value:
-        if size is not None and (not isinstance(size, int) or size <= 0):
-            raise ValueError(f"`noise_shape` must hold positive integers and None only, got {value!r}.")
-    return value
+    """A tuple of positive integers and None."""
+    sizes = list(value) if hasattr(value, "__iter__") else [0]
+    if any(size is not None and (not hasattr(size, "__index__") or operator.index(size) <= 0) for size in sizes):
+        raise InvalidArgumentError(f"`noise_shape` must be a tuple of positive integers and None, got {value!r}.")
+    return tuple(None if size is None else operator.index(size) for size in sizes)
 
 
 class _TrainingOnly(Layer):
@@ -64,8 +62,8 @@ class Dropout(_TrainingOnly):
     In torch: `nn.Dropout(rate)`.
     """
 
-    rate = field(convert=fraction("rate"))
-    noise_shape = field(None, convert=_noise_shape)
+    rate = field(convert=between("rate", 0, 1))
+    noise_shape = field(None, convert=_noise_shape, optional=True)
     seed = field(None)
 
     def call(self, inputs, training=False):
@@ -149,7 +147,7 @@ class GaussianNoise(_TrainingOnly):
     """
 
     _strength = "stddev"
-    stddev = field(convert=fraction("stddev"))
+    stddev = field(convert=between("stddev", 0, 1))
     seed = field(None)
 
     def call(self, inputs, training=False):
@@ -167,7 +165,7 @@ class GaussianDropout(_TrainingOnly):
         seed: integer for reproducible noise (Keras's own numbers).
     """
 
-    rate = field(convert=fraction("rate"))
+    rate = field(convert=between("rate", 0, 1))
     seed = field(None)
 
     def call(self, inputs, training=False):
@@ -190,8 +188,8 @@ class AlphaDropout(_TrainingOnly):
     In torch: `nn.AlphaDropout(rate)`.
     """
 
-    rate = field(convert=fraction("rate"))
-    noise_shape = field(None, convert=_noise_shape)
+    rate = field(convert=between("rate", 0, 1))
+    noise_shape = field(None, convert=_noise_shape, optional=True)
     seed = field(None)
 
     def call(self, inputs, training=False):

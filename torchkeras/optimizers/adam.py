@@ -82,7 +82,7 @@ def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
         beta2=beta_2,
         weight_decay=0.0,
         eps=epsilon,
-        amsgrad=amsgrad,
+        amsgrad=bool(amsgrad),
         maximize=False,
         grad_scale=None,
         found_inf=None,

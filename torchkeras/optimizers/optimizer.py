@@ -15,6 +15,7 @@ import torch
 from torch.autograd import profiler
 
 from torchkeras.core import fields, scopes
+from torchkeras.core.arguments import number
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.scopes import settings
 from torchkeras.core.variable import Variable
@@ -47,7 +48,7 @@ _add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
 def epsilon_field():
     """The field `epsilon` of optimizers that divide; `None` means the global `epsilon()`."""
-    return field(1e-7, convert=lambda value: settings.epsilon if value is None else value)
+    return field(1e-7, convert=lambda value: settings.epsilon if value is None else number("epsilon")(value))
 
 
 class Optimizer(
@@ -91,13 +92,13 @@ class Optimizer(
 
     learning_rate = learning_rate_field()
     weight_decay = field(None)
-    clipnorm = field(None)
-    clipvalue = field(None)
-    global_clipnorm = field(None)
+    clipnorm = field(None, convert=number("clipnorm"), optional=True)
+    clipvalue = field(None, convert=number("clipvalue"), optional=True)
+    global_clipnorm = field(None, convert=number("global_clipnorm"), optional=True)
     use_ema = field(False)
     ema_momentum = field(0.99)
     ema_overwrite_frequency = field(None)
-    loss_scale_factor = field(None)
+    loss_scale_factor = field(None, convert=number("loss_scale_factor"), optional=True)
     gradient_accumulation_steps = field(None)
     name = field(None)
 

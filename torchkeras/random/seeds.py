@@ -14,10 +14,12 @@ import numpy as np
 import torch
 
 from torchkeras.core import scopes
+from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings, state
 from torchkeras.core.variable import Variable
 
 
+@published("seed generator", "keras.random")
 class SeedGenerator:
     """A seed with a counter, kept in a variable: each draw that is given it yields new numbers, reproducibly.
 

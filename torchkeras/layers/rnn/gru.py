@@ -5,7 +5,8 @@ May import core and the families below layers. The layer runs torch's own GRU ke
 
 import torch
 
-from torchkeras.core.fields import field, positive_int
+from torchkeras.core.arguments import positive_int
+from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn import fused

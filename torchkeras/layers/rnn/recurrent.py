@@ -233,6 +233,8 @@ class RNN(Layer):
         """`(step, inputs per step)`: our own cells get the inputs of all steps through their kernel at once."""
         cell = self.cell
         if isinstance(cell, RecurrentCell) and type(cell).call is RecurrentCell.call:
+            if sequences.is_floating_point():  # a cell of another policy casts its own inputs
+                sequences = sequences.to(cell.dtype_policy.torch_compute)
             masks = cell.draw_masks(sequences[:, 0], states[0], training)
             weights = cell.cast_weights()
             projected = cell._project(sequences, weights, masks[0])
