@@ -239,6 +239,8 @@ DECISIONS = {
     "positions": lambda k: k.ops.top_k(WHOLE, 1)[1].dtype,
     "all axes kept": lambda k: tuple(k.ops.sum(WHOLE, keepdims=True).shape),
     "nonzero": lambda k: isinstance(k.ops.nonzero(WHOLE), tuple),
+    "one width for all axes": lambda k: tuple(k.ops.pad(WHOLE, 1).shape),
+    "the last of all": lambda k: int(k.ops.take(WHOLE, -1)),
     "parts": lambda k: [getattr(k.ops, name)(k.Input((2,), dtype="complex64")).dtype for name in ("real", "imag")],
 }
 

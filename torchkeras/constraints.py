@@ -27,7 +27,8 @@ class Constraint(Configured):
 
 def _norms(w, axis):
     axes = axis if axis is None else tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
-    return w.square().sum(axes, keepdim=True).sqrt()
+    least = torch.finfo(w.dtype).tiny * torch.finfo(w.dtype).eps  # the root of zero would have a gradient of NaN
+    return w.square().sum(axes, keepdim=True).clamp(min=least).sqrt()
 
 
 @published("constraint", "keras.constraints", aliases=("max_norm",))

@@ -81,7 +81,7 @@ def standardize_dtype(dtype):
     `None` gives `floatx()`. Raises `ValueError` for anything that is no dtype.
 
     >>> standardize_dtype(torch.float16), standardize_dtype(int), standardize_dtype(None)
-    ('float16', 'int64', 'float32')
+    ('float16', 'int32', 'float32')
     """
     if dtype is None:
         return settings.floatx
@@ -103,7 +103,7 @@ def _hashable(value):
     return getattr(type(value), "__hash__", None) is not None
 
 
-_PYTHON = {bool: "bool", int: "int64", float: "float32", str: "string", complex: "complex64"}
+_PYTHON = {bool: "bool", int: "int32", "int": "int32", float: "float32", str: "string", complex: "complex64"}
 
 
 def torch_dtype(dtype):

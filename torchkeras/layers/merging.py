@@ -16,6 +16,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
+from torchkeras.ops.nn_statistics import unit_length
 
 
 def _same_rank(inputs):
@@ -314,7 +315,7 @@ class Dot(_Merge):
         x, y = inputs
         first, second = self._positive_axes(x.dim(), y.dim())
         if self.normalize:
-            x, y = _unit(x, first), _unit(y, second)
+            x, y = unit_length(x, (first,)), unit_length(y, (second,))
         x, y = x.movedim(first, -1), y.movedim(second, 1)
         shape = (x.shape[0], *x.shape[1:-1], *y.shape[2:])
         x = x.flatten(1, -2) if x.dim() > 2 else x.unsqueeze(1)
@@ -330,12 +331,6 @@ class Dot(_Merge):
 
     def compute_mask(self, inputs, mask=None):
         return None
-
-
-def _unit(x, axis):
-    """`x` with length 1 along an axis; lengths below 1e-7 are divided by 1e-7 instead."""
-    least = max(1e-14, torch.finfo(x.dtype).tiny)
-    return x * x.square().sum(axis, keepdim=True).clamp(min=least).rsqrt()
 
 
 # -- functions --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function
 from torchkeras.losses.tensors import matched_rank
+from torchkeras.ops.nn_statistics import normalize
 
 
 def row_mean(values):
@@ -97,21 +98,11 @@ def log_cosh(y_true, y_pred):
     return row_mean(error + F.softplus(-2.0 * error) - math.log(2.0))
 
 
-def unit_length(x, axis=-1):
-    """`x` scaled to length 1 along an axis; a length below epsilon counts as epsilon."""
-    if len(x.shape) == 0:
-        x = x.unsqueeze(0)
-    if not x.dtype.is_floating_point:
-        x = x.to(torch_dtype(settings.floatx))
-    inverse = torch.rsqrt(torch.square(x).sum(dim=axis, keepdim=True))
-    return x * torch.clamp(inverse, max=min(1.0 / settings.epsilon, torch.finfo(x.dtype).max))
-
-
 @published_function()
 def cosine_similarity(y_true, y_pred, axis=-1):
     """Minus the cosine of the angle between rows, without `axis`: -1 for equal directions, 1 for opposite ones."""
     y_true, y_pred = matched_rank(y_true, y_pred)
-    return -(unit_length(y_true, axis) * unit_length(y_pred, axis)).sum(dim=axis)
+    return -(normalize(y_true, axis) * normalize(y_pred, axis)).sum(dim=axis)
 
 
 @published("loss", "keras.losses")

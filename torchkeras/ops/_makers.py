@@ -158,8 +158,11 @@ def axes_of(axis, rank):
         return (axis % rank,)
     if axis is None:
         return tuple(range(rank))
-    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    return tuple(canonical_axis(one, rank) for one in axes)
+    several = isinstance(axis, (tuple, list)) or isinstance(axis, np.ndarray) and axis.ndim
+    axes = tuple(canonical_axis(one, rank) for one in (axis if several else (axis,)))
+    if len(set(axes)) < len(axes):
+        raise AxisError(f"axis={axis} names an axis twice.")
+    return axes
 
 
 def canonical_axis(axis, rank):

@@ -9,7 +9,7 @@ from torchkeras.core import scopes
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of, result_type, standardize_dtype, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, operation
-from torchkeras.ops._makers import canonical_axis
+from torchkeras.ops._makers import canonical_axis, joint_type
 
 
 def _place(dtype):
@@ -75,11 +75,9 @@ def arange(start, stop=None, step=None, dtype=None):
     """Numbers from `start` (0 if only one is given) up to but without `stop`; int32 for integers."""
     if stop is None:
         start, stop = 0, start
-    step = 1 if step is None else step
-    if dtype is None:
-        types = [dtype_of(value) for value in (start, stop, step)]
-        dtype = result_type(*types)
-    values = [value.item() if isinstance(value, torch.Tensor) else value for value in (start, stop, step)]
+    bounds = start, stop, 1 if step is None else step
+    dtype = joint_type(bounds) if dtype is None else standardize_dtype(dtype)
+    values = [value.item() if hasattr(value, "item") else value for value in bounds]
     return torch.arange(*values, **_place(dtype))
 
 

@@ -78,11 +78,10 @@ def norm(x, ord=None, axis=None, keepdims=False):
         ord: None, a number, `inf`, `-inf`, or for matrices also "fro", "nuc".
     """
     x = as_float(x)
-    if isinstance(axis, list):
-        axis = tuple(axis)
+    axes = axes_of(axis, x.dim())
     if axis is not None or ord is not None:
-        _check_norm(ord, axes_of(axis, x.dim()))
-    return torch.linalg.norm(x, ord=ord, dim=axis, keepdim=keepdims)
+        _check_norm(ord, axes)
+    return torch.linalg.norm(x, ord=ord, dim=None if axis is None else axes, keepdim=keepdims)
 
 
 @operation("Det", "linalg", output_spec=lambda x: _float_spec(_check_square(x)[:-2], x))

@@ -115,14 +115,29 @@ def normalize(x, axis=-1, order=2, epsilon=None):
         raise ValueError(f"`order` must be a positive integer, got {order!r}.")
     x = as_float(x)
     x = x.unsqueeze(0) if x.dim() == 0 else x
-    epsilon = settings.epsilon if epsilon is None else epsilon
     axes = axes_of(axis, x.dim())
     if order == 2:
-        squares = x.square()
-        squares = squares.sum(axes, keepdim=True) if axes else squares
-        return x * squares.rsqrt().clamp(max=min(1.0 / epsilon, torch.finfo(x.dtype).max))
-    norm = torch.linalg.vector_norm(x, ord=order, dim=axes, keepdim=True) if axes else x.abs()
-    return x / norm.clamp(min=epsilon)
+        return unit_length(x, axes, epsilon)
+    exact, least = _exact(x, epsilon)
+    norm = torch.linalg.vector_norm(exact, ord=order, dim=axes, keepdim=True) if axes else exact.abs()
+    return (exact / norm.clamp(min=least)).to(x.dtype)
+
+
+def unit_length(x, axes, epsilon=None):
+    """A float tensor divided by its Euclidean length over axes, which counts as `epsilon` (None: the setting) at least.
+
+    Limited before the root is taken, so that the gradient is finite where the length is zero.
+    """
+    exact, least = _exact(x, epsilon)
+    squares = exact.square()
+    squares = squares.sum(axes, keepdim=True) if axes != () else squares
+    return (exact * squares.clamp(min=max(least**2, torch.finfo(exact.dtype).tiny)).rsqrt()).to(x.dtype)
+
+
+def _exact(x, epsilon):
+    """`x` in a type whose powers neither vanish nor overflow, and the least length: its inverse fits into x's type."""
+    least = max(settings.epsilon if epsilon is None else epsilon, 1.0 / torch.finfo(x.dtype).max)
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x, least
 
 
 # -- attention --------------------------------------------------------------------------------------------------------

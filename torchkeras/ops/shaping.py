@@ -335,6 +335,11 @@ def where(condition, x1=None, x2=None):
     return nonzero(condition) if x1 is None else _where(condition, x1, x2)
 
 
+def _nonzero_spec(x):
+    return tuple(KerasTensor((None,), "int32") for _ in x.shape)
+
+
+@operation("Nonzero", "numpy", output_spec=_nonzero_spec)
 def nonzero(x):
     """The indices of numbers that are not zero: a tuple with one int32 tensor for each axis."""
     return tuple(index.to(torch.int32) for index in torch.nonzero(as_tensor(x), as_tuple=True))
@@ -359,7 +364,7 @@ def take(x, indices, axis=None):
     if axis == 0 and x.dim() == 2 and x.is_floating_point():  # an embedding look-up: torch's own kernel
         return torch.nn.functional.embedding(_from_end(indices, x.shape[0]), x)
     picked = x.index_select(axis, _from_end(indices, x.shape[axis]).reshape(-1))
-    return picked.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return picked.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 def _from_end(indices, size):
