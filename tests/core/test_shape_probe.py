@@ -157,3 +157,98 @@ def test_a_users_bug_surfaces_as_itself():
 def test_what_cannot_be_found(function):
     with pytest.raises(ShapeInferenceError):
         shape_of(function, None, 3)
+
+
+def pair_shape(function, one, other):
+    return tuple(torch_function(function)(keras.KerasTensor(one), keras.KerasTensor(other)).shape)
+
+
+def torch_function(function):
+    """A function of two tensors as an operation without a rule."""
+    return type("Made", (keras.Operation,), {"call": lambda self, x, y: function(x, y)})()
+
+
+@pytest.mark.parametrize(
+    "function, one, other, expected",
+    [
+        (torch.add, (None, 3), (5, 3), (5, 3)),
+        (torch.add, (None, None, 3), (5, 1), (None, 5, 3)),
+        (torch.add, (None, 3), (None, 3), (None, 3)),
+        (torch.add, (None, 3), (1, 3), (None, 3)),
+        (torch.matmul, (None, None), (5, None), (None, None)),
+        (torch.matmul, (2, None), (3, 4), (2, 4)),
+        (lambda x, y: torch.stack([x, y, x]), (None, 3), (5, 3), (3, 5, 3)),
+        (lambda x, y: torch.stack([x, y]), (None, None), (5, None), (2, 5, None)),
+        (lambda x, y: torch.cat([x, y], 1), (None, None, 3), (4, None, 3), (4, None, 3)),
+        (lambda x, y: torch.cat([x, y], -1), (None, None, 3), (None, None, 5), (None, None, 8)),
+        (lambda x, y: torch.tensordot(x, y, [[1], [1]]), (2, None, 3), (2, 5, 3), (2, 3, 2, 3)),
+        (lambda x, y: torch.zeros(x.shape[0] - y.shape[0] + 1, 3), (None, 3), (None, 3), (None, 3)),
+        (lambda x, y: x.reshape(-1, 11) * y, (None,), (11,), (None, 11)),
+    ],
+)
+def test_unknown_beside_known(function, one, other, expected):
+    assert pair_shape(function, one, other) == expected
+
+
+@pytest.mark.parametrize(
+    "function, shape, expected",
+    [
+        (lambda x: x[:, :5], (None, None, 3), (None, None, 3)),
+        (lambda x: x[:, -5:], (None, None, 3), (None, None, 3)),
+        (lambda x: x[:, :200], (None, None, 3), (None, None, 3)),
+        (lambda x: x[:, :, :2], (None, None, 3), (None, None, 2)),
+        (lambda x: torch.diagonal(x, dim1=1, dim2=2), (None, None, 4), (None, None)),
+        (lambda x: x[:, : max(1, x.shape[1] // 300)], (None, None), (None, None)),
+        (lambda x: x[:, :: -(-x.shape[1] // 4)], (None, None), (None, None)),
+        (lambda x: torch.nn.functional.max_pool1d(x, 50, 50, ceil_mode=True), (None, 2, None), (None, 2, None)),
+        (lambda x: torch.nn.functional.conv1d(x, torch.zeros(3, 2, 41), stride=20)[..., :1], (None, 2, None), (None, 3, 1)),
+        (lambda x: torch.squeeze(x), (None, 4, 1), (None, 4)),
+        (lambda x: torch.linalg.inv(x + 0), (None, None), (None, None)),
+        (lambda x: x[x > 0], (4, 3), (None,)),
+        (lambda x: torch.unique(x), (4, 3), (None,)),
+        (lambda x: torch.masked_select(x, x < 1), (4, None), (None,)),
+        (lambda x: torch.stack([x[i] * 2 for i in range(x.shape[0])]), (None, 3), (None, 3)),
+        (lambda x: torch.stack(list(x.unbind(1)), 2), (None, None, 3), (None, 3, None)),
+    ],
+)
+def test_sizes_that_data_may_break_are_unknown(function, shape, expected):
+    assert shape_of(function, *shape) == expected
+
+
+def test_a_loop_over_an_unknown_axis_is_short():
+    steps = []
+
+    def loop(x):
+        total = x[:, 0]
+        for step in range(x.shape[1]):
+            steps.append(step)
+            total = total * 0.5 + x[:, step]
+        return total
+
+    assert shape_of(loop, None, None, 3) == (None, 3)
+    assert len(steps) < 200
+
+
+def test_layers_are_not_built_for_guesses():
+    dense = layers.Dense(2)
+    with pytest.raises(ShapeInferenceError, match="known"):
+        layer_of(lambda x: dense(x.flatten(1)))(keras.Input((None, 3)))
+    with pytest.raises(ValueError, match="known"):
+        layers.Dense(2)(keras.KerasTensor((None, None)))
+    first = layers.Dense(2)
+    assert layer_of(lambda x: first(x[:, :5].flatten(1)))(keras.Input((None, 3))).shape == (None, 2)
+
+
+def test_features_that_equal_a_trial_size():
+    for units in (83, 89, 97):
+        inner = keras.Sequential([layers.Dense(units), layers.Dense(4)])
+        assert shape_of(lambda x, inner=inner: inner(x), None, None, 3) == (None, None, 4)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: x if x.shape[1] > 50 else x[0], lambda x: list(x.unbind(1)), lambda x: x.reshape([2] * x.shape[1])],
+)
+def test_rank_or_number_that_depends_on_a_size(function):
+    with pytest.raises((ShapeInferenceError, RuntimeError), match="depends|invalid"):
+        layer_of(function)(keras.Input((None,)))

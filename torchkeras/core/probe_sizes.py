@@ -70,9 +70,9 @@ class Sizes:
         """Choices with large free sizes: all different, then in the first run's pattern."""
         batch, rest = _MANY[self.scale]
         free = [place for place in self.places if place not in pins]
-        apart = {place: (rest if place[1] else batch) + 96 * i for i, place in enumerate(free)}
         if len(free) > len({axis for _, axis in free}):
-            yield {**first, **apart}
+            for step in (96, -96):  # one may be longer than the other, or the other than the one
+                yield {**first, **{place: (rest if place[1] else batch) + step * i for i, place in enumerate(free)}}
         if len({first[place] for place in free}) > 1:
             yield {**first, **{place: rest if place[1] else batch for place in free}}
         else:
