@@ -13,8 +13,8 @@ import itertools
 _PRIMES = {"large": (83, 89, 97, 101, 103, 107, 109, 113, 127, 131), "small": (11, 13, 17, 19, 23, 29, 31, 37)}
 _DIVISIBLE = {"large": (6720, 13440), "small": (24, 48)}
 _FEW = (1, 2, 3, 4, 5, 8, 16, 32, 64, 960)
-_MANY = {"large": (5040, 10080), "small": (40, 48)}  # on the first axis, often the batch, and on the others
-_MOST_PINS = 24  # first runs with sizes of other arguments
+_MANY = {"large": 10080, "small": 48}  # half of it on the first axis, often the batch
+_MOST_PAIRS = 48  # first runs with two sizes of other arguments
 
 
 class Sizes:
@@ -41,19 +41,18 @@ class Sizes:
                 yield dict.fromkeys(self.places, size)
 
     def pinned(self, first, sizes):
-        """`(choice, pinned places)` with some unknown sizes equal to those that the function met: one place, then all
-        places of an axis, then two."""
+        """Groups of `(choice, pinned places)` with some unknown sizes equal to those that the function met: one place,
+        then all places of an axis, then two places."""
         sizes = sorted((sizes | {1}) - set(first.values()))
-        groups = [(place,) for place in self.places]
-        groups += [tuple(p for p in self.places if p[1] == axis) for axis in self._axes]
-        groups = [group for i, group in enumerate(groups) if group not in groups[:i]]
-        singles = [({**first, **dict.fromkeys(group, size)}, group) for group in groups for size in sizes]
+        alike = [tuple(place for place in self.places if place[1] == axis) for axis in self._axes]
+        yield [({**first, place: size}, (place,)) for place in self.places for size in sizes]
+        yield [({**first, **dict.fromkeys(g, size)}, g) for g in alike for size in sizes if len(g) > 1]
         pairs = (
             ({**first, one: a, two: b}, (one, two))
             for one, two in itertools.combinations(self.places, 2)
             for a, b in itertools.product(sizes, sizes)
         )
-        return itertools.islice(itertools.chain(singles, pairs), _MOST_PINS)
+        yield itertools.islice(pairs, _MOST_PAIRS)
 
     def few(self, first, pins):
         """Choices with the free sizes as small as they can be, the smallest first."""
@@ -62,21 +61,31 @@ class Sizes:
                 yield {place: value if place in pins else size for place, value in first.items()}
 
     def other(self, first, pins):
-        """The free sizes a little larger, in the first run's pattern."""
-        step = max(first.values()) if set(first.values()) <= set(_DIVISIBLE[self.scale]) else 56
-        return {place: value if place in pins else value + step for place, value in first.items()}
+        """The free sizes a little larger, in the first run's pattern: by other steps where they differ."""
+        steps = {value: 56 - 6 * i for i, value in enumerate(sorted(set(first.values())))}
+        if set(first.values()) <= set(_DIVISIBLE[self.scale]):
+            steps = {value: value for value in steps}
+        return {place: value if place in pins else value + steps[value] for place, value in first.items()}
 
     def many(self, first, pins):
         """Choices with large free sizes: all different, then in the first run's pattern."""
-        batch, rest = _MANY[self.scale]
-        free = [place for place in self.places if place not in pins]
+        rest, free = _MANY[self.scale], [place for place in self.places if place not in pins]
         if len(free) > len({axis for _, axis in free}):
             for step in (96, -96):  # one may be longer than the other, or the other than the one
-                yield {**first, **{place: (rest if place[1] else batch) + step * i for i, place in enumerate(free)}}
-        if len({first[place] for place in free}) > 1:
-            yield {**first, **{place: rest if place[1] else batch for place in free}}
-        else:
+                yield {**first, **{place: (rest if place[1] else rest // 2) + step * i for i, place in enumerate(free)}}
+        pattern = sorted({first[place] for place in free})
+        if len(pattern) == 1:
             yield {**first, **dict.fromkeys(free, rest)}
+        for step in (96, -96) if len(pattern) > 1 else ():
+            large = {value: rest + step * i for i, value in enumerate(pattern)}
+            yield {**first, **{place: large[first[place]] if place[1] else large[first[place]] // 2 for place in free}}
+
+    def alone(self, first, pins):
+        """Choices with one free size changed, where the first run had the same for all: do differences of them count?"""
+        free = [place for place in self.places if place not in pins]
+        if len(free) > 1 and len({first[place] for place in free}) == 1:
+            for place in free:
+                yield {**first, place: 2 * first[place]}
 
     def pins_doubled(self, first, pins):
         """Whether the pinned sizes were only the first of many that go."""

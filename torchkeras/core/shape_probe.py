@@ -174,15 +174,21 @@ class _Inference:
         if not self.sizes.places or not met:
             return None
         first = next(self.sizes.firsts())
-        for choice, pins in self.sizes.pinned(first, met):
-            probe = Probe(self._free(choice, pins), self.device)
-            try:
-                result = self._run(choice, probe)
-            except _SIZE_ERRORS:
-                continue
-            self._accept(result, choice, pins, probe)
-            self._release_pins(first)
-            return probe
+        for group in self.sizes.pinned(first, met):
+            accepted = None
+            for choice, pins in group:  # all of them: what fits in several sizes has none of them for sure
+                probe = Probe(self._free(choice, pins), self.device)
+                try:
+                    result = self._run(choice, probe)
+                except _SIZE_ERRORS:
+                    continue
+                if accepted is None:
+                    accepted = self._accept(result, choice, pins, probe)
+                elif self._like_the_first(result, choice):
+                    self.results.append(result)
+            if accepted is not None:
+                self._release_pins(first)
+                return accepted
         return None
 
     def _release_pins(self, first):
@@ -215,6 +221,8 @@ class _Inference:
         loops = probe is not None and abs(made - probe.made) > min(self._free(self.first, self.pins)) // 2
         if not loops:  # else thousands would cost minutes
             any(self._try(choice, strict=True) for choice in sizes.many(self.first, self.pins))
+        for choice in sizes.alone(self.first, self.pins):
+            self._try(choice)
 
     def _try(self, choice, strict=False, data="zeros"):
         """One more run; its probe if the function takes these sizes, else None.

@@ -251,5 +251,9 @@ def _unstack_spec(x, num=None, axis=0):
 
 @operation("Unstack", "core", output_spec=_unstack_spec)
 def unstack(x, num=None, axis=0):
-    """A list of the slices along `axis`."""
-    return list(torch.unbind(as_tensor(x), axis))
+    """A list of the slices along `axis`. Raises `ValueError` where there are not `num` of them."""
+    x = as_tensor(x)
+    axis = canonical_axis(axis, x.dim())
+    if num is not None and num != x.shape[axis]:
+        raise ValueError(f"unstack: num={num}, but axis {axis} of a tensor of shape {tuple(x.shape)} has another size.")
+    return list(torch.unbind(x, axis))

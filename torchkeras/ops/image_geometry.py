@@ -166,7 +166,7 @@ def _grid(images, data_format, dtype):
 
 def _check_transform(transform):
     shape = tuple(shape_of(transform))
-    if len(shape) not in (1, 2) or shape[-1] != 8:
+    if len(shape) not in (1, 2) or shape[-1] not in (8, None):
         raise ValueError(f"`transform` must have the shape (8,) or (batch, 8), got {shape}.")
 
 

@@ -77,7 +77,7 @@ def cdist(x, y):
 
 
 def _check_parts(shape):
-    if not shape or shape[-1] != 2:
+    if not shape or shape[-1] not in (2, None):
         raise ValueError(f"The last axis must hold (real, imag) and so have size 2, got shape {tuple(shape)}.")
 
 

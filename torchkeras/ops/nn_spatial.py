@@ -24,6 +24,8 @@ def _crops(reach, stride, padding, output_padding):
 
     The full result of `n` entries has `(n - 1) * stride + reach`, where `reach` is the window with its gaps.
     """
+    if reach is None:  # a symbolic kernel of unknown size
+        return None
     if padding == "valid":
         extra = max(reach, stride) - reach if output_padding is None else output_padding
         return 0, -extra
@@ -52,7 +54,7 @@ def _transposed_options(inputs_shape, kernel_shape, strides, padding, output_pad
         )
     strides, gaps = window(strides, rank, "strides"), window(dilation_rate, rank, "dilation_rate")
     extras = (output_padding,) * rank if output_padding is None or isinstance(output_padding, int) else output_padding
-    reaches = [(size - 1) * gap + 1 for size, gap in zip(kernel_shape[:rank], gaps, strict=True)]
+    reaches = [None if size is None else (size - 1) * gap + 1 for size, gap in zip(kernel_shape, gaps, strict=False)]
     crops = [_crops(*axis[:2], padding, axis[2]) for axis in zip(reaches, strides, extras, strict=True)]
     return strides, gaps, reaches, crops
 
@@ -64,7 +66,7 @@ def _conv_transpose_spec(inputs, kernel, strides, padding, output_padding, data_
     )
     sizes = shape[1:-1] if data_format == "channels_last" else shape[2:]
     sizes = [
-        None if size is None else (size - 1) * stride + reach - sum(crop)
+        None if None in (size, crop) else (size - 1) * stride + reach - sum(crop)
         for size, stride, reach, crop in zip(sizes, strides, reaches, crops, strict=True)
     ]
     filters = window_shape[-2]

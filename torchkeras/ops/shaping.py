@@ -232,8 +232,10 @@ def _split_spec(x, indices_or_sections, axis=0):
         sizes = [None if size is None else size // indices_or_sections] * indices_or_sections
     else:
         cuts = [0, *map(int, indices_or_sections)]
-        sizes = [b - a for a, b in itertools.pairwise(cuts)]
-        sizes.append(None if size is None else size - cuts[-1])
+        if size is None:  # it may end before a cut
+            sizes = [None] * len(cuts)
+        else:
+            sizes = [len(range(size)[a:b]) for a, b in itertools.pairwise((*cuts, None))]
     return [KerasTensor((*before, one, *after), x.dtype) for one in sizes]
 
 
