@@ -81,7 +81,7 @@ class Sizes:
             yield {**first, **{place: large[first[place]] if place[1] else large[first[place]] // 2 for place in free}}
 
     def alone(self, first, pins):
-        """Choices with one free size changed, where the first run had the same for all: do differences of them count?"""
+        """Choices with one free size changed, where the first run had the same for all: do their differences count?"""
         free = [place for place in self.places if place not in pins]
         if len(free) > 1 and len({first[place] for place in free}) == 1:
             for place in free:
