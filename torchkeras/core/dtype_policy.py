@@ -5,7 +5,7 @@ May import core. Knows no layer. Quantized policies and maps of policies are in 
 
 import torch
 
-from torchkeras.core import registry
+from torchkeras.core import conversion, registry
 from torchkeras.core.dtypes import FLOATS, KNOWN, is_float_dtype, standardize_dtype, torch_dtype
 from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import KerasTensor
@@ -49,7 +49,7 @@ class DTypePolicy:
     def convert_input(self, x, autocast, dtype):
         """`x` in `dtype` if it holds floats and `autocast` is on; arrays become tensors, all else stays as it is."""
         if hasattr(x, "__array__") and not isinstance(x, (torch.Tensor, KerasTensor)):
-            x = torch.as_tensor(x)
+            x = conversion.as_tensor(x)
         if not autocast or not isinstance(x, (torch.Tensor, KerasTensor)) or not is_float_dtype(x.dtype):
             return x
         if standardize_dtype(x.dtype) == standardize_dtype(dtype):

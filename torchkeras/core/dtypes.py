@@ -117,13 +117,16 @@ def torch_dtype(dtype):
 
 
 def dtype_of(value):
-    """Keras dtype name of a tensor, array, list, KerasTensor or Python number (weak `int`/`float` for the numbers)."""
+    """Keras dtype name of a tensor, array, list, KerasTensor or Python number (weak `int`/`float`/`complex` for the
+    numbers, int64 for integers beyond int32)."""
     if isinstance(value, torch.Tensor):
         return NAMES[value.dtype]
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, (int, float, complex)) and not isinstance(value, np.generic):
-        return type(value).__name__
+        if isinstance(value, int):
+            return "int" if -(2**31) <= value < 2**31 else "int64"
+        return "float" if isinstance(value, float) else "complex"
     if isinstance(value, (list, tuple)):
         return result_type(*map(dtype_of, value))
     dtype = getattr(value, "dtype", None)
@@ -154,6 +157,8 @@ def _weak(dtype):
         return "int"
     if dtype is float or (type(dtype) is str and dtype == "float"):
         return "float"
+    if dtype is complex or (type(dtype) is str and dtype == "complex"):
+        return "complex"
     return standardize_dtype(dtype)
 
 

@@ -3,13 +3,13 @@
 May import core. A mixin of `core.layer.Layer`; knows nothing of building, graphs or configs.
 """
 
-import functools
 import warnings
 
 import numpy as np
 import torch
 
-from torchkeras.core import registry, scopes, tree
+from torchkeras.core import conversion, registry, scopes, tree
+from torchkeras.core.array_likes import holds_array
 from torchkeras.core.masks import any_mask, mask_of, masks_in
 from torchkeras.core.symbolic import KerasTensor
 
@@ -17,19 +17,25 @@ from torchkeras.core.symbolic import KerasTensor
 class LayerInputs:
     """Conversion of a call's arguments, and masks."""
 
+    _takes_strings = False  # whether a published layer is content with arrays of strings, as models are
+
     # -- inputs at the door -------------------------------------------------------------------------------------------
 
     def _convert(self, args, kwargs):
-        """Numpy to tensors on the layer's device, floats to the compute dtype; symbolic tensors as they are."""
-        policy, names = self.dtype_policy, self._call_info.names
-        convert = functools.partial(self._convert_leaf, policy)
+        """Arrays to tensors on the layer's device, floats to the compute dtype; symbolic tensors as they are."""
+        names = self._call_info.names
         new_args = []
         for position, value in enumerate(args):
-            name = names[position] if position < len(names) else None
-            new_args.append(self._convert_argument(value, convert, position, name))
-        if args and registry.entry_of(type(self)) is not None:
-            self._require_tensors(new_args[0], names)
-        return tuple(new_args), {key: self._convert_argument(v, convert, None, key) for key, v in kwargs.items()}
+            name = names[position] if position < len(names) else f"argument {position}"
+            new_args.append(self._convert_argument(value, name))
+        new_kwargs = {key: self._convert_argument(value, key) for key, value in kwargs.items()}
+        if args:
+            name = names[0] if names else "inputs"
+            if conversion.is_number_list(args[0]):
+                new_args[0] = self._convert_leaf(conversion.as_tensor(args[0], None, self._device()), name)
+            if registry.entry_of(type(self)) is not None:
+                new_args[0] = self._require_tensors(new_args[0], name)
+        return tuple(new_args), new_kwargs
 
     def _fit_as_they_are(self, args, kwargs):
         """Whether arguments need no conversion and carry no mask: plain tensors in the compute dtype (integers too),
@@ -49,42 +55,61 @@ class LayerInputs:
                 return False
         return bool(args)
 
-    def _require_tensors(self, value, names):
+    def _require_tensors(self, value, name):
         """The first argument of a published layer is data; users' layers may take what they like."""
-        for leaf in tree.flatten(value):
-            if leaf is not None and not isinstance(leaf, (torch.Tensor, KerasTensor, np.ndarray)):
-                raise ValueError(
-                    f"Layer {self.name!r} takes tensors (or arrays) as `{names[0] if names else 'inputs'}`, got "
-                    f"{leaf!r} of type {type(leaf).__name__}."
-                )
 
-    def _convert_argument(self, value, convert, position, name):
+        def tensor(leaf):
+            if leaf is None or isinstance(leaf, (torch.Tensor, KerasTensor)):
+                return leaf
+            if isinstance(leaf, np.ndarray) and self._takes_strings:
+                return leaf
+            if conversion.is_array_like(leaf):  # a stand-in for a tensor, which users' layers get as it is
+                return self._convert_leaf(conversion.as_tensor(leaf, what=self._name_of(name)), name)
+            raise ValueError(
+                f"Layer {self.name!r} takes tensors (or arrays) as `{name}`, got {leaf!r} of type "
+                f"{type(leaf).__name__}."
+            )
+
+        return tree.map_structure(tensor, value) if tree.is_nested(value) else tensor(value)
+
+    def _name_of(self, argument):
+        return f"`{argument}` of layer {self.name!r}"
+
+    def _convert_argument(self, value, name):
         if value is None or isinstance(value, (bool, str)):
             return value
-        if name is not None and name.endswith("mask"):
-            return tree.map_structure(lambda v: torch.as_tensor(v) if isinstance(v, np.ndarray) else v, value)
+        if name.endswith("mask"):
+            return self._convert_mask(value, name)
         if not tree.is_nested(value):
-            return convert(value)
-        if position == 0 and _is_number_list(value):
-            return convert(np.asarray(value))
-        return tree.map_structure(convert, value)
+            return self._convert_leaf(value, name)
+        return tree.map_structure(lambda leaf: self._convert_leaf(leaf, name), value)
 
-    def _convert_leaf(self, policy, value):
-        if isinstance(value, (np.ndarray, np.generic)):
-            if value.dtype == object:
-                raise ValueError(
-                    f"Layer {self.name!r} got an array of Python objects: make it a rectangular array of numbers."
-                )
-            if value.dtype.kind in "US":
+    def _convert_mask(self, value, name):
+        """Masks keep their dtype; a list of numbers is one mask, any other a structure of masks."""
+        if conversion.is_number_list(value):
+            return conversion.as_tensor(value, None, self._device())
+
+        def mask(leaf):
+            if holds_array(leaf) and not isinstance(leaf, (torch.Tensor, KerasTensor)):
+                return conversion.as_tensor(leaf, None, self._device(), self._name_of(name))
+            return leaf
+
+        return tree.map_structure(mask, value) if tree.is_nested(value) else mask(value)
+
+    def _convert_leaf(self, value, name):
+        """Arrays of every library become tensors, arrays of strings arrays of numpy; floats get the compute dtype."""
+        if not isinstance(value, torch.Tensor):
+            if not holds_array(value) or isinstance(value, KerasTensor):
                 return value
-            value = torch.as_tensor(value, device=self._device())
-        if isinstance(value, torch.Tensor):
-            if policy.casts and self.autocast and value.is_floating_point() and value.dtype is not policy.torch_compute:
-                mask = mask_of(value)
-                value = value.to(policy.torch_compute)
-                if mask is not None:
-                    value._keras_mask = mask
-            return value
+            value = conversion.as_tensor_or_strings(value, self._device(), self._name_of(name))
+            if not isinstance(value, torch.Tensor):
+                return value
+        policy = self.dtype_policy
+        if policy.casts and self.autocast and value.is_floating_point() and value.dtype is not policy.torch_compute:
+            mask = mask_of(value)
+            value = value.to(policy.torch_compute)
+            if mask is not None:
+                value._keras_mask = mask
         return value
 
     def _device(self):
@@ -146,11 +171,6 @@ def _is_plain(tensor, policy):
     """Whether a tensor has no mask and no float type to cast."""
     cast = tensor.dtype is not policy.torch_compute and tensor.is_floating_point()
     return not cast and mask_of(tensor) is None
-
-
-def _is_number_list(value):
-    leaves = tree.flatten(value) if isinstance(value, (list, tuple)) else []
-    return bool(leaves) and all(isinstance(leaf, (int, float, np.number)) for leaf in leaves)
 
 
 def _holds_tensor(value):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from torchkeras.core import registry, tree
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import FLOATS, standardize_dtype
 from torchkeras.core.scopes import process, state
 from torchkeras.core.shape_probe import pause
@@ -210,7 +211,10 @@ class LayerState:
                 f"set_weights(weights) on layer {self.name!r} was given {len(values)} array(s), but the layer has "
                 f"{len(layers)} weight(s)."
             )
-        tensors = [value if isinstance(value, torch.Tensor) else torch.from_numpy(_array(value)) for value in values]
+        tensors = [
+            as_tensor(value, what=f"the array for weight {getattr(weight, 'path', '')!r}")
+            for weight, value in zip(layers, values, strict=True)
+        ]
         for weight, value in zip(layers, tensors, strict=True):
             if weight.shape != value.shape:
                 raise ValueError(
@@ -335,10 +339,7 @@ class LayerState:
             for name, parameter in self.named_parameters(remove_duplicate=False)
             if id(parameter) in values
         }
-        named = {
-            name: torch.as_tensor(value) if not isinstance(value, torch.Tensor) else value
-            for name, value in named.items()
-        }
+        named = {name: as_tensor(value) for name, value in named.items()}
         outputs = torch.func.functional_call(self, named, args, kwargs)
         after = [
             values[id(v)].detach() if isinstance(values[id(v)], Variable) else values[id(v)]
@@ -365,15 +366,6 @@ class _Locked:
 
     def __exit__(self, *error):
         return None
-
-
-def _array(value):
-    array = np.asarray(value)
-    if array.dtype == object:
-        raise ValueError(
-            f"A weight must be a rectangular array of numbers, got {type(value).__name__} with ragged rows."
-        )
-    return array
 
 
 def _is_trainable(variable):

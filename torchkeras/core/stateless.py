@@ -8,6 +8,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from torchkeras.core import tree
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.scopes import state
 from torchkeras.core.variable import Variable
 
@@ -59,8 +60,7 @@ class StatelessScope:
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
                 raise ValueError(f"The keys of `state_mapping` must be Variables, got {variable!r}.")
-            value = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
-            value = value.to(dtype=variable.dtype, device=variable.device)
+            value = as_tensor(value, variable.dtype, what=f"the value for {variable.path!r}").to(variable.device)
             if value.shape != variable.shape:
                 raise ValueError(
                     f"Variable {variable.path!r} has shape {tuple(variable.shape)}, the value given for it has "

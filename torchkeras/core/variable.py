@@ -7,22 +7,23 @@ layout that they want without a copy per step. torch keeps those strides through
 and casts.
 """
 
-import numpy as np
 import torch
 
-from torchkeras.core import scopes
-from torchkeras.core.conversion import as_tensor, to_numpy
-from torchkeras.core.dtypes import standardize_dtype, torch_dtype
+from torchkeras.core import registry, scopes
+from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
+from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.scopes import state
+from torchkeras.core.symbolic import standardize_shape
 
 
 class Variable(torch.nn.Parameter):
     """A weight: `torch.nn.Parameter` plus `assign`, `numpy`, `name`, `path`, `trainable`, `regularizer`, `constraint`.
 
     Args:
-        initializer: an array or tensor, or a callable `(shape, dtype) -> tensor` (then `shape` is needed).
+        initializer: an array, tensor, number or list; or a callable `(shape, dtype) -> tensor`, or the name or config
+            of an initializer (then `shape` is needed).
         shape: shape of a variable made by a callable.
-        dtype: Keras dtype name; by default the array's own, float32 for Python floats and float64 arrays (`floatx()`).
+        dtype: Keras dtype name; by default the array's own, `floatx()` for Python floats and for callables.
         trainable: whether gradients are wanted. Integer and bool variables never have them.
         autocast: whether a mixed-precision layer reads it in its compute dtype.
         name: leaf name; the path is prefixed by the open name scopes.
@@ -66,8 +67,8 @@ class Variable(torch.nn.Parameter):
             path=f"{path}/{name}" if path else name,
             _trainable=bool(trainable),
             autocast=bool(autocast),
-            aggregation=aggregation,
-            synchronization=synchronization,
+            aggregation=_one_of("aggregation", aggregation, ("none", "mean", "sum", "only_first_replica")),
+            synchronization=_one_of("synchronization", synchronization, ("none", "on_read", "on_write", "auto")),
             regularizer=None,
             constraint=None,
             overwrite_with_gradient=False,
@@ -105,9 +106,9 @@ class Variable(torch.nn.Parameter):
         return tuple(self.shape)
 
     def assign(self, value):
-        """Copies `value` (array, tensor, number) in place. Raises `ValueError` where the shape differs."""
+        """Copies `value` (array, tensor, number, list) in place. Raises `ValueError` where the shape differs."""
         with torch.no_grad():
-            value = torch.as_tensor(value, device=self.device)
+            value = self._taken(value)
             if value.shape != self.shape:
                 raise ValueError(
                     f"The shape of the variable and of the assigned value must match: variable {self.path!r} has "
@@ -120,23 +121,29 @@ class Variable(torch.nn.Parameter):
         return self
 
     def assign_add(self, value):
-        """Adds in place."""
-        if state.stateless is not None:
-            return self.assign(self.value + torch.as_tensor(value, dtype=self.dtype, device=self.device))
-        with torch.no_grad():
-            self.add_(torch.as_tensor(value, dtype=self.dtype, device=self.device))
-        return self
+        """Adds in place; a value of fewer axes is broadcast."""
+        return self._update(torch.add, torch.Tensor.add_, value)
 
     def assign_sub(self, value):
-        """Subtracts in place."""
-        if state.stateless is not None:
-            return self.assign(self.value - torch.as_tensor(value, dtype=self.dtype, device=self.device))
+        """Subtracts in place; a value of fewer axes is broadcast."""
+        return self._update(torch.sub, torch.Tensor.sub_, value)
+
+    def _update(self, function, in_place, value):
         with torch.no_grad():
-            self.sub_(torch.as_tensor(value, dtype=self.dtype, device=self.device))
-        return self
+            value = self._taken(value)
+            fits = value.shape == self.shape or torch.broadcast_shapes(value.shape, self.shape) == self.shape
+            if state.stateless is None and fits and torch.can_cast(value.dtype, self.dtype):
+                return in_place(self, value)
+        return self.assign(function(self.value, value))
+
+    def _taken(self, value):
+        """What is to be assigned, as a tensor on this device."""
+        if not isinstance(value, torch.Tensor):
+            value = as_tensor(value, None, self.device, f"the value for variable {self.path!r}")
+        return value if value.device == self.device else value.to(self.device)
 
     def numpy(self, *args, **kwargs):
-        """A numpy copy on the host, gradients or not; bfloat16 comes as float32."""
+        """A numpy copy on the host, gradients or not; bfloat16 as ml_dtypes has it."""
         return self.__array__()
 
     def __array__(self, dtype=None, copy=None):
@@ -172,21 +179,25 @@ def _restore(cls, data, requires_grad, attributes):
 
 def _initial_value(initializer, shape, dtype):
     device = scopes.default_device()
-    if callable(initializer) and not isinstance(initializer, (torch.Tensor, np.ndarray)):
+    if isinstance(initializer, (str, dict)):
+        initializer = registry.resolve("initializer", initializer)
+    if callable(initializer) and not is_array_like(initializer):
         if shape is None:
             raise ValueError(f"A variable with a callable initializer needs `shape`; got initializer={initializer!r}.")
-        value = initializer(tuple(shape), dtype=standardize_dtype(dtype))
-        value = torch.as_tensor(value, dtype=torch_dtype(dtype), device=device)
-    elif isinstance(initializer, torch.Tensor):
-        value = initializer.detach().to(torch_dtype(dtype) if dtype is not None else initializer.dtype)
-    elif isinstance(initializer, (np.ndarray, np.generic)):
-        dtype = torch_dtype(initializer.dtype if dtype is None else dtype)
-        value = torch.as_tensor(initializer, dtype=dtype, device=device)
+        dtype = standardize_dtype(dtype)
+        value = as_tensor(initializer(standardize_shape(shape), dtype=dtype), dtype, what="what the initializer gave")
+        value = value.to(device)
     else:
-        value = as_tensor(initializer, dtype, device)
-    if shape is not None and tuple(value.shape) != tuple(shape):
+        value = as_tensor(initializer, dtype, device, "the initial value").detach()
+    if shape is not None and tuple(value.shape) != standardize_shape(shape):
         raise ValueError(f"shape={tuple(shape)} was asked for, but the initial value has shape {tuple(value.shape)}.")
     return value
+
+
+def _one_of(argument, value, choices):
+    if value is not None and value not in choices:
+        raise ValueError(f"{argument}={value!r} is not known; a variable takes one of {', '.join(map(repr, choices))}.")
+    return "none" if value is None else value
 
 
 def in_memory_order(value, order):

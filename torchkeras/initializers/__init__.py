@@ -8,6 +8,7 @@ An initializer is called as `init(shape, dtype=None)` and gives a tensor on the 
 import numpy as np
 import torch
 
+from torchkeras.core.conversion import as_tensor, is_array_like
 from torchkeras.core.family import Family
 from torchkeras.initializers.drawn import (
     GlorotNormal,
@@ -37,7 +38,9 @@ lecun_normal, lecun_uniform = LecunNormal, LecunUniform
 
 
 def _array(identifier):
-    return Given(identifier) if isinstance(identifier, (torch.Tensor, np.ndarray, np.generic)) else None
+    if isinstance(identifier, (torch.Tensor, np.ndarray)):
+        return Given(identifier)
+    return Given(as_tensor(identifier)) if is_array_like(identifier) else None
 
 
 _family = Family("initializer", "glorot_uniform", accept=_array)

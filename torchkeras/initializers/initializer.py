@@ -5,11 +5,11 @@ May import core and random. Knows no layer.
 
 import math
 
-import numpy as np
 import torch
 
 from torchkeras.core import scopes
 from torchkeras.core.arguments import one_of
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.registry import published
@@ -63,7 +63,8 @@ class Constant(Initializer):
 
     def __call__(self, shape, dtype=None):
         dtype, device = torch_dtype(dtype), scopes.default_device()
-        return torch.as_tensor(self.value, device=device).to(dtype) * torch.ones(shape, dtype=dtype, device=device)
+        value = as_tensor(self.value, dtype, device, "the value of Constant")
+        return value * torch.ones(shape, dtype=dtype, device=device)
 
     @classmethod
     def from_config(cls, config):
@@ -80,7 +81,7 @@ class Given(Constant):
             raise ValueError(
                 f"The array given as initializer has shape {tuple(self.value.shape)}, the weight needs {tuple(shape)}."
             )
-        return torch.as_tensor(self.value, dtype=torch_dtype(dtype), device=scopes.default_device())
+        return as_tensor(self.value, dtype, scopes.default_device(), "the array given as initializer")
 
 
 @published("initializer", "keras.initializers", aliases=("identity", "IdentityInitializer"))
@@ -144,7 +145,7 @@ class STFT(Initializer):
             from scipy import signal
 
             window = signal.get_window(window, frame_length, self.periodic)
-        window = torch.as_tensor(np.asarray(window), dtype=dtype, device=device)
+        window = as_tensor(window, dtype, device, "`window`")
         if window.shape != (frame_length,):
             raise ValueError(f"`window` must have the shape ({frame_length},), got {tuple(window.shape)}.")
         return window.reshape(frame_length, 1, 1)

@@ -36,6 +36,7 @@ class Model(Trainer, Layer):
 
     _graph_model = None  # Functional, which is made from this class and enters itself here
     _is_graph = False  # whether the model is a graph, as functional models are
+    _takes_strings = True  # its layers say whether they do
 
     def __new__(cls, *args, **kwargs):
         if cls is Model and _is_functional_call(args, kwargs):

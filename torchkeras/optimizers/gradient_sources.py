@@ -5,6 +5,7 @@ May import torch and this folder's groups. Knows no formula.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.errors import NotBuiltError
 from torchkeras.optimizers.groups import like_parameter
 
@@ -136,7 +137,7 @@ class GradientSources:
             before = [variable.detach().clone() for variable in held]
             try:
                 for variable, value in zip(held, given):
-                    variable.copy_(torch.as_tensor(value))
+                    variable.copy_(as_tensor(value))
                 self.apply(grads)
                 after = [variable.detach().clone() for variable in held]
             finally:

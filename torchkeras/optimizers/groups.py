@@ -9,6 +9,8 @@ hands the kernels contiguous views of that memory (`stored`): a weight kept in t
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
+
 FUSED_DEVICES = ("cpu", "cuda")
 
 
@@ -111,7 +113,7 @@ def like_parameter(grad, param):
     Raises `ValueError` where the shapes differ.
     """
     if not isinstance(grad, torch.Tensor):
-        grad = torch.as_tensor(grad)
+        grad = as_tensor(grad, what="a gradient")
     if grad.layout is not torch.strided:
         grad = grad.to_dense()
     if grad.shape != param.shape:

@@ -6,6 +6,7 @@ May import core and the optimizer base.
 import torch
 
 from torchkeras.core import scopes
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.errors import UnknownArgumentError
@@ -124,7 +125,7 @@ class LossScaleOptimizer(Optimizer):
         """One update from gradients of the scaled loss, or none if they are not finite."""
         if not self.built and trainable_variables is not None:
             self.build(list(trainable_variables))
-        self._guarded([torch.as_tensor(g) if g is not None else None for g in grads], trainable_variables)
+        self._guarded([as_tensor(g, what="a gradient") if g is not None else None for g in grads], trainable_variables)
 
     def apply_gradients(self, grads_and_vars, name=None, **old):
         """As in `Optimizer`; returns the inner optimizer's counter."""

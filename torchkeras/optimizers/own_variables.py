@@ -11,6 +11,7 @@ import torch
 
 from torchkeras import initializers
 from torchkeras.core import scopes
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.variable import Variable
 from torchkeras.errors import NotBuiltError
@@ -81,7 +82,7 @@ class OwnVariables:
             raise TypeError(f"add_variable_from_reference needs a reference_variable; it got {sorted(old) or 'none'}.")
         shape = tuple(reference.shape if shape is None else shape)
         if value is not None:
-            value = torch.as_tensor(value, dtype=reference.dtype, device=reference.device).expand(shape)
+            value = as_tensor(value, reference.dtype, reference.device).expand(shape)
         elif initializer == "zeros" or initializer is None:
             value = torch.zeros(shape, dtype=reference.dtype, device=reference.device)
         else:
@@ -142,7 +143,7 @@ class OwnVariables:
     @torch.no_grad()
     def assign(self, variable, value):
         """Writes a value into a variable."""
-        variable.copy_(torch.as_tensor(value))
+        variable.copy_(as_tensor(value))
 
     @torch.no_grad()
     def assign_add(self, variable, value):
@@ -200,4 +201,4 @@ class OwnVariables:
 
 def _initialized(initializer, shape, dtype):
     value = initializers.get(initializer)(shape, dtype=dtype)
-    return torch.as_tensor(value, dtype=dtype)
+    return as_tensor(value, dtype)

@@ -8,8 +8,11 @@ import math
 import numpy as np
 import torch
 
-from torchkeras.core import scopes, tree
+from torchkeras.core import tree
+from torchkeras.core.array_likes import plain_array
+from torchkeras.core.conversion import as_tensor, is_array_like, view_of
 from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.symbolic import KerasTensor
 from torchkeras.errors import UnsupportedInputError
 from torchkeras.training.mapped import MappedArray, is_mapped
 
@@ -34,11 +37,9 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
 
 def is_array(value):
     """Whether a value is one array, as opposed to a structure of arrays."""
-    if isinstance(value, (np.ndarray, torch.Tensor)):
-        return True
     if isinstance(value, (list, tuple)):
         return bool(value) and all(_is_number_tree(item) for item in value)
-    return hasattr(value, "to_numpy") or hasattr(value, "__array__") or np.isscalar(value)
+    return is_array_like(value) or isinstance(value, range) or np.isscalar(value)
 
 
 def _is_number_tree(value):
@@ -48,19 +49,24 @@ def _is_number_tree(value):
 
 
 def to_arrays(value, what, strings=True):
-    """Tensors (numpy for strings) in the structure of `value`; None stays None. Raises for what is no numeric data."""
+    """Tensors (numpy for strings) in the structure of `value`; None stays None. Raises for what is no numeric data.
+
+    Floats become `floatx()`. A tensor lies over the user's own memory where torch can read that, read-only memory too:
+    who hands it on copies.
+    """
     if value is None or isinstance(value, MappedArray):
         return value
     if is_mapped(value):
         return MappedArray(value, lambda part: _to_tensor(part, what, strings))
-    if isinstance(value, (torch.Tensor, np.ndarray)):
-        return _to_tensor(value, what, strings)
     if is_array(value):
         return _to_tensor(value, what, strings)
     if isinstance(value, dict):
         return {key: to_arrays(item, f"{what}[{key!r}]", strings) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(to_arrays(item, f"{what}[{i}]", strings) for i, item in enumerate(value))
+        items = [to_arrays(item, f"{what}[{i}]", strings) for i, item in enumerate(value)]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, KerasTensor):
+        raise UnsupportedInputError(f"`{what}` is {value!r}, which is symbolic and has no numbers: give data.")
     hint = " Sparse matrices become arrays by `.toarray()`." if hasattr(value, "toarray") else ""
     raise UnsupportedInputError(
         f"`{what}` is of type {type(value).__name__}, which is not understood. Pass numpy arrays, torch tensors, or "
@@ -69,52 +75,25 @@ def to_arrays(value, what, strings=True):
 
 
 def _to_tensor(value, what, strings):
-    """One tensor: float64 and float16 come as `floatx()`, integers and bools as they are."""
+    """One tensor, or numpy's array of strings."""
     if not isinstance(value, torch.Tensor):
-        value = _to_array(value, what)
-        if value.dtype.kind in "US":
-            if strings:
-                return value
-            raise UnsupportedInputError(
-                f"`{what}` holds strings ({str(value.flat[0])!r}…): turn names into numbers first, for labels by "
-                "np.unique(labels, return_inverse=True)[1]."
-            )
-        value = torch.from_numpy(value)
-    if value.requires_grad:
-        value = value.detach()
-    if value.dtype in (torch.float64, torch.float16):
-        value = value.to(torch_dtype(scopes.settings.floatx))
-    return value
+        value = _seen(value, f"`{what}`", strings)
+        if not isinstance(value, torch.Tensor):
+            return value
+    value = value.detach()
+    return value.to(torch_dtype(None)) if value.is_floating_point() else value
 
 
-def _to_array(value, what):
-    """One numpy array that torch understands, or one of strings."""
-    if not isinstance(value, np.ndarray):
-        if hasattr(value, "to_numpy"):
-            value = value.to_numpy()
-        try:
-            value = np.asarray(value)
-        except ValueError as error:
-            if not isinstance(value, (list, tuple)):
-                raise
-            raise UnsupportedInputError(
-                f"`{what}` is a ragged list: all rows must have the same length. ({error})"
-            ) from None
-    kind = value.dtype.kind
-    if kind not in "biufcUS":
-        what_kind = "Python objects" if kind == "O" else "times" if kind in "mM" else "records"
-        raise UnsupportedInputError(
-            f"`{what}` is an array of {what_kind} (dtype={value.dtype}). Make it numeric: rows of equal length, no "
-            "None; of data frames select or encode the columns."
-        )
-    if kind == "u" and value.dtype.itemsize > 1:
-        value = value.astype(np.int64)
-    flags = value.flags
-    if kind not in "US" and not (
-        flags.writeable and value.dtype.isnative and (flags.c_contiguous or min(value.strides, default=0) >= 0)
-    ):
-        value = np.array(value, dtype=value.dtype.newbyteorder("="))
-    return value
+def _seen(value, what, strings):
+    if is_array_like(value) and not hasattr(type(value), "__array__"):
+        return as_tensor(value, what=what)  # memory of another library
+    array = plain_array(value, what, strings)
+    if array.dtype.kind in "US":
+        return array
+    if hasattr(value, "iloc") and array.ndim == 1:
+        array = array[:, None]  # a column of a data frame is a column, as Keras has it
+    view = view_of(array)
+    return torch.from_numpy(array.copy()) if view is None else view
 
 
 def rows_of(arrays):

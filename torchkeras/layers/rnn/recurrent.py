@@ -9,6 +9,7 @@ import inspect
 import torch
 
 from torchkeras.core import tree
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -139,7 +140,7 @@ class RNN(Layer):
         with torch.no_grad():
             for name, value in zip(self._state_names, values, strict=True):
                 buffer = self._buffers[name]
-                buffer.copy_(torch.as_tensor(value, dtype=buffer.dtype, device=buffer.device).expand_as(buffer))
+                buffer.copy_(as_tensor(value, buffer.dtype, buffer.device).expand_as(buffer))
 
     # -- call ---------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ May import core. Knows no optimizer.
 
 import torch
 
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import Configured
 from torchkeras.core.registry import published
@@ -38,7 +39,7 @@ class LearningRateSchedule(Configured):
         if self.value_at is None:
             raise NotImplementedError(f"{type(self).__name__} must override `__call__(self, step)`.")
         dtype = torch_dtype(None)
-        steps = torch.as_tensor(step)
+        steps = as_tensor(step)
         if steps.ndim == 0:
             return torch.tensor(self.value_at(steps.item()), dtype=dtype)
         values = [self.value_at(each) for each in steps.flatten().tolist()]
