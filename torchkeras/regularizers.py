@@ -8,6 +8,7 @@ import math
 import torch
 
 from torchkeras.core.arguments import one_of
+from torchkeras.core.conversion import as_tensor
 from torchkeras.core.family import Family
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.registry import published
@@ -57,7 +58,7 @@ class L1(Regularizer):
     l1 = field(0.01, convert=_factor("l1", 0.01), save=_single)
 
     def __call__(self, x):
-        return self.l1 * x.abs().sum()
+        return self.l1 * as_tensor(x).abs().sum()
 
 
 @published("regularizer", "keras.regularizers", aliases=("l2",))
@@ -67,7 +68,7 @@ class L2(Regularizer):
     l2 = field(0.01, convert=_factor("l2", 0.01))
 
     def __call__(self, x):
-        return self.l2 * x.square().sum()
+        return self.l2 * as_tensor(x).square().sum()
 
 
 @published("regularizer", "keras.regularizers", aliases=("l1l2",))
@@ -83,6 +84,7 @@ class L1L2(Regularizer):
     l2 = field(0.0, convert=_factor("l2"))
 
     def __call__(self, x):
+        x = as_tensor(x)
         penalty = torch.zeros((), dtype=x.dtype, device=x.device)
         if self.l1:
             penalty = penalty + self.l1 * x.abs().sum()
@@ -103,6 +105,7 @@ class OrthogonalRegularizer(Regularizer):
     mode = field("rows", convert=one_of("mode", "rows", "columns"))
 
     def __call__(self, inputs):
+        inputs = as_tensor(inputs)
         if inputs.dim() != 2:
             raise ValueError(f"OrthogonalRegularizer needs a matrix, got the shape {tuple(inputs.shape)}.")
         vectors = inputs if self.mode == "rows" else inputs.T

@@ -173,7 +173,7 @@ def test_refused(kind):
 
 
 def test_symbolic_tensors_are_refused_by_name():
-    with pytest.raises(ValueError, match="`x`.*is symbolic"):
+    with pytest.raises(ValueError, match="is symbolic"):
         as_tensor(keras.Input((3,)), what="`x`")
     with pytest.raises(ValueError, match="symbolic"):
         as_tensor([1.0, keras.Input(())])

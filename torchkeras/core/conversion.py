@@ -251,3 +251,12 @@ def to_numpy(tensor):
         return tensor.resolve_conj().resolve_neg().numpy()
     dtype, bits = extension
     return tensor.view(bits).numpy().view(dtype)
+
+
+def as_array(value, what="the value"):
+    """A plain numpy array of whatever `as_tensor` takes, in a dtype that torch has."""
+    if isinstance(value, torch.Tensor):
+        return to_numpy(value)
+    if is_array_like(value) and not hasattr(type(value), "__array__"):
+        return to_numpy(as_tensor(value, what=what))
+    return plain_array(value, what)

@@ -1,6 +1,6 @@
 """Dtype names, their torch types, and Keras's promotion rules. The only place where two dtypes are combined.
 
-May import torch, numpy and core/scopes. Knows neither layers nor policies.
+May import torch, numpy, core/scopes and core/array_likes. Knows neither layers nor policies.
 
 The promotion lattice is the one of JAX's documentation ("Type promotion semantics"), which Keras 3 follows: Python
 numbers are weak, an integer meeting a float takes the float's width.
@@ -9,6 +9,7 @@ numbers are weak, an integer meeting a float takes the float's width.
 import numpy as np
 import torch
 
+from torchkeras.core.array_likes import plain_array
 from torchkeras.core.scopes import settings
 
 TORCH = {
@@ -116,6 +117,9 @@ def torch_dtype(dtype):
     return TORCH[name]
 
 
+_PLAIN_KINDS = ("b", "i", "c")  # kinds of numpy dtypes that become tensors of their own type, in any order of bytes
+
+
 def dtype_of(value):
     """Keras dtype name of a tensor, array, list, KerasTensor or Python number (weak `int`/`float`/`complex` for the
     numbers, int64 for integers beyond int32)."""
@@ -130,9 +134,9 @@ def dtype_of(value):
     if isinstance(value, (list, tuple)):
         return result_type(*map(dtype_of, value))
     dtype = getattr(value, "dtype", None)
-    if dtype is not None:
+    if isinstance(dtype, (str, torch.dtype)) or getattr(dtype, "kind", None) in _PLAIN_KINDS:
         return standardize_dtype(dtype)
-    return standardize_dtype(np.asarray(value).dtype)
+    return standardize_dtype(plain_array(value).dtype)  # of what becomes of it
 
 
 def result_type(*dtypes):

@@ -339,7 +339,7 @@ class LayerState:
             for name, parameter in self.named_parameters(remove_duplicate=False)
             if id(parameter) in values
         }
-        named = {name: as_tensor(value) for name, value in named.items()}
+        named = {name: as_tensor(value, self.get_parameter(name).dtype) for name, value in named.items()}
         outputs = torch.func.functional_call(self, named, args, kwargs)
         after = [
             values[id(v)].detach() if isinstance(values[id(v)], Variable) else values[id(v)]

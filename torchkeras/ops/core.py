@@ -8,7 +8,7 @@ import builtins
 import numpy as np
 import torch
 
-from torchkeras.core.conversion import as_tensor, to_numpy
+from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
 from torchkeras.core.dtypes import dtype_of, standardize_dtype, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, is_keras_tensor, operation
 from torchkeras.ops._makers import canonical_axis, joint_type, shape_of
@@ -39,12 +39,12 @@ def _convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
 
 def convert_to_numpy(x):
-    """A numpy array on the host; gradients are dropped. bfloat16 comes as float32."""
+    """A numpy array on the host; gradients are dropped. bfloat16 comes in the type of ml_dtypes."""
     if isinstance(x, (list, tuple)):
         return np.array([convert_to_numpy(item) for item in x])
-    if not isinstance(x, torch.Tensor):
-        return np.array(x)
-    return to_numpy(x)
+    if isinstance(x, torch.Tensor):
+        return to_numpy(x)
+    return np.array(x) if hasattr(type(x), "__array__") or not is_array_like(x) else to_numpy(as_tensor(x))
 
 
 def is_tensor(x):

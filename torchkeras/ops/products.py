@@ -5,7 +5,7 @@ May import core and the makers.
 
 import torch
 
-from torchkeras.core.conversion import as_tensor
+from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import dtype_of, torch_dtype
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
@@ -16,6 +16,7 @@ def _product(function, *operands, wide=False):
 
     With `wide` products of int8 alone stay int32, as matrix products and einsum have it.
     """
+    operands = [x if isinstance(x, (torch.Tensor, *NUMBERS)) else as_tensor(x) for x in operands]
     dtype = torch_dtype(_product_type(*operands) if wide else joint_type(operands))
     tensors = promoted(*operands)
     if tensors[0].dtype in (torch.int8, torch.bool):

@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import torch
 
-from torchkeras.core.conversion import as_tensor
+from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.symbolic import KerasTensor, Shape, operation
 from torchkeras.ops._makers import axes_of, broadcast_shape, canonical_axis, joint_type, promoted, shape_of
@@ -322,8 +322,9 @@ _where.output_spec = _where_spec
 def _beside(condition, x1, x2):
     """The two values promoted, on the device of the condition where neither is a tensor."""
     if not isinstance(x1, torch.Tensor) and not isinstance(x2, torch.Tensor):
-        dtype = joint_type((x1, x2))
-        return as_tensor(x1, dtype, condition.device), as_tensor(x2, dtype, condition.device)
+        values = [x if isinstance(x, NUMBERS) else as_tensor(x, device=condition.device) for x in (x1, x2)]
+        dtype = joint_type(values)
+        return [as_tensor(x, dtype, condition.device) for x in values]
     return promoted(x1, x2)
 
 

@@ -93,7 +93,7 @@ def _seen(value, what, strings):
     if hasattr(value, "iloc") and array.ndim == 1:
         array = array[:, None]  # a column of a data frame is a column, as Keras has it
     view = view_of(array)
-    return torch.from_numpy(array.copy()) if view is None else view
+    return as_tensor(array, None, "cpu") if view is None else view
 
 
 def rows_of(arrays):

@@ -1,10 +1,12 @@
 """Small array helpers: one-hot targets, unit-norm rows.
 
-May import numpy and torch.
+May import numpy, torch and core.
 """
 
 import numpy as np
 import torch
+
+from torchkeras.core.conversion import as_array
 
 
 def to_categorical(x=None, num_classes=None, dtype=None, **older):
@@ -31,7 +33,7 @@ def to_categorical(x=None, num_classes=None, dtype=None, **older):
         return torch.nn.functional.one_hot(labels, num_classes if num_classes is not None else -1).to(
             torch.get_default_dtype()
         )
-    labels = np.asarray(x).astype("int64")
+    labels = as_array(x, "`x`").astype("int64")
     shape = labels.shape[:-1] if labels.ndim > 1 and labels.shape[-1] == 1 else labels.shape
     labels = labels.reshape(-1)
     count = int(labels.max()) + 1 if num_classes is None else int(num_classes)
@@ -51,6 +53,7 @@ def normalize(x, axis=-1, order=2):
     if isinstance(x, torch.Tensor):
         norm = torch.linalg.vector_norm(x, ord=order, dim=axis, keepdim=True)
         return x / torch.where(norm == 0, torch.ones_like(norm), norm)
+    x = as_array(x, "`x`")
     norm = np.atleast_1d(np.linalg.norm(x, order, axis))
     norm[norm == 0] = 1
     return x / np.expand_dims(norm, axis)
