@@ -9,6 +9,7 @@ import io
 import keras as real
 import numpy as np
 import pytest
+import torch
 
 import torchkeras as ours
 
@@ -328,3 +329,16 @@ def test_a_class_index_is_true_beside_bool_scores():
 def test_losses_forget_an_argument_in_their_config(name, argument):
     a, b = both(lambda keras: getattr(keras.losses, name)(**argument, name="x").get_config())
     assert a == b
+
+
+@deviation
+def test_a_mask_is_written_into_the_weights_given():
+    """So weighted metrics get weights that the loss has scaled by each batch's share of valid steps."""
+
+    def weights_afterwards(keras):
+        weights, scores = torch.ones(2, 3), torch.zeros(2, 3, 1)
+        scores._keras_mask = torch.tensor([[True, False, False], [True, True, True]])
+        keras.losses.MeanSquaredError()(torch.zeros(2, 3, 1), scores, weights)
+        return weights
+
+    np.testing.assert_allclose(*both(weights_afterwards))

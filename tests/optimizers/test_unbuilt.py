@@ -159,3 +159,16 @@ def test_a_build_of_a_subclass_adds_to_the_declared_state():
     w.grad = torch.ones(1)
     optimizer.step()
     assert abs(w.item() - 0.9) < 1e-5
+
+
+def test_a_loss_scale_around_a_built_optimizer_goes_on_with_its_state():
+    inner, alone = Adam(0.1), Adam(0.1)
+    w, v = Variable([1.0]), Variable([1.0])
+    for optimizer, variable in ((inner, w), (alone, v)):
+        optimizer.apply([torch.tensor([3.0])], [variable])
+    outer = LossScaleOptimizer(inner, initial_scale=4.0)
+    outer.apply([torch.tensor([-4.0])], [w])
+    alone.apply([torch.tensor([-1.0])], [v])
+    assert w.item() == v.item()
+    assert outer.state is inner.state
+    assert outer.param_groups is inner.param_groups

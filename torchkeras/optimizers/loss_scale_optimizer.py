@@ -7,6 +7,7 @@ import torch
 
 from torchkeras.core import scopes
 from torchkeras.core.conversion import as_tensor
+from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.errors import UnknownArgumentError
@@ -28,6 +29,11 @@ _INNER_ONLY = {
 }
 
 
+def _optimizer(config):
+    """An optimizer that stands in a config, as an object."""
+    return deserialize_keras_object(config, kinds=("optimizer",), printable_name="optimizer")
+
+
 @published("optimizer", "keras.optimizers", aliases=("lossscaleoptimizer",))
 class LossScaleOptimizer(Optimizer):
     """Wraps an optimizer and scales the loss by a factor that adapts itself.
@@ -46,6 +52,8 @@ class LossScaleOptimizer(Optimizer):
     torch's equivalent is `torch.amp.GradScaler`.
     """
 
+    inner_optimizer = field(load=_optimizer)
+
     def __init__(self, inner_optimizer, initial_scale=2.0**15, dynamic_growth_steps=2000, name=None, **kwargs):
         if isinstance(initial_scale, bool):  # Keras 2 had `dynamic` in this place
             kwargs["dynamic"], initial_scale = initial_scale, 2.0**15
@@ -55,14 +63,12 @@ class LossScaleOptimizer(Optimizer):
                 raise UnknownArgumentError(f"LossScaleOptimizer got the unknown argument `{key}`.")
             if kwargs[key] != _INNER_ONLY[key]:
                 raise ValueError(f"LossScaleOptimizer does not support `{key}`: set it on the inner optimizer.")
-        super().__init__(learning_rate=0.0, name=name)
-        self.inner_optimizer = inner_optimizer
+        super().__init__(inner_optimizer, learning_rate=0.0, name=name)
         self.dynamic = dynamic
         self.initial_scale = 2.0**15 if initial_scale is None else initial_scale
         self.dynamic_growth_steps = 2000 if dynamic_growth_steps is None else dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None  # or gradients would be scaled twice
-        # One truth for torch's schedulers and state dicts: the inner optimizer's.
-        self.param_groups, self.state = inner_optimizer.param_groups, inner_optimizer.state
+        self.param_groups = inner_optimizer.param_groups  # what torch's schedulers write to
 
     def build(self, variables):
         """Builds the inner optimizer, and the counter and the scale."""
@@ -71,8 +77,9 @@ class LossScaleOptimizer(Optimizer):
         with scopes.name_scope(self.name):
             self.step_counter = host_scalar(0, torch.int32, "step_counter")
             self.dynamic_scale = host_scalar(float(self.initial_scale), torch.float32, "dynamic_scale")
-        super().build(variables)  # empties the state that both share, so it comes first
+        super().build(variables)
         self.inner_optimizer.build(variables)
+        self.state = self.inner_optimizer.state  # one truth for torch's tools
 
     @property
     def variables(self):
@@ -186,13 +193,5 @@ class LossScaleOptimizer(Optimizer):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """An optimizer from what `get_config` gave."""
-        config = dict(config)
-        inner = deserialize_keras_object(
-            config.pop("inner_optimizer"),
-            custom_objects=custom_objects,
-            kinds=("optimizer",),
-            printable_name="optimizer",
-        )
-        config.pop("learning_rate", None)
-        return cls(inner, **config)
+        """An optimizer from what `get_config` gave; the rate that older files hold is the inner optimizer's."""
+        return super().from_config({k: v for k, v in config.items() if k != "learning_rate"}, custom_objects)
