@@ -14,6 +14,7 @@ from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
 from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.scopes import state
 from torchkeras.core.symbolic import standardize_shape
+from torchkeras.core.transforms import write
 
 
 class Variable(torch.nn.Parameter):
@@ -117,7 +118,7 @@ class Variable(torch.nn.Parameter):
             if state.stateless is not None:
                 state.stateless.add_update((self, value.to(self.dtype)))
             else:
-                self.copy_(value)
+                write(torch.Tensor.copy_, self, value)
         return self
 
     def assign_add(self, value):
@@ -133,7 +134,7 @@ class Variable(torch.nn.Parameter):
             value = self._taken(value)
             fits = value.shape == self.shape or torch.broadcast_shapes(value.shape, self.shape) == self.shape
             if state.stateless is None and fits and torch.can_cast(value.dtype, self.dtype):
-                return in_place(self, value)
+                return write(in_place, self, value)
         return self.assign(function(self.value, value))
 
     def _taken(self, value):

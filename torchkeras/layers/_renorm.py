@@ -7,6 +7,7 @@ averages of them, so that a small batch is normalized almost as inference will d
 import torch
 
 from torchkeras.core.opaque import opaque
+from torchkeras.core.transforms import write
 
 _CLIPPING_KEYS = ("rmax", "rmin", "dmax")
 
@@ -46,6 +47,7 @@ class Renorm:
     def correct(layer, mean, variance, gamma, beta):
         """`gamma` and `beta` with the correction `x * r + d` folded in; r and d carry no gradient."""
         limits = layer.renorm_clipping
+        mean, variance = mean.detach(), variance.detach()  # forward-mode derivatives too: `no_grad` would let them pass
         with torch.no_grad():
             slow = _snapshot(layer.renorm_stddev).to(mean.dtype).clamp(min=layer.epsilon**0.5)
             r = torch.sqrt(variance + layer.epsilon) / slow
@@ -70,5 +72,6 @@ class Renorm:
             (layer.moving_mean, mean, fast),
             (layer.moving_stddev, stddev, fast),
         ):
-            moving.lerp_(batch.to(moving.dtype), rate)
-        layer.moving_variance.copy_(torch.relu(layer.moving_stddev.square() - layer.epsilon))
+            write(torch.Tensor.lerp_, moving, batch.to(moving.dtype), rate)
+        variance = torch.relu(layer.moving_stddev.square() - layer.epsilon)
+        write(torch.Tensor.copy_, layer.moving_variance, variance)

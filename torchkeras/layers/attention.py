@@ -8,7 +8,6 @@ import math
 import string
 
 import torch
-import torch.nn.functional as F
 
 from torchkeras.core.arguments import between, positive_int
 from torchkeras.core.fields import field
@@ -20,7 +19,7 @@ from torchkeras.layers import _slots
 from torchkeras.layers.activation import Softmax
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.regularization import Dropout
-from torchkeras.ops.nn_statistics import attention_kernels
+from torchkeras.ops.nn_statistics import attend
 
 
 def _output_shape(value):
@@ -304,10 +303,8 @@ class MultiHeadAttention(Layer):
             if causal:
                 mask = mask.masked_fill(self._mask_of_places(query, key, True).logical_not(), low)
                 causal = False
-        with attention_kernels(self.flash_attention):
-            outputs = F.scaled_dot_product_attention(
-                query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), mask, dropout, causal
-            )
+        query, key, value = (each.transpose(1, 2) for each in (query, key, value))
+        outputs = attend(query, key, value, mask, dropout, causal, flash_attention=self.flash_attention)
         return outputs.transpose(1, 2)
 
     def _obstacle(self, query=None, masked=False, training=False, scores=False):

@@ -16,6 +16,7 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import Shape
+from torchkeras.core.transforms import write
 from torchkeras.layers import _slots
 from torchkeras.layers._renorm import Renorm, clipping
 
@@ -166,6 +167,8 @@ class BatchNormalization(Layer):
 
     def _by_batch(self, x, gamma, beta):
         """One pass over the batch; torch hands out the statistics that it used, from which the moving ones follow."""
+        if gamma is None and beta is not None:  # torch has no second derivative of a bias without a weight
+            gamma = torch.ones_like(beta, requires_grad=False)
         outputs, mean, deviation = torch.native_batch_norm(x, gamma, beta, None, None, True, 0.0, self.epsilon)
         with torch.no_grad():
             variance = deviation.pow(-2).sub_(self.epsilon).clamp_(min=0.0)
@@ -175,7 +178,7 @@ class BatchNormalization(Layer):
     def _follow(self, mean, variance):
         """Moves the moving statistics towards the batch's."""
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.lerp_(batch.reshape(moving.shape).to(moving.dtype), 1.0 - self.momentum)
+            write(torch.Tensor.lerp_, moving, batch.reshape(moving.shape).to(moving.dtype), 1.0 - self.momentum)
 
     # -- written out --------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import contextlib
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core import transforms
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES, result_type, standardize_dtype, torch_dtype
 from torchkeras.core.scopes import settings
@@ -185,9 +186,27 @@ def _attention(
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     if flash_attention:
         _require_flash(query, key, value, added, is_causal)
-    with attention_kernels(flash_attention):
-        result = F.scaled_dot_product_attention(query, key, value, added, is_causal=is_causal, scale=scale)
+    result = attend(query, key, value, added, causal=is_causal, scale=scale, flash_attention=flash_attention)
     return result.transpose(1, 2)
+
+
+def attend(query, key, value, added=None, dropout=0.0, causal=False, scale=None, flash_attention=None):
+    """torch's attention over `(batch, heads, steps, size)`: by a kernel, or by plain functions where derivatives are
+    asked for that no kernel has."""
+
+    def by_functions(query, key, value, added=None):
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            return F.scaled_dot_product_attention(query, key, value, added, dropout, causal, scale=scale)
+
+    learned_on_cpu = added is not None and added.requires_grad and added.device.type == "cpu"  # no kernel there has it
+    if learned_on_cpu or not flash_attention and transforms.beyond_kernels():
+        return by_functions(query, key, value, added)
+    with attention_kernels(flash_attention):
+        outputs = F.scaled_dot_product_attention(query, key, value, added, dropout, causal, scale=scale)
+    if dropout:  # what was dropped cannot be dropped again
+        return outputs
+    inputs = (query, key, value) if added is None else (query, key, value, added)
+    return transforms.differentiable_twice(outputs, inputs, by_functions)
 
 
 def attention_kernels(flash_attention):

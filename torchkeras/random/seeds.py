@@ -16,6 +16,7 @@ import torch
 from torchkeras.core import scopes
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings, state
+from torchkeras.core.transforms import write
 from torchkeras.core.variable import Variable
 
 
@@ -78,7 +79,7 @@ class SeedGenerator:
 
     def _advance(self):
         with torch.no_grad():
-            self.state[1].add_(1)
+            write(_count, self.state)
 
     def _scramble(self):
         """The step of the global generator, whose order of use is not defined: 32-bit arithmetic that wraps around."""
@@ -101,6 +102,10 @@ class SeedGenerator:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def _count(words):
+    words[1].add_(1)
 
 
 def _wrap(value):

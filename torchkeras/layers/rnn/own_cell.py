@@ -6,7 +6,7 @@ May import core and the families below layers. The base of LSTM, GRU and SimpleR
 import torch
 
 from torchkeras import activations
-from torchkeras.core import scopes
+from torchkeras.core import scopes, transforms
 from torchkeras.core.fields import field, handed_on
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.layers.rnn.recurrent import RNN
@@ -60,6 +60,8 @@ class OwnCell(RNN, without=["cell"]):
             return "use_cudnn=False"
         if torch.compiler.is_dynamo_compiling() and torch.is_grad_enabled():
             return "torch.compile cannot differentiate the kernel"  # on CPU it gives None for a saved tensor
+        if transforms.beyond_kernels():
+            return "the kernel knows no vmap, forward-mode or nested differentiation"
         return None
 
     def _wrong_activation(self):

@@ -14,6 +14,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import KerasTensor
+from torchkeras.core.transforms import write
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn.cells import RecurrentCell
 from torchkeras.layers.rnn.stacked import StackedRNNCells, cell_output_size, zero_states
@@ -163,7 +164,7 @@ class RNN(Layer):
         if self.stateful:
             with torch.no_grad():
                 for name, value in zip(self._state_names, tree.flatten(states), strict=True):
-                    self._buffers[name].copy_(value)
+                    write(torch.Tensor.copy_, self._buffers[name], value)
         output = (outputs if self.return_sequences else last).to(dtype)
         if self.time_major and self.return_sequences:
             output = output.transpose(0, 1)

@@ -1,0 +1,272 @@
+"""Every published layer under torch.func, forward-mode and second derivatives.
+
+The loops run over what is published, as in test_citizenship.py. In training too: state moves as in a plain call.
+"""
+
+import copy
+import functools
+
+import pytest
+import torch
+from torch.autograd import forward_ad
+from torch.autograd import functional as AF
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
+
+from tests.layers.test_citizenship import PLAIN, TRAINING, inputs_of, layer_of, named, tensors, total
+from torchkeras import layers, ops
+from torchkeras.core import tree
+
+# What torch's own functions cannot do either.
+NO_VECTORIZED_FORWARD = {"MaxPooling1D", "MaxPooling2D", "MaxPooling3D"}  # autograd.functional, by its older vmap
+BATCH_STATISTICS = {"BatchNormalization"}  # vmap: one moving mean cannot follow all that vmap runs over
+
+SMOOTH = [case for case in PLAIN if any(value.is_floating_point() for value in tree.flatten(inputs_of(case)))]
+BOTH = pytest.mark.parametrize(
+    "case, options",
+    [pytest.param(case, {}, id=case.title) for case in SMOOTH]
+    + [pytest.param(case, {"training": True}, id=case.title) for case in TRAINING],
+)
+
+
+def function_of(layer, inputs, options):
+    """`(f, x)`: the layer's float outputs as one vector, as a function of its first float input."""
+    flat = tree.flatten(inputs)
+    index = next(i for i, value in enumerate(flat) if value.is_floating_point())
+
+    def function(x):
+        values = [*flat[:index], x, *flat[index + 1 :]]
+        outputs = tensors(layer(*tree.pack_sequence_as(inputs, values), **options))
+        return torch.cat([out.flatten() for out in outputs if out.is_floating_point()])
+
+    return function, flat[index]
+
+
+def small(case):
+    """A built layer in float64 and inputs of a batch small enough for full Jacobians."""
+    return layer_of(case).double(), inputs_of(case, batch=2, dtype=torch.float64)
+
+
+def from_the_same_state(layer, *functions):
+    """What the functions give, each begun with the layer's state (statistics, seeds) as it is now."""
+    before, results = [value.detach().clone() for value in layer.variables], []
+    for function in functions:
+        with torch.no_grad():
+            for variable, value in zip(layer.variables, before, strict=True):
+                variable.copy_(value)
+        results.append(function())
+    return results
+
+
+def learned_of(layer):
+    return {name: value.detach() for name, value in layer.named_parameters() if value.requires_grad}
+
+
+def close(found, expected):
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@BOTH
+def test_jacobians_agree(case, options):
+    layer, inputs = small(case)
+    function, x = function_of(layer, inputs, options)
+    modes = {
+        "reverse": jacrev(function),
+        "forward": jacfwd(function, randomness="same"),
+        "autograd": lambda x: AF.jacobian(function, x),
+    }
+    if not options:
+        modes["vectorized"] = lambda x: AF.jacobian(function, x, vectorize=True)
+    if not options and case.layer not in NO_VECTORIZED_FORWARD:
+        modes["vectorized forward"] = lambda x: AF.jacobian(function, x, vectorize=True, strategy="forward-mode")
+    found = from_the_same_state(layer, *(functools.partial(mode, x) for mode in modes.values()))
+    if case.repeatable:
+        for each in found:
+            close(each, found[0])
+
+
+@BOTH
+def test_hessians_agree(case, options):
+    layer, inputs = small(case)
+    function, x = function_of(layer, inputs, options)
+
+    def square(x):
+        return function(x).square().sum()
+
+    mixed = jacfwd(jacrev(square), randomness="same")
+    found, expected = from_the_same_state(layer, lambda: mixed(x), lambda: AF.hessian(square, x))
+    if case.repeatable:
+        close(found, expected)
+        if not options:
+            close(hessian(square)(x), expected)
+
+
+@BOTH
+def test_a_penalty_on_the_gradient_reaches_the_weights(case, options):
+    """Double backward: the gradient of a gradient by `create_graph=True` is that of torch.func."""
+    layer, inputs = small(case)
+    twin = copy.deepcopy(layer)
+    weights = learned_of(layer)
+
+    def penalty(weights):
+        def loss(x):
+            function, _ = function_of(lambda *args, **kw: functional_call(twin, weights, args, kw), inputs, options)
+            return function(x).square().sum()
+
+        return grad(loss)(start).square().sum()
+
+    function, start = function_of(layer, inputs, options)
+    x = start.clone().requires_grad_()
+    loss = function(x).square().sum()
+    if not loss.requires_grad:
+        return
+    (first,) = torch.autograd.grad(loss, x, create_graph=True)
+    if first.requires_grad:
+        first.square().sum().backward()
+    if case.repeatable and weights:
+        for name, expected in grad(penalty)(weights).items():
+            found = layer.get_parameter(name).grad
+            close(torch.zeros_like(expected) if found is None else found, expected)
+
+
+@BOTH
+def test_forward_mode(case, options):
+    """By torch.func and by dual numbers, in the input and in the weights."""
+    layer, inputs = small(case)
+    function, x = function_of(layer, inputs, options)
+    weights = learned_of(layer)
+
+    def by_duals():
+        with forward_ad.dual_level():
+            tangent = forward_ad.unpack_dual(function(forward_ad.make_dual(x, torch.ones_like(x)))).tangent
+        return torch.zeros_like(expected) if tangent is None else tangent
+
+    def loss(weights):
+        return total(functional_call(layer, weights, inputs, options)).double()
+
+    def in_weights():
+        return jvp(loss, (weights,), ({name: torch.ones_like(value) for name, value in weights.items()},))[1]
+
+    def by_gradient():
+        return sum(gradient.sum() for gradient in grad(loss)(weights).values())
+
+    expected = jvp(function, (x,), (torch.ones_like(x),))[1]
+    again = from_the_same_state(layer, lambda: jvp(function, (x,), (torch.ones_like(x),))[1], by_duals)
+    both = from_the_same_state(layer, in_weights, by_gradient) if weights else (x, x)
+    if case.repeatable:
+        close(*again)
+        close(*both)
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=named)
+def test_sample_by_sample(case):
+    """vmap over the samples gives the batch; vmap(grad) gives what a loop over the samples gives."""
+    layer, inputs = layer_of(case), inputs_of(case)
+    flat, weights = tree.flatten(inputs), learned_of(layer)
+
+    def one(weights, *values):
+        return functional_call(layer, weights, tree.pack_sequence_as(inputs, [value[None] for value in values]))
+
+    axes = (None, *[0] * len(flat))
+    found = vmap(lambda *args: tuple(tensors(one(*args))), in_dims=axes)(weights, *flat)
+    for a, b in zip(found, tensors(layer(*inputs)), strict=True):
+        close(a.reshape(b.shape), b)
+    if not weights:
+        return
+    gradients = vmap(grad(lambda *args: total(one(*args))), in_dims=axes)(weights, *flat)
+    for index in range(len(flat[0])):
+        layer.zero_grad()
+        total(one({}, *(value[index] for value in flat))).backward()
+        for name in weights:
+            close(gradients[name][index], layer.get_parameter(name).grad)
+
+
+@pytest.mark.parametrize("case", TRAINING, ids=named)
+def test_sample_by_sample_in_training(case):
+    layer, (x,) = layer_of(case), inputs_of(case)
+    run = vmap(lambda sample: layer(sample[None], training=True), randomness="different")
+    if case.layer in BATCH_STATISTICS and layer.trainable:
+        with pytest.raises(RuntimeError, match="training=False"):
+            run(x)
+    else:
+        assert run(x).shape[0] == len(x)
+
+
+@pytest.mark.parametrize("case", PLAIN + TRAINING, ids=named)
+def test_several_sets_of_weights(case):
+    """vmap over stacked weights, statistics among them: each set is moved on its own."""
+    layer, inputs = layer_of(case), inputs_of(case)
+    options = {"training": True} if case.training else {}
+    state = {name: value.detach() for name, value in layer.named_parameters()}
+    if not state:
+        return
+    sets = [state, {name: value * 2 for name, value in state.items()}]
+    stacked = {name: torch.stack([each[name] for each in sets]) for name in state}
+    single = [{name: value.clone() for name, value in each.items()} for each in sets]
+    before = {name: value.detach().clone() for name, value in layer.named_parameters()}
+    found = vmap(lambda s: tuple(tensors(functional_call(layer, s, inputs, options))), randomness="same")(stacked)
+    for index, each in enumerate(single):
+        expected = tensors(functional_call(layer, each, inputs, options))
+        for a, b in zip(found, expected, strict=True):
+            close(a[index], b)
+        for name, value in each.items():
+            close(stacked[name][index], value)
+    for name, value in layer.named_parameters():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("case", TRAINING, ids=named)
+def test_state_moves_as_in_a_plain_call(case):
+    layer, inputs = layer_of(case), inputs_of(case)
+    twin = copy.deepcopy(layer)
+    function, x = function_of(layer, inputs, {"training": True})
+    torch.func.vjp(function, x)
+    twin(*inputs, training=True)
+    for a, b in zip(layer.variables, twin.variables, strict=True):
+        torch.testing.assert_close(a.detach(), b.detach())
+
+
+def test_attention_by_functions_is_differentiable_twice():
+    query, key, value = (torch.randn(2, 3, 2, 4, requires_grad=True) for _ in range(3))
+    mask = torch.tensor([[True, False, False], [True, True, False], [True, True, True]])
+    for options in ({}, {"is_causal": True}, {"mask": mask}, {"bias": torch.randn(2, 2, 3, 3)}):
+
+        def loss(query, key, value, options=options):
+            return ops.dot_product_attention(query, key, value, **options).square().sum()
+
+        found = torch.autograd.grad(loss(query, key, value), (query, key, value), create_graph=True)
+        exact = torch.func.grad(loss, argnums=(0, 1, 2))
+
+        def penalty(*args, exact=exact):
+            return sum(each.square().sum() for each in exact(*args))
+
+        second = torch.autograd.grad(sum(each.square().sum() for each in found), (query, key, value))
+        expected = torch.func.grad(penalty, argnums=(0, 1, 2))
+        close(found, exact(query, key, value))
+        close(second, expected(query, key, value))
+
+
+def test_attention_learns_a_bias():
+    query, key, value = (torch.randn(2, 3, 2, 4) for _ in range(3))
+    bias = torch.randn(2, 2, 3, 3, requires_grad=True)
+    outputs = ops.dot_product_attention(query, key, value, bias)
+    scores = torch.einsum("bthd,bshd->bhts", query, key) / 2 + bias
+    close(outputs, torch.einsum("bhts,bshd->bthd", scores.softmax(-1), value))
+    weights = torch.randn_like(outputs)
+    (found,) = torch.autograd.grad((outputs * weights).sum(), bias, create_graph=True)
+    close(found, jacrev(lambda b: (ops.dot_product_attention(query, key, value, b) * weights).sum())(bias.detach()))
+    found.square().sum().backward()
+    assert bias.grad.abs().sum() > 0
+
+
+def test_recurrent_kernels_where_they_can_serve():
+    layer, x = layers.LSTM(3), torch.randn(2, 4, 3)
+    layer(x)
+    chosen = []
+
+    def loss(x):
+        chosen.append(layer.explain_kernel()[0])
+        return layer(x).sum()
+
+    loss(x), grad(loss)(x)
+    vmap(lambda sample: loss(sample[None]))(x), jvp(loss, (x,), (x,)), grad(lambda x: grad(loss)(x).sum())(x)
+    assert chosen == ["torch.lstm", "torch.lstm", *["loop over steps"] * 3]

@@ -1,0 +1,94 @@
+"""What torch does to a function besides running it: transforms of torch.func, forward-mode and second derivatives.
+
+May import torch. Some of torch's kernels know no such thing, and no transform lets a function write into a tensor from
+outside. Layers ask here, so that a kernel is chosen where it can serve and state moves as in a plain call.
+"""
+
+import contextlib
+
+import torch
+from torch.autograd import forward_ad
+
+_stack = torch._C._functorch.get_interpreter_stack
+_level = torch._C._functorch.maybe_get_level
+
+
+def beyond_kernels():
+    """Whether more than plain differentiation (or one `torch.func.grad`) is under way, which torch's recurrent and
+    attention kernels may not know: `vmap`, `jvp`, nested transforms, dual numbers."""
+    if not torch._C._are_functorch_transforms_active():
+        return forward_ad._current_level >= 0
+    if torch.compiler.is_compiling():  # torch.compile cannot follow the question for which
+        return True
+    running = _stack()
+    return len(running) > 1 or running[0].key() != torch._C._functorch.TransformType.Grad
+
+
+def write(function, target, *values):
+    """`function(target, *values)`, which writes into `target`, from within any transform of torch.func.
+
+    The write happens at the level at which `target` was made, with the values as they are there. Raises `RuntimeError`
+    where a value differs along an axis that `vmap` runs over: one state cannot follow all of them.
+    """
+    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+        return function(target, *values)
+    running = _stack()
+    own = _own_level(target)
+    with torch.no_grad(), contextlib.ExitStack() as lowered:
+        for interpreter in reversed(running):
+            if interpreter.level() <= own:
+                break
+            values = [_one_level_down(value, interpreter.level()) for value in values]
+            lowered.enter_context(torch._functorch.pyfunctorch.retrieve_current_functorch_interpreter().lower())
+        return function(target, *values)
+
+
+def _own_level(tensor):
+    level = _level(tensor)
+    return 0 if level is None else level
+
+
+def _one_level_down(value, level):
+    if not isinstance(value, torch.Tensor) or _own_level(value) != level:
+        return value
+    if torch._C._functorch.is_batchedtensor(value):
+        raise RuntimeError(
+            "A layer's state (moving statistics, counters) would have to follow every entry that torch.vmap runs over. "
+            "Call the layer with training=False, or give each entry a state of its own with torch.func.functional_call."
+        )
+    return torch._C._functorch.get_unwrapped(value)
+
+
+def differentiable_twice(output, inputs, formula):
+    """`output` of a kernel whose gradient torch cannot differentiate, with a gradient that can be: where one is made
+    with `create_graph=True`, that of `formula(*inputs)` takes its place.
+
+    Args:
+        output: what the kernel gave.
+        inputs: the tensors that it was computed from.
+        formula: the same computation in functions that torch differentiates as often as one likes.
+    """
+    if not output.requires_grad or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return output  # neither a compiled program nor a trace differentiates twice
+    if torch._C._are_functorch_transforms_active():
+        return output
+    return _Twice.apply(formula, output, *inputs)
+
+
+class _Twice(torch.autograd.Function):
+    """The identity on a kernel's output: its gradient goes on to the kernel, or around it."""
+
+    @staticmethod
+    def forward(ctx, formula, output, *inputs):
+        ctx.formula = formula
+        ctx.save_for_backward(*inputs)
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        inputs = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return (None, gradient, *(None for _ in inputs))
+        wanted = [tensor for tensor in inputs if tensor.requires_grad]
+        found = iter(torch.autograd.grad(ctx.formula(*inputs), wanted, gradient, create_graph=True))
+        return (None, None, *(next(found) if tensor.requires_grad else None for tensor in inputs))
