@@ -3,6 +3,8 @@
 May import core. A mixin of `core.layer.Layer`; knows nothing of building and calling.
 """
 
+import types
+
 import torch
 
 from torchkeras.core import dtype_policy, registry
@@ -21,6 +23,9 @@ class TellingProperty(property):
             if obj is not None:
                 state.property_error = obj, self, error
             raise
+
+
+_PLAIN = frozenset((int, float, bool, str, type(None), types.FunctionType))  # kinds that hold nothing
 
 
 class LayerAttributes:
@@ -47,6 +52,13 @@ class LayerAttributes:
 
     def __setattr__(self, name, value):
         d = self.__dict__
+        kind = type(value)
+        plain = kind in _PLAIN or (kind is tuple and all(map(_PLAIN.__contains__, map(type, value))))
+        if plain and "_held" in d:  # more than half of all settings while a model is built
+            taken = name in d["_parameters"] or name in d["_modules"] or name in d["_buffers"] or name in d["_held"]
+            if not taken:
+                object.__setattr__(self, name, value)  # torch does no more either
+                return
         if "_ready" not in d and isinstance(value, (torch.nn.Module, torch.nn.Parameter)):
             self._require_init()
         held = d.get("_held")

@@ -42,6 +42,8 @@ def serialize_keras_object(obj):
 
 
 def _describe(obj):
+    if hasattr(type(obj), "get_config"):  # the usual case: nothing below has one
+        return _serialize_instance(obj)
     if isinstance(obj, (list, tuple)) and not hasattr(obj, "_fields"):
         items = [serialize_keras_object(item) for item in obj]
         return tuple(items) if isinstance(obj, tuple) else items

@@ -7,6 +7,8 @@ layout that they want without a copy per step. torch keeps those strides through
 and casts.
 """
 
+import math
+
 import torch
 
 from torchkeras.core import registry, scopes
@@ -204,6 +206,11 @@ def _one_of(argument, value, choices):
 def in_memory_order(value, order):
     """A dense copy with the same logical shape whose memory follows `order` (logical axes, slowest first)."""
     if order is None:
-        return value.contiguous().clone()
+        return value.clone(memory_format=torch.contiguous_format)
     inverse = [order.index(axis) for axis in range(len(order))]
+    cut, shape = order[0] if order else 0, value.shape
+    if tuple(order) == (*range(cut, len(order)), *range(cut)):  # a matrix turned over, which torch does in blocks
+        matrix = value.reshape(math.prod(shape[:cut]), math.prod(shape[cut:]))
+        turned = matrix.t().clone(memory_format=torch.contiguous_format)
+        return turned.view([shape[axis] for axis in order]).permute(inverse)
     return value.permute(order).clone(memory_format=torch.contiguous_format).permute(inverse)
