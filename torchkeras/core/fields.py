@@ -344,10 +344,10 @@ class Configured:
             cls._own_first = own_first
         if extra is not None:
             cls._extra_arguments = extra
-        declares = any(isinstance(value, Field) for value in vars(cls).values())
+        before = cls._fields
         cls._fields = collect(cls, fields_from or (), without, cls._own_first)
         cls._plan = None
-        signature = _shown(cls, declares, declares or fields_from is not None or bool(without))
+        signature = _shown(cls, cls._fields != before, fields_from is not None)
         if signature is not None:
             cls.__signature__ = signature
 
@@ -371,15 +371,15 @@ class Configured:
         return cls(**loaded(cls, config, custom_objects))
 
 
-def _shown(cls, declares, states):
+def _shown(cls, has_new_fields, says_so):
     """The signature of a new class, or None where its parent's holds: that of its own `__init__`, unless that only
     passes on what the fields say."""
     giver = next((part for part in cls.__mro__[1:] if "__signature__" in part.__dict__), None)
     if cls.__init__ is not (giver or Configured).__init__:
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
         passes_on = [p.kind for p in parameters] == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
-        if not (declares and passes_on):
+        if not (has_new_fields and passes_on):
             return inspect.Signature(parameters)
-    elif giver is not None and not states:
+    elif giver is not None and not (has_new_fields or says_so):
         return None
     return signature_of(cls._fields, cls._extra_arguments)
