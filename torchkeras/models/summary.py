@@ -13,6 +13,7 @@ import torch
 
 from torchkeras.callbacks import console
 from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.symbolic import is_shape
 from torchkeras.errors import ShapeInferenceError
 from torchkeras.models._summary_table import Text, draw, join, to_ansi, to_html
 
@@ -205,7 +206,7 @@ def _output_shape(layer):
 
 def _shape_cell(value):
     """One shape alone, several in the brackets of the structure that they come in."""
-    while isinstance(value, (list, tuple, dict)) and len(value) == 1 and not _is_shape(value):
+    while isinstance(value, (list, tuple, dict)) and len(value) == 1 and not is_shape(value):
         value = next(iter(value.values() if isinstance(value, dict) else value))
     return _nested_shapes(value)
 
@@ -213,7 +214,7 @@ def _shape_cell(value):
 def _nested_shapes(value):
     if hasattr(value, "shape"):
         value = tuple(value.shape)
-    if _is_shape(value):
+    if is_shape(value):
         return "(" + join(", ", [Text(str(n), "0" if n is None else "n") for n in value]) + ")"
     if isinstance(value, dict):
         return "{" + join(", ", [f"{name}: " + _nested_shapes(inner) for name, inner in value.items()]) + "}"
@@ -222,10 +223,6 @@ def _nested_shapes(value):
     if isinstance(value, tuple):
         return "(" + join(", ", map(_nested_shapes, value)) + ("," if len(value) == 1 else "") + ")"
     return Text(str(value))
-
-
-def _is_shape(value):
-    return isinstance(value, (list, tuple)) and all(n is None or isinstance(n, int) for n in value)
 
 
 # The totals

@@ -1,11 +1,9 @@
 """Checks of arguments that compile and the loops share.
 
-May import errors.
+May import core.
 """
 
-import difflib
-
-from torchkeras.errors import UnknownArgumentError
+from torchkeras.core import fields
 
 OLDER_COMPILE = (
     "sample_weight_mode",
@@ -20,12 +18,8 @@ OLDER_LOOP = ("workers", "use_multiprocessing", "max_queue_size")
 
 def refuse_unknown(function, given, older=OLDER_LOOP):
     """Raises for keywords that neither Keras 3 nor Keras 2 knows; the message says which was probably meant."""
-    for name in given:
-        if name not in older:
-            known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean `{close[0]}`?" if close else f"Its arguments are {', '.join(known)}."
-            raise UnknownArgumentError(f"{function.__name__}() got an unknown argument `{name}`. {hint}")
+    known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+    fields.refuse_unknown(f"{function.__name__}()", [name for name in given if name not in older], known)
 
 
 def whole_number(name, value):
