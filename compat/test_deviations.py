@@ -260,16 +260,6 @@ def test_seed_state_is_int32():
 
 
 @deviation
-def test_bfloat16_predictions_stay_bfloat16():
-    def kind(keras):
-        model = keras.Sequential([keras.Input((1,)), one_weight(keras, dtype="bfloat16")])
-        return model.predict(np.ones((1, 1)), verbose=0).dtype.name
-
-    a, b = both(kind)
-    assert a == b
-
-
-@deviation
 def test_a_layer_shared_with_a_submodel_becomes_two():
     def weights(keras):
         shared, inputs, outer = keras.layers.Dense(2, name="shared"), keras.Input((2,)), keras.Input((2,))
