@@ -39,8 +39,9 @@ KINDS = (SGD, Adam, RMSprop, lambda: LossScaleOptimizer(Adam()))
 def test_what_has_nothing_to_work_on_says_what_to_do_each_time(make, use):
     optimizer = make()
     for _ in range(2):
-        with pytest.warns(UserWarning, match=r"optimizer\.build\(model\.trainable_variables\)"):
+        with pytest.warns(UserWarning, match=r"optimizer\.build\(model\.trainable_variables\)") as said:
             use(optimizer)
+        assert len(said) == 1
     assert int(optimizer.iterations) == 0
 
 
@@ -91,6 +92,12 @@ def test_variables_come_by_build_or_as_a_group():
         model(torch.ones(2, 3)).sum().backward()
         optimizer.step()
         np.testing.assert_allclose(model.get_weights()[0], before - 0.2, rtol=1e-6)
+
+
+def test_other_things_than_variables_are_refused():
+    for given in (torch.nn.Linear(2, 1).named_parameters(), [None], ["w"]):
+        with pytest.raises(TypeError, match=r"model\.trainable_variables"):
+            SGD(0.1).build(given)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"lr": 0.1}, {"learning_rate": 0.1}])

@@ -38,7 +38,7 @@ def weigh(values, sample_weight, reduce, dtype):
     values = as_tensor(values, dtype)
     weights = as_tensor(sample_weight, dtype, values.device)
     if mask is not None:
-        weights = apply_mask(weights, mask, dtype, "sum")
+        weights = apply_mask(weights, as_tensor(mask, None, values.device), dtype, "sum")
     values, weights = same_rank(values, weights)
     rank = weights.ndim
     if values.ndim > rank:

@@ -158,6 +158,12 @@ class Optimizer(
         if self.built and states:
             return
         variables = list(variables)
+        for variable in variables:
+            if not isinstance(variable, torch.Tensor):
+                raise TypeError(
+                    f"build takes variables, such as model.trainable_variables; got a {type(variable).__name__} among "
+                    "them."
+                )
         self.state.clear()
         self._forget_variables()
         self._trainable_variables = variables
@@ -209,10 +215,11 @@ class Optimizer(
         """The groups of all variables, made anew after the model moved to another device, dtype or memory layout."""
         plan = self._plan
         if not plan or any(group.moved() for group in plan):  # no plan of an unbuilt optimizer is kept: it warns
-            known = [v for v in self._trainable_variables if not getattr(v, "overwrite_with_gradient", False)]
+            variables = list(self._trainable_variables)
+            known = [v for v in variables if not getattr(v, "overwrite_with_gradient", False)]
             self._plan = plan = groups.groups_of(known, self.state)
-            self._constrained = [v for v in self._trainable_variables if getattr(v, "constraint", None) is not None]
-            self._overwritten = [v for v in self._trainable_variables if getattr(v, "overwrite_with_gradient", False)]
+            self._constrained = [v for v in variables if getattr(v, "constraint", None) is not None]
+            self._overwritten = [v for v in variables if getattr(v, "overwrite_with_gradient", False)]
         return plan
 
     # -- counter --------------------------------------------------------------------------------------------------
