@@ -12,8 +12,8 @@ from compat.op_cases import CASES, NOT_TRACED
 from torchkeras import ops
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import NAMES
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.serialization import serialize_keras_object
-from torchkeras.core.symbolic import KerasTensor
 from torchkeras.layers import Input
 
 OURS = sorted(name for name in ops.__all__ if callable(getattr(ops, name)))

@@ -41,7 +41,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 # (file, what it imports inside a function): why that cannot stand at the top. An entry no longer needed fails the test.
 INNER_IMPORTS: dict[tuple[str, str], str] = {
-    ("core/symbolic.py", "torchkeras.core"): "the probe speaks of KerasTensors, which are defined there",
     ("initializers/initializer.py", "scipy"): "optional package",
     ("layers/normalization.py", "torch.distributed.nn.functional"): "a tenth of a second, for several processes only",
     ("models/model.py", "torchkeras.models.summary"): "needed when someone looks",
@@ -131,6 +130,40 @@ def import_findings():
     return problems, used
 
 
+def file_imports():
+    """File -> the files of the package that it imports, at any depth of its functions; without the package's own."""
+    names = {relative(path).removesuffix(".py").removesuffix("/__init__"): path for path in source_files()}
+    return {name: set(files_imported(path, names)) - {name, "__init__"} for name, path in names.items()}
+
+
+def files_imported(path, names):
+    """The files, among `names`, that the imports of a file load."""
+    package = ("torchkeras", *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            modules = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1]] if node.level else []
+            base += (node.module or "").split(".") if node.module else []
+            modules = [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            inner = [part for part in ("/".join(module[1:]), "/".join(module[1:-1])) if part in names]
+            if module[0] == "torchkeras" and inner:
+                yield inner[0]
+
+
+def circles(imports):
+    """The groups of files that import each other, in whatever roundabout way."""
+    reached = {name: set(others) for name, others in imports.items()}
+    for middle in imports:
+        for others in reached.values():
+            if middle in others:
+                others |= reached[middle]
+    return sorted({tuple(sorted(b for b in reached[a] if a in reached[b])) for a in reached if a in reached[a]})
+
+
 def findings():
     problems, used = import_findings()
     problems += [f"EXCEPTIONS: {key} is not needed any more" for key in EXCEPTIONS if key not in used]
@@ -139,6 +172,14 @@ def findings():
 
 def test_imports_point_one_way():
     assert findings() == []
+
+
+def test_no_file_is_in_a_circle_of_imports():
+    assert circles(file_imports()) == []
+
+
+def test_circles_are_seen():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set(), "e": {"a"}}) == [("a", "b", "c")]
 
 
 @pytest.mark.parametrize(

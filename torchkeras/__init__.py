@@ -28,11 +28,12 @@ from torchkeras import (
 )
 from torchkeras.core.dtype_policy import DTypePolicy, FloatDTypePolicy
 from torchkeras.core.input_spec import InputSpec
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.remat import RematScope, remat
 from torchkeras.core.scopes import device, name_scope
 from torchkeras.core.stateless import StatelessScope, SymbolicScope
-from torchkeras.core.symbolic import KerasTensor, Operation
+from torchkeras.core.symbolic import Operation
 from torchkeras.core.variable import Variable
 from torchkeras.initializers import Initializer
 from torchkeras.layers import Input

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from torchkeras.core import registry
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.family import Family
-from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.symbolic import operation
 from torchkeras.ops import nn_activations as nn
 from torchkeras.ops.elementwise import exp as _exp
 from torchkeras.ops.elementwise import tanh as _tanh

@@ -12,8 +12,8 @@ from torchkeras.config import (
     set_image_data_format,
 )
 from torchkeras.core.dtypes import is_float_dtype, is_int_dtype, result_type, standardize_dtype
+from torchkeras.core.keras_tensor import is_keras_tensor
 from torchkeras.core.scopes import clear_session, name_counters
-from torchkeras.core.symbolic import is_keras_tensor
 
 __all__ = [
     "backend",

@@ -6,7 +6,7 @@ Keras's.
 
 import warnings
 
-from torchkeras.core.symbolic import is_shape
+from torchkeras.core.keras_tensor import is_shape
 from torchkeras.core.tree import children, flatten, is_nested, rebuild, sorted_keys
 from torchkeras.core.tree import pack_sequence_as as _pack
 

@@ -10,10 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import torchkeras.keras2  # noqa: F401 - the older spellings
 from torchkeras import losses, metrics
 from torchkeras.core import shape_probe
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.registry import custom_object_scope
 from torchkeras.core.scopes import clear_session
 from torchkeras.core.serialization import deserialize_keras_object
-from torchkeras.core.symbolic import KerasTensor
 from torchkeras.core.variable import Variable
 from torchkeras.metrics import resolve
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from torchkeras import layers, ops
-from torchkeras.core.symbolic import KerasTensor
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.variable import Variable
 from torchkeras.layers import Input
 

@@ -9,7 +9,7 @@ import inspect
 import torch
 
 from torchkeras.core import tree
-from torchkeras.core.symbolic import KerasTensor, Shape, is_shape, standardize_shape
+from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape, standardize_shape
 
 
 class CallInfo:

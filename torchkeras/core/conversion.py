@@ -11,7 +11,7 @@ import torch
 from torchkeras.core import scopes
 from torchkeras.core.array_likes import as_ndarray, holds_array, plain_array, ragged
 from torchkeras.core.dtypes import NAMES, result_type, torch_dtype
-from torchkeras.core.symbolic import KerasTensor
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.errors import UnsupportedInputError
 
 NUMBERS = (bool, int, float, complex)

@@ -7,8 +7,8 @@ import torch
 
 from torchkeras.core import conversion, registry
 from torchkeras.core.dtypes import FLOATS, KNOWN, is_float_dtype, standardize_dtype, torch_dtype
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.scopes import settings
-from torchkeras.core.symbolic import KerasTensor
 
 MIXED = ("mixed_float16", "mixed_bfloat16")
 _parsers = {}  # beginning of a name -> function that makes the policy of a whole name
@@ -56,7 +56,7 @@ class DTypePolicy:
             return x
         if isinstance(x, torch.Tensor):
             return x.to(torch_dtype(dtype))
-        return registry.find("Cast", ("operation",))(x, dtype)
+        return x.cast_to(dtype)
 
     def get_config(self):
         return {"name": self.name}

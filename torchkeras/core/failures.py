@@ -9,8 +9,8 @@ import torch
 
 from torchkeras.core import tree
 from torchkeras.core.dtypes import NAMES
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.scopes import state
-from torchkeras.core.symbolic import KerasTensor
 
 _HEAD = "Raised in layer "
 _MOST = 12  # arguments and leaves that a note lists

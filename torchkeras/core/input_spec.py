@@ -4,7 +4,7 @@ May import core. The check on tensors is written for the hot path: one shape rea
 """
 
 from torchkeras.core import tree
-from torchkeras.core.symbolic import KerasTensor, standardize_shape
+from torchkeras.core.keras_tensor import KerasTensor, standardize_shape
 
 
 class InputSpec:

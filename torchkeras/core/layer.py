@@ -17,15 +17,16 @@ import numpy as np
 import torch
 
 from torchkeras.core import calls, dtype_policy, failures, fields, input_spec, remat, scopes, tracking, wiring
+from torchkeras.core.keras_tensor import Shape, any_symbolic
 from torchkeras.core.layer_attributes import LayerAttributes
 from torchkeras.core.layer_build import LayerBuild, wrapped_build
 from torchkeras.core.layer_config import LayerConfig
 from torchkeras.core.layer_inputs import LayerInputs
+from torchkeras.core.layer_shapes import LayerShapes
 from torchkeras.core.layer_state import LayerState
-from torchkeras.core.made_with import plain_arguments
 from torchkeras.core.masks import any_mask
 from torchkeras.core.scopes import state
-from torchkeras.core.symbolic import Operation, Shape, any_symbolic
+from torchkeras.core.symbolic import Operation
 
 
 def _base_arguments(*, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
@@ -58,6 +59,7 @@ class Layer(
     LayerBuild,
     LayerInputs,
     LayerConfig,
+    LayerShapes,
     fields.Configured,
     LayerState,
     Operation,
@@ -87,14 +89,8 @@ class Layer(
         torch.Size([2, 3])
     """
 
-    _config_is_automatic = False  # whether instances keep the plain arguments that they were made with
+    _said_by_itself = ("name", "trainable", "dtype")
     input_spec = None
-
-    def __new__(cls, *args, **kwargs):
-        self = super().__new__(cls)
-        if cls._config_is_automatic:
-            self._keep(_made_with=plain_arguments(cls, args, kwargs))
-        return self
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -107,7 +103,6 @@ class Layer(
         if "forward" not in cls.__dict__:
             cls.forward = _with_code_of_its_own(cls.forward)
         cls._makes_mask = cls.compute_mask is not Layer.compute_mask
-        cls._config_is_automatic = cls._says_nothing_of_its_config()
 
     @fields.shown_as(_base_arguments)
     def __init__(self, *args, **kwargs):

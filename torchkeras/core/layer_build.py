@@ -8,8 +8,8 @@ import functools
 from collections.abc import Mapping
 
 from torchkeras.core import calls, scopes, shape_probe
+from torchkeras.core.keras_tensor import is_shape
 from torchkeras.core.scopes import state
-from torchkeras.core.symbolic import is_shape
 
 
 def wrapped_build(build):

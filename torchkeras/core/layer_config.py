@@ -1,43 +1,17 @@
-"""A layer as a config, and its output shapes.
+"""A layer as a config.
 
 May import core. A mixin of `core.layer.Layer`.
 """
 
 import inspect
 
-from torchkeras.core import calls, dtype_policy, fields, serialization, shape_probe, tree
-from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
+from torchkeras.core import dtype_policy, fields, serialization
 
 
 class LayerConfig:
-    """`get_config`, `from_config`, `compute_output_spec`, `compute_output_shape`."""
+    """`get_config` and `from_config`."""
 
-    # -- shapes -------------------------------------------------------------------------------------------------------
-
-    def compute_output_spec(self, *args, **kwargs):
-        """Outputs as KerasTensors: from `compute_output_shape` where it is overridden, else by a probe."""
-        if type(self).compute_output_shape is LayerConfig.compute_output_shape:
-            return shape_probe.infer(self._probe_call, args, kwargs)
-        tensors = calls.tensor_arguments(self._bind(self._call_info, args, kwargs))
-        shapes = {name: calls.shape_tree(value) for name, value in tensors.items()}
-        positional, named = calls.shape_arguments(type(self).compute_output_shape, shapes)
-        return _specs_of(self.compute_output_shape(*positional, **named), self.compute_dtype)
-
-    def _probe_call(self, *args, **kwargs):
-        args, kwargs = self._convert(args, kwargs)
-        return self._call_built(self._call_info, args, kwargs, kwargs.get("training"))
-
-    def compute_output_shape(self, *args, **kwargs):
-        """Output shape(s) for input shape(s), None for unknown sizes. Override it to spare the probe."""
-        shapes = [calls.normalize_shapes(value) for value in (*args, *kwargs.values())]
-        specs = [_specs_of(shape, self.compute_dtype) for shape in shapes]
-        if not self.built:
-            self.build(*shapes[:1])
-        with self._scope():
-            outputs = shape_probe.infer(self._probe_call, tuple(specs), {})
-        return tree.map_structure(lambda out: out.shape, outputs) if tree.is_nested(outputs) else outputs.shape
-
-    # -- configuration ------------------------------------------------------------------------------------------------
+    _base_init = None  # the constructor of Layer, which enters it
 
     def get_config(self):
         """Constructor arguments as Keras writes them.
@@ -60,7 +34,7 @@ class LayerConfig:
     @classmethod
     def _says_nothing_of_its_config(cls):
         """Whether its config is the plain arguments of its constructor, as no other part of the class says more."""
-        own_constructor = cls.__init__ is not cls._base_init
+        own_constructor = cls._base_init not in (None, cls.__init__)
         return own_constructor and not cls._fields and getattr(cls.get_config, "_is_automatic", False)
 
     def _automatic_config(self):
@@ -93,15 +67,3 @@ class LayerConfig:
         if "dtype" in late:
             layer.dtype_policy = late["dtype"]
         return layer
-
-
-def _specs_of(shapes, dtype):
-    if isinstance(shapes, KerasTensor):
-        return shapes
-    if is_shape(shapes):
-        return KerasTensor(Shape(shapes), dtype=dtype)
-    if isinstance(shapes, dict):
-        return {key: _specs_of(shape, dtype) for key, shape in shapes.items()}
-    if isinstance(shapes, (list, tuple)):
-        return type(shapes)(_specs_of(shape, dtype) for shape in shapes)
-    raise ValueError(f"compute_output_shape() must give a shape tuple or a structure of them, got {shapes!r}.")

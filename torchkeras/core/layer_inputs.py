@@ -10,8 +10,8 @@ import torch
 
 from torchkeras.core import conversion, registry, scopes, tree
 from torchkeras.core.array_likes import holds_array
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.masks import any_mask, mask_of, masks_in
-from torchkeras.core.symbolic import KerasTensor
 
 
 class LayerInputs:

@@ -10,22 +10,21 @@ import numpy as np
 
 from torchkeras.core import tree
 
-_SAID_BY_THE_LAYER = ("name", "trainable", "dtype")
 
-
-def plain_arguments(cls, args, kwargs):
+def plain_arguments(cls, args, kwargs, without):
     """`(values, refused)`: the arguments of a call that are plain, defaults included, and the names of the others.
 
-    None for a call that does not fit the signature: the constructor itself raises for it.
+    `without` are names that the object says itself. None for a call that does not fit the signature: the constructor
+    itself raises for it.
     """
-    signature = inspect.signature(cls)
+    signature = inspect.signature(cls.__init__)
     try:
-        bound = signature.bind(*args, **kwargs)
+        bound = signature.bind(None, *args, **kwargs)
     except TypeError:
         return None
     bound.apply_defaults()
     values, by_place = {}, set()
-    for name, value in bound.arguments.items():
+    for name, value in list(bound.arguments.items())[1:]:
         kind = signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_KEYWORD:
             values.update(value)
@@ -33,7 +32,7 @@ def plain_arguments(cls, args, kwargs):
             values[name] = value
             if kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL):
                 by_place.add(name)  # `cls(**config)` could not say it
-    values = {name: value for name, value in values.items() if name not in _SAID_BY_THE_LAYER}
+    values = {name: value for name, value in values.items() if name not in without}
     refused = [name for name, value in values.items() if name in by_place or not is_plain(value)]
     return {name: _copy(value) for name, value in values.items() if name not in refused}, refused
 

@@ -8,15 +8,16 @@ must not count twice: what it assigns to moving statistics and counters is throw
 
 import contextlib
 import functools
+import types
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import NAMES
+from torchkeras.core.keras_tensor import KerasTensor, any_symbolic
 from torchkeras.core.scopes import state
 from torchkeras.core.stateless import StatelessScope
-from torchkeras.core.symbolic import KerasTensor, any_symbolic
 
 MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 
@@ -63,10 +64,10 @@ def remat(f):
             return f(*args, **kwargs)
         return checkpoint(f, *args, use_reentrant=False, context_fn=_contexts, **kwargs)
 
-    try:
+    if isinstance(f, types.FunctionType):
         return functools.update_wrapper(wrapped, f)
-    except RuntimeError:  # a layer before its __init__ has no attributes to copy
-        return wrapped
+    wrapped.__wrapped__ = f  # a layer or operation: it keeps its attributes for itself
+    return wrapped
 
 
 def _contexts():

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from torchkeras.core import dtypes, registry, scopes, sharing
-from torchkeras.core.symbolic import KerasTensor
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.errors import UnknownObjectError, UnsafeFileError
 
 _PLAIN = (str, bool, int, float, type(None))

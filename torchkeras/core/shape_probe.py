@@ -21,9 +21,9 @@ from torch.utils._device import _device_constructors
 
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import NAMES, torch_dtype
+from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.probe_sizes import Sizes
 from torchkeras.core.scopes import state
-from torchkeras.core.symbolic import KerasTensor, Shape
 from torchkeras.errors import ShapeInferenceError
 
 # What code raises that does not take a size. Anything else is a mistake in the code, for every size.

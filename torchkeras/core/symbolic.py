@@ -1,4 +1,4 @@
-"""The symbolic graph: KerasTensor, the nodes between tensors, and the one operation node that serves every function.
+"""The symbolic graph: the nodes between KerasTensors, what can stand in it, and the one operation of every function.
 
 May import torch and core. Knows neither layers nor models: a layer is just another operation here.
 
@@ -10,160 +10,12 @@ import functools
 import inspect
 from collections import namedtuple
 
-import torch
-
-from torchkeras.core import registry, scopes, tree, wiring
-from torchkeras.core.dtypes import standardize_dtype
+from torchkeras.core import registry, remat, scopes, shape_probe, tree
+from torchkeras.core.keras_tensor import KerasTensor, any_symbolic, bind_recorder
+from torchkeras.core.made_with import plain_arguments
+from torchkeras.core.scopes import state
 
 KerasHistory = namedtuple("KerasHistory", ["operation", "node_index", "tensor_index"])
-
-
-class Shape(tuple):
-    """A shape as a tuple, with the few TensorShape manners that Keras 2 programs use (`as_list`, `rank`, `ndims`)."""
-
-    __slots__ = ()
-
-    def as_list(self):
-        return list(self)
-
-    rank = ndims = property(len)
-
-    def num_elements(self):
-        total = 1
-        for size in self:
-            if size is None:
-                return None
-            total *= size
-        return total
-
-
-def is_shape(value):
-    """Whether a value is one shape: a tuple or list of integers and None."""
-    return isinstance(value, (tuple, list)) and all(size is None or isinstance(size, int) for size in value)
-
-
-def standardize_shape(shape):
-    """A `Shape` from a tuple, list, `torch.Size` or a single integer; sizes are integers or None, never negative."""
-    if isinstance(shape, int):
-        shape = (shape,)
-    if not hasattr(shape, "__iter__"):
-        raise ValueError(f"A shape must be a tuple of integers and None, got {shape!r}.")
-    sizes = []
-    for size in shape:
-        if size is not None and not hasattr(size, "__index__"):
-            raise ValueError(f"A shape must hold integers and None only, got {shape!r}.")
-        size = None if size is None else int(size)
-        if size is not None and size < 0:
-            raise ValueError(f"A shape may hold no negative size, got {shape!r}; use None for an unknown one.")
-        sizes.append(size)
-    return Shape(sizes)
-
-
-class KerasTensor:
-    """A tensor to come: shape (None where unknown), dtype, name, and the operation that will make it.
-
-    Example:
-        >>> x = KerasTensor((None, 3), dtype="float32")
-        >>> torch.relu(x).shape
-        (None, 3)
-    """
-
-    __array_ufunc__ = None  # numpy arrays hand `array + x` over to `x.__radd__`
-    record = False
-    is_leaf = False
-
-    def __init__(self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None, **kwargs):
-        if kwargs:
-            raise TypeError(f"KerasTensor got unknown arguments {sorted(kwargs)}.")
-        if sparse or ragged:
-            raise ValueError("Sparse and ragged symbolic tensors are not supported on torch: use a dense Input.")
-        self._shape = shape if type(shape) is Shape else standardize_shape(shape)
-        self.dtype = standardize_dtype(dtype)
-        self.sparse, self.ragged = False, False
-        self.name = name or scopes.unique_name("keras_tensor")
-        self.record_history = record_history
-        wiring.begin(any_symbolic)
-
-    shape = property(lambda self: self._shape)
-    ndim = property(lambda self: len(self._shape))
-
-    def get_shape(self):
-        return self._shape
-
-    def dim(self):
-        return len(self._shape)
-
-    @property
-    def type_spec(self):
-        return self
-
-    @property
-    def node(self):
-        history = self._keras_history
-        return history.operation._inbound_nodes[history.node_index]
-
-    def __repr__(self):
-        return (
-            f"<KerasTensor shape={tuple(self._shape)}, dtype={self.dtype}, sparse={self.sparse}, ragged={self.ragged}, "
-            f"name={self.name}>"
-        )
-
-    def __iter__(self):
-        raise TypeError("A symbolic tensor has no values to iterate over; split it with `ops.unstack` or index it.")
-
-    def __bool__(self):
-        raise TypeError("A symbolic tensor has no truth value; use `ops.cond` or `ops.where`.")
-
-    def __array__(self, *args, **kwargs):
-        raise ValueError(
-            "A KerasTensor is symbolic: it stands for data to come and cannot become a numpy array. Use `keras.ops`, "
-            "a torch "
-            "function or a layer on it instead."
-        )
-
-    def __float__(self):
-        raise TypeError("A symbolic tensor has no value yet.")
-
-    __int__ = __index__ = __float__
-
-    def __len__(self):
-        if not self._shape or self._shape[0] is None:
-            raise TypeError(f"The length of {self!r} is not known.")
-        return self._shape[0]
-
-    def __hash__(self):
-        return id(self)
-
-    @classmethod
-    def __torch_function__(cls, func, types, args=(), kwargs=None):
-        return FunctionOperation(func)(*args, **(kwargs or {}))
-
-
-def bind_operators(table):
-    """Gives KerasTensor its operators: a dict of dunder names to operations. Called once by the ops room."""
-    for name, function in table.items():
-        setattr(KerasTensor, name, function)
-
-
-def is_keras_tensor(x):
-    """Whether a value is symbolic."""
-    return isinstance(x, KerasTensor)
-
-
-_PLAIN = frozenset((torch.Tensor, int, float, bool, str, type(None)))  # what neither is nor holds a KerasTensor
-
-
-def any_symbolic(args, kwargs):
-    """Whether a KerasTensor is among the arguments, looking into lists, tuples and dicts."""
-    for value in (*args, *kwargs.values()) if kwargs else args:
-        kind = type(value)
-        if kind in _PLAIN:
-            continue
-        if isinstance(value, KerasTensor):
-            return True
-        if kind in (list, tuple, dict) and any_symbolic(value.values() if kind is dict else value, None):
-            return True
-    return False
 
 
 class Arguments:
@@ -206,44 +58,69 @@ class Node:
 class Operation:
     """What can stand in a graph. Layers inherit it; functions get a `FunctionOperation`.
 
-    A subclass gives `call` and, unless it can be probed, `compute_output_spec`.
+    A subclass gives `call` and, unless it can be probed, `compute_output_spec`. Its config is the plain arguments that
+    it was made with, unless it has a `get_config` of its own.
+
+    Args:
+        name: unique name, a string without slashes; by default the class name in snake case, numbered.
 
     Example:
         >>> class Shift(Operation):
+        ...     def __init__(self, by=1.0, name=None):
+        ...         super().__init__(name=name)
+        ...         self.by = by
         ...     def call(self, x):
-        ...         return x + 1
-        >>> Shift()(keras.Input((3,))).shape
-        (None, 3)
+        ...         return x + self.by
+        >>> shift = Shift(2.0)
+        >>> shift(keras.Input((3,))).shape, shift.get_config()
+        ((None, 3), {'name': 'shift', 'by': 2.0})
     """
 
+    _config_is_automatic = False  # whether instances keep the plain arguments that they were made with
+    _said_by_itself = ("name",)  # arguments that every config holds
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        if cls._config_is_automatic:
+            self.__dict__["_made_with"] = plain_arguments(cls, args, kwargs, without=cls._said_by_itself)
+        return self
+
     def __init__(self, name=None):
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"An operation's name must be a string without '/', got {name!r}.")
         self.name = name or scopes.unique_name(scopes.snake_case(type(self).__name__))
         self._inbound_nodes, self._outbound_nodes = [], []
+        self._remat = state.remat[-1] if state.remat else None
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if not any("__call__" in parent.__dict__ for parent in cls.__mro__):  # layers are called as torch modules are
             cls.__call__ = Operation._call_or_record
+        cls._config_is_automatic = cls._says_nothing_of_its_config()
 
     def _call_or_record(self, *args, **kwargs):
-        symbolic = any_symbolic(args, kwargs)
-        return self.symbolic_call(*args, **kwargs) if symbolic else self.call(*args, **kwargs)
+        if any_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        call = self.call if self._remat is None else remat.call_of(self, self._remat, args)
+        return call(*args, **kwargs)
+
+    def call(self, *args, **kwargs):
+        """The computation. Override it."""
+        raise NotImplementedError(f"Operation {type(self).__name__} does not implement a `call()` method.")
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs as KerasTensors, found by a probe."""
-        from torchkeras.core import shape_probe
-
         return shape_probe.infer(self.call, args, kwargs)
 
     @property
     def input(self):
-        """The tensor or structure that the operation was first called on."""
-        return self._first_node("input").arguments
+        """The symbolic tensor, or list of them, of the first call in a graph. `AttributeError` if there was none."""
+        return _one_or_all(self._first_node("input").input_tensors)
 
     @property
     def output(self):
-        """The tensor or structure that the first call gave."""
-        return self._first_node("output").output_structure
+        """The tensor, or list of them, that the first call in a graph gave."""
+        return _one_or_all(self._first_node("output").output_tensors)
 
     def _first_node(self, what):
         if not self._inbound_nodes:
@@ -255,6 +132,47 @@ class Operation:
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
+
+    # -- configuration ------------------------------------------------------------------------------------------------
+
+    def get_config(self):
+        """The name and, for a class that says nothing of its config, the plain arguments that it was made with.
+
+        Raises `NotImplementedError` where these were not plain (numbers, text, None and structures of them).
+        """
+        if not self._config_is_automatic:
+            return {"name": self.name}
+        values, refused = self._made_with or ({}, ["all"])
+        if refused:
+            raise NotImplementedError(
+                f"Operation {type(self).__name__} was made with arguments that cannot be saved as they are "
+                f"({', '.join(refused)}): define get_config() and from_config() on it."
+            )
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        named = any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters)
+        return {**({"name": self.name} if named else {}), **values}
+
+    get_config._is_automatic = True
+
+    @classmethod
+    def _says_nothing_of_its_config(cls):
+        """Whether its config is the plain arguments of its constructor."""
+        return getattr(cls.get_config, "_is_automatic", False)
+
+    @classmethod
+    def from_config(cls, config):
+        """An operation from what `get_config` gave."""
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
+
+    def __repr__(self):
+        return f"<Operation name={self.name}>"
+
+
+def _one_or_all(tensors):
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 class Source(Operation):
@@ -290,8 +208,6 @@ class FunctionOperation(Operation):
     call = __call__
 
     def compute_output_spec(self, *args, **kwargs):
-        from torchkeras.core import shape_probe
-
         rule = getattr(self.function, "output_spec", None)
         if rule is not None:
             return rule(*args, **self.config, **kwargs)
@@ -300,6 +216,11 @@ class FunctionOperation(Operation):
     def __getstate__(self):
         """For copies and pickles: the graph around an operation is not part of it."""
         return {**self.__dict__, "_inbound_nodes": [], "_outbound_nodes": []}
+
+    @property
+    def class_title(self):
+        """The class that Keras shows in a summary."""
+        return getattr(self.function, "keras_class", None) or type(self).__name__
 
     @property
     def _published_as(self):
@@ -314,10 +235,6 @@ class FunctionOperation(Operation):
 
     def get_config(self):
         return {"name": self.name, **self.config}
-
-    def __repr__(self):
-        return f"<Operation name={self.name}>"
-
 
 def operation(keras_class, module, tensors=("x",), output_spec=None, names=None):
     """Makes a function of tensors a public operation: eager and compiled as it stands, recorded on KerasTensors.
@@ -368,3 +285,6 @@ def _record(public, args, kwargs):
         else:
             config[name] = value
     return FunctionOperation(public, config).symbolic_call(*tensors)
+
+
+bind_recorder(lambda function, args, kwargs: FunctionOperation(function)(*args, **kwargs))

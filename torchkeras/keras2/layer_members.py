@@ -8,10 +8,10 @@ import functools
 
 from torchkeras import metrics
 from torchkeras.core import scopes, tree
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.scopes import state
-from torchkeras.core.symbolic import KerasTensor
 
 
 def _node(layer, index, what):

@@ -4,7 +4,7 @@ May import core. Knows no layer. torch's kernels want channels first; a channels
 permuted view, which is exactly torch's `channels_last` memory format, so nothing is copied.
 """
 
-from torchkeras.core.symbolic import Shape
+from torchkeras.core.keras_tensor import Shape
 from torchkeras.core.windows import output_length
 
 

@@ -11,10 +11,10 @@ import torch
 
 from torchkeras.core.arguments import between, positive_int
 from torchkeras.core.fields import field
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import KerasTensor
 from torchkeras.layers import _slots
 from torchkeras.layers.activation import Softmax
 from torchkeras.layers.einsum_dense import EinsumDense

@@ -6,9 +6,10 @@ May import core.
 from torchkeras.core import scopes
 from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.fields import with_rules
+from torchkeras.core.keras_tensor import KerasTensor, Shape, standardize_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import KerasTensor, Node, Shape, standardize_shape
+from torchkeras.core.symbolic import Node
 
 
 @published("layer", "keras.layers")

@@ -12,10 +12,10 @@ import torch
 
 from torchkeras.core.arguments import as_number
 from torchkeras.core.fields import field
+from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import KerasTensor, Shape, is_shape
 from torchkeras.ops.nn_statistics import unit_length
 
 

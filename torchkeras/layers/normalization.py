@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torchkeras.core import scopes
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
+from torchkeras.core.keras_tensor import Shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import Shape
 from torchkeras.core.transforms import write
 from torchkeras.layers import _slots
 from torchkeras.layers._renorm import Renorm, clipping

@@ -7,9 +7,9 @@ import math
 
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
+from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import KerasTensor, Shape
 from torchkeras.layers import _slots
 
 

@@ -8,9 +8,9 @@ import weakref
 import torch
 
 from torchkeras.core import wiring
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import KerasTensor
 
 _wrappers = weakref.WeakKeyDictionary()
 

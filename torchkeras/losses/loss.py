@@ -16,11 +16,12 @@ import torch
 from torchkeras.core import dtype_policy, scopes, tree
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import Configured, Field, field
+from torchkeras.core.keras_tensor import KerasTensor, any_symbolic
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
-from torchkeras.core.symbolic import FunctionOperation, KerasTensor, any_symbolic
+from torchkeras.core.symbolic import FunctionOperation
 from torchkeras.losses.reduction import MEANS, reduce_weighted_values, standardize_reduction
 from torchkeras.losses.tensors import as_tensor, convert_structure, same_rank
 

@@ -4,8 +4,9 @@ May import core, layers and this room.
 """
 
 from torchkeras.core import sharing, tree
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
-from torchkeras.core.symbolic import FunctionOperation, KerasTensor
+from torchkeras.core.symbolic import FunctionOperation
 from torchkeras.layers.input import Input, InputLayer
 from torchkeras.models.functional import Functional
 from torchkeras.models.sequential import Sequential
@@ -54,7 +55,7 @@ def _cloner(clone_function, call_function, recursive, cache):
             copy = FunctionOperation(operation.function, operation.config, name=operation.name)
         elif recursive and isinstance(operation, (Functional, Sequential)):
             copy = _clone(operation, None, clone_function, call_function, recursive, cache)
-        elif clone_function is not None and not isinstance(operation, InputLayer):
+        elif clone_function is not None and isinstance(operation, Layer) and not isinstance(operation, InputLayer):
             copy = clone_function(operation)
             if not isinstance(copy, Layer):
                 raise ValueError(f"clone_function must return a layer, got {copy!r} for {operation!r}.")

@@ -4,7 +4,8 @@ May import core and this room's graph.
 """
 
 from torchkeras.core import scopes, tree
-from torchkeras.core.symbolic import KerasTensor, Operation, Source, any_symbolic
+from torchkeras.core.keras_tensor import KerasTensor, any_symbolic
+from torchkeras.core.symbolic import Operation, Source
 from torchkeras.models.graph import Graph
 from torchkeras.tree import assert_same_structure, map_shape_structure
 

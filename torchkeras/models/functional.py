@@ -10,10 +10,10 @@ import torch
 
 from torchkeras.core import scopes, tree
 from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.keras_tensor import KerasTensor, any_symbolic
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import KerasTensor, any_symbolic
 from torchkeras.layers.input import Input, InputLayer
 from torchkeras.models import functional_config
 from torchkeras.models.graph import Graph

@@ -7,9 +7,10 @@ Keras 3's form: layers with `inbound_nodes`, tensors as `__keras_tensor__`.
 import inspect
 
 from torchkeras.core import registry, sharing, tree
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
-from torchkeras.core.symbolic import FunctionOperation, KerasTensor
+from torchkeras.core.symbolic import FunctionOperation
 from torchkeras.models.model import Model
 
 
@@ -86,6 +87,8 @@ def _explicit_arguments(operation, args, kwargs):
     if isinstance(operation, FunctionOperation):
         if getattr(operation.function, "keras_class", None) == "GetItem" and isinstance(args[1], list):
             args = [args[0], tuple(args[1])]  # JSON knows no tuples
+        return args, kwargs
+    if not isinstance(operation, Layer):
         return args, kwargs
     default = operation._call_info.signature.parameters.get("training")
     if "training" in kwargs and default is not None and kwargs["training"] is default.default:

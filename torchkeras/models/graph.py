@@ -9,8 +9,9 @@ the model; the symbolic side is wired again from it.
 import torch
 
 from torchkeras.core import tree
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer_state import LayerState
-from torchkeras.core.symbolic import KerasTensor, Node
+from torchkeras.core.symbolic import Node
 
 
 class Slot:

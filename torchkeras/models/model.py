@@ -5,9 +5,9 @@ saving room's; `to_json` calls it.
 """
 
 from torchkeras.core import calls, scopes, shape_probe, tree
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
-from torchkeras.core.symbolic import KerasTensor
 from torchkeras.saving.json import model_to_json
 from torchkeras.training.trainer import Trainer
 

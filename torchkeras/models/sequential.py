@@ -7,10 +7,10 @@ just runs its layers in order.
 import torch
 
 from torchkeras.core import calls, sharing, tree
+from torchkeras.core.keras_tensor import KerasTensor, is_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
 from torchkeras.core.serialization import serialize_keras_object
-from torchkeras.core.symbolic import KerasTensor, is_shape
 from torchkeras.errors import ShapeInferenceError
 from torchkeras.layers.input import InputLayer
 from torchkeras.layers.torch_module import as_layer

@@ -150,7 +150,7 @@ def _in_range(layers, layer_range):
 
 def _rows(layer, nodes, expand_nested, show_trainable, level=0):
     prefix = "   " * level + "└ " if level else ""
-    name = Text(f"{prefix}{layer.name} (") + Text(type(layer).__name__, "s") + ")"
+    name = Text(f"{prefix}{layer.name} (") + Text(getattr(layer, "class_title", type(layer).__name__), "s") + ")"
     row = [name, _output_shape(layer), _params(layer)]
     if nodes is not None:
         row.append(_connections(layer, nodes))

@@ -3,7 +3,7 @@
 Exports of the rooms beside it, and the operators of KerasTensor. May import core. Knows no layer.
 """
 
-from torchkeras.core.symbolic import bind_operators
+from torchkeras.core.keras_tensor import bind_operators
 from torchkeras.ops import image, linalg, nn, numpy
 from torchkeras.ops.arrangement import (
     allclose,
@@ -426,6 +426,7 @@ bind_operators(
         "__getitem__": get_item,
         "reshape": lambda self, newshape: reshape(self, newshape),
         "squeeze": lambda self, axis=None: squeeze(self, axis),
+        "cast_to": cast,
     }
 )
 

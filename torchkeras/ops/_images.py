@@ -6,8 +6,8 @@ May import core. Private to ops.
 import torch
 
 from torchkeras.core.dtypes import dtype_of
+from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.scopes import settings
-from torchkeras.core.symbolic import KerasTensor, Shape
 from torchkeras.core.windows import standardize_data_format
 from torchkeras.ops._makers import shape_of
 

@@ -14,7 +14,8 @@ import torch
 from torchkeras.core import scopes
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import NAMES, dtype_of, result_type, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.errors import AxisError
 
 

@@ -10,7 +10,8 @@ import torch
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import INTS, NAMES, standardize_dtype, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, Shape, any_symbolic, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape, any_symbolic
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, publish, shape_of
 from torchkeras.ops.shaping import _split_spec, split
 

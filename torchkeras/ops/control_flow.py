@@ -9,7 +9,8 @@ import torch
 
 from torchkeras.core import scopes, shape_probe, tree
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import joint_type, shape_of
 
 # -- rules ------------------------------------------------------------------------------------------------------------

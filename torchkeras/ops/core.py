@@ -10,7 +10,8 @@ import torch
 
 from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
 from torchkeras.core.dtypes import dtype_of, standardize_dtype, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, Shape, is_keras_tensor, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape, is_keras_tensor
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import canonical_axis, joint_type, shape_of
 
 # -- conversion -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import torch
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES, result_type, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.errors import UnsupportedInputError
 from torchkeras.ops._makers import as_float, canonical_axis, promoted, shape_of
 

@@ -8,7 +8,8 @@ import torch
 from torchkeras.core import scopes
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of, result_type, standardize_dtype, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import canonical_axis, joint_type
 
 

@@ -10,7 +10,8 @@ import torch
 
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import binary, broadcast_shape, joint_type, promoted, shape_of, unary
 
 # -- one operand, real results ----------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import joint_type, publish, static_spec
 
 # -- pairs of real tensors --------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import torch
 
 from torchkeras.core import shape_probe, tree
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import as_float, axes_of, joint_type, promoted, reduced_shape, shape_of
 
 # -- checks and rules -------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ May import core and the makers. Knows no layer.
 import torch
 
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import as_float, broadcast_shape, joint_type, promoted, shape_of, static_spec
 
 # -- determinants -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import torch
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import result_type, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import axes_of, reduced_shape, reduction, shape_of
 from torchkeras.ops.reductions import (
     _flattened,

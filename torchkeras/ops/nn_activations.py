@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import axes_of, unary
 
 

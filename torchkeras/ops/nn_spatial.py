@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.core.windows import standardize_data_format
 from torchkeras.ops._images import spec
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from torchkeras.core import transforms
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES, result_type, standardize_dtype, torch_dtype
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.scopes import settings
-from torchkeras.core.symbolic import KerasTensor, operation
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import as_float, axes_of, canonical_axis, joint_type, promoted, reduced_shape, shape_of
 
 _HALVES = (torch.float16, torch.bfloat16)

@@ -7,7 +7,8 @@ import torch
 
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import dtype_of, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
 
 

@@ -6,7 +6,8 @@ May import core and the makers. Knows no layer.
 import re
 
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.symbolic import FunctionOperation, any_symbolic, operation
+from torchkeras.core.keras_tensor import any_symbolic
+from torchkeras.core.symbolic import FunctionOperation, operation
 from torchkeras.ops._makers import static_spec
 
 _TOKEN = re.compile(r"\(|\)|\.\.\.|\w+")

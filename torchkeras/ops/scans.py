@@ -10,7 +10,8 @@ import torch
 
 from torchkeras.core import shape_probe, tree
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.symbolic import FunctionOperation, KerasTensor, Shape, any_symbolic, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape, any_symbolic
+from torchkeras.core.symbolic import FunctionOperation, operation
 from torchkeras.ops._makers import canonical_axis
 
 # -- associative scan -------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ May import core and the makers. Knows no layer.
 import torch
 
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.symbolic import KerasTensor, Shape
+from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.ops._makers import publish, shape_of
 
 _DOC = """{title}

@@ -8,7 +8,8 @@ import torch
 from torchkeras.core import scopes
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES, result_type, standardize_dtype, torch_dtype
-from torchkeras.core.symbolic import KerasTensor, any_symbolic, operation
+from torchkeras.core.keras_tensor import KerasTensor, any_symbolic
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import as_float, broadcast_shape, canonical_axis, joint_type, shape_of
 from torchkeras.ops.creation import logspace
 

@@ -11,7 +11,8 @@ import torch
 
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import NAMES
-from torchkeras.core.symbolic import KerasTensor, Shape, operation
+from torchkeras.core.keras_tensor import KerasTensor, Shape
+from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import axes_of, broadcast_shape, canonical_axis, joint_type, promoted, shape_of
 
 

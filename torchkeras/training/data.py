@@ -12,7 +12,7 @@ from torchkeras.core import tree
 from torchkeras.core.array_likes import plain_array
 from torchkeras.core.conversion import as_tensor, is_array_like, view_of
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.symbolic import KerasTensor
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.errors import UnsupportedInputError
 from torchkeras.training.mapped import MappedArray, is_mapped
 

@@ -11,9 +11,9 @@ import torch
 from torchkeras import optimizers
 from torchkeras.core import scopes, shape_probe, tree
 from torchkeras.core.dtypes import NAMES
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
-from torchkeras.core.symbolic import KerasTensor
 from torchkeras.training.arguments import OLDER_COMPILE, positive_number, refuse_unknown
 from torchkeras.training.compile_loss import CompileLoss
 from torchkeras.training.compile_metrics import CompileMetrics

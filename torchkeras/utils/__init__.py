@@ -5,6 +5,7 @@ May import core, callbacks, random, training and saving.
 
 from torchkeras.callbacks.progress import Progbar
 from torchkeras.core.dtypes import standardize_dtype
+from torchkeras.core.keras_tensor import is_keras_tensor
 from torchkeras.core.registry import (
     CustomObjectScope,
     custom_object_scope,
@@ -15,7 +16,6 @@ from torchkeras.core.registry import (
 )
 from torchkeras.core.scopes import clear_session
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
-from torchkeras.core.symbolic import is_keras_tensor
 from torchkeras.random import set_random_seed
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from torchkeras.utils.numeric import normalize, to_categorical

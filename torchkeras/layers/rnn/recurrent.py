@@ -11,9 +11,9 @@ import torch
 from torchkeras.core import tree
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.fields import field
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.symbolic import KerasTensor
 from torchkeras.core.transforms import write
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn.cells import RecurrentCell
