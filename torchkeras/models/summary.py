@@ -13,7 +13,7 @@ import torch
 
 from torchkeras.callbacks import console
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.symbolic import is_shape
+from torchkeras.core.keras_tensor import is_shape
 from torchkeras.errors import ShapeInferenceError
 from torchkeras.models._summary_table import Text, draw, join, to_ansi, to_html
 
