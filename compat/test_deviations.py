@@ -332,3 +332,14 @@ def test_a_mask_is_written_into_the_weights_given():
         return weights
 
     np.testing.assert_allclose(*both(weights_afterwards))
+
+
+@deviation
+def test_stateless_call_leaves_out_the_layers_own_penalty():
+    def losses(keras):
+        layer = keras.layers.Dense(1, activity_regularizer="l2")
+        layer.build((None, 1))
+        return len(layer.stateless_call([np.ones((1, 1)), np.ones(1)], [], np.ones((1, 1)), return_losses=True)[2])
+
+    a, b = both(losses)
+    assert a == b

@@ -268,3 +268,40 @@ def test_operations_of_users_can_be_probed():
             return torch.cat([x, x], -1)
 
     assert Twice()(torchkeras.Input((3,))).shape == (None, 6)
+
+
+def test_stateless_call_of_a_model_with_every_kind_of_state():
+    """Order of the variables, what comes back, the losses at the given values, and what stays."""
+
+    def run(library):
+        library.utils.set_random_seed(0)
+
+        class Model(library.Model):
+            def __init__(self):
+                super().__init__()
+                self.steps = [library.layers.Dense(3, kernel_regularizer="l2"), library.layers.BatchNormalization()]
+                self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
+                self.seed, self.seen = library.random.SeedGenerator(3), library.metrics.Mean(name="seen")
+
+            def call(self, x, training=False):
+                self.calls.assign_add(1.0)
+                for step in self.steps:
+                    x = step(x, training=training) if step is self.steps[1] else step(x)
+                self.seen.update_state(x)
+                self.add_loss(library.ops.sum(x) * 0.5)
+                return x + self.calls + library.random.normal((1,), seed=self.seed)
+
+        model, x = Model(), torch.arange(12.0).reshape(4, 3)
+        model(x)
+        trainable = [torch.full(tuple(v.shape), 0.5) for v in model.trainable_variables]
+        rest = [torch.full(tuple(v.shape), 2).to(getattr(v, "value", v).dtype) for v in model.non_trainable_variables]
+        names = [v.path.split("/")[-1] for v in [*model.trainable_variables, *model.non_trainable_variables]]
+        outputs, after, losses = model.stateless_call(trainable, rest, x, training=True, return_losses=True)
+        kept = [*model.variables, *model.metrics_variables]
+        numbers = [outputs, *after, *losses, *(getattr(v, "value", v) for v in kept)]
+        return names, [np.asarray(number.detach()) for number in numbers]
+
+    (names, theirs), (own_names, ours) = run(keras), run(torchkeras)
+    assert own_names == names and len(ours) == len(theirs)
+    for expected, found in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

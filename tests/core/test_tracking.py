@@ -107,7 +107,7 @@ EDITS = {
     "new nested list": lambda h, n, m, x, y: setattr(h, n, [[x], {"p": [y]}]),
     "new dict": lambda h, n, m, x, y: setattr(h, n, {"p": x, "q": [y]}),
     "new tuple": lambda h, n, m, x, y: setattr(h, n, (x, [y])),
-    "alone": lambda h, n, m, x, y: setattr(h, n, x),
+    "alone": lambda h, n, m, x, y: setattr(h, n, None if isinstance(x, float) else x),  # a weight refuses numbers
     "None": lambda h, n, m, x, y: setattr(h, n, None),
     "again": lambda h, n, m, x, y: setattr(h, n, getattr(h, n)),
     "alias": lambda h, n, m, x, y: setattr(h, m, getattr(h, n)),
@@ -216,7 +216,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(STEP, min_size=1, max_size=12))
 def test_any_edits(steps):
     layer, plain = fresh()

@@ -105,6 +105,7 @@ class LayerAttributes:
         d = self.__dict__
         if name in d["_modules"] and not isinstance(value, torch.nn.Module):
             del d["_modules"][name]
+            self._children_changed()
         elif name in d["_parameters"] and matters(value) and not isinstance(value, torch.nn.Parameter):
             del d["_parameters"][name]
 
@@ -119,11 +120,8 @@ class LayerAttributes:
 
     def _set_module(self, name, value):
         d = self.__dict__
-        if d["_in_first_call"] and name not in d["_modules"]:
-            raise ValueError(
-                f"Layer {self.name!r} makes a sublayer ({name!r}) inside call(), so each call would make another one: "
-                "make it in __init__() or build()."
-            )
+        if name not in d["_modules"]:
+            self._refuse_state_in_call(f"sublayer ({name!r})", "__init__() or build()")
         d["_ready"] = False
         self._take_in(value)
         self._set_in_order(d["_modules"], name, value)
@@ -136,6 +134,7 @@ class LayerAttributes:
 
     def __delattr__(self, name):
         torch.nn.Module.__delattr__(self, name)
+        self._children_changed()
         if name in self.__dict__.get("_held", ()):
             register(self, name)
 

@@ -11,6 +11,7 @@ from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import FLOATS, standardize_dtype
 from torchkeras.core.scopes import process, state
 from torchkeras.core.shape_probe import pause
+from torchkeras.core.stateless import StatelessScope
 from torchkeras.core.variable import Variable
 
 _is_exporting = getattr(torch.compiler, "is_exporting", lambda: False)  # torch 2.6 does not say
@@ -52,7 +53,8 @@ class LayerState:
         dtype = standardize_dtype(dtype if dtype is not None else self.variable_dtype)
         if initializer is None:
             initializer = "glorot_uniform" if dtype in FLOATS else "zeros"
-        with pause(), self._scope(), _Locked(self):
+        self._refuse_state_in_call("weight", "__init__() or build()")
+        with pause(), self._scope():
             variable = Variable(
                 registry.resolve("initializer", initializer),
                 shape=_weight_shape(shape, self.name),
@@ -90,7 +92,9 @@ class LayerState:
 
     def _child_modules(self):
         """Direct child modules, those in lists and dicts too, each once, in the order in which they were attached."""
-        return _unique(module for module in self._modules.values() if module is not None)
+        found = dict.fromkeys(self._modules.values())
+        found.pop(None, None)
+        return list(found)
 
     @property
     def _layers(self):
@@ -314,58 +318,38 @@ class LayerState:
         """Calls the layer with the given values for its variables and returns what would have changed.
 
         Args:
-            trainable_variables, non_trainable_variables: values in the order of the properties of these names.
-            return_losses: also return the losses.
+            trainable_variables, non_trainable_variables: values in the order of the properties of these names: weights,
+                statistics and the states of random generators.
+            return_losses: also return the losses, of regularizers too, at the given values.
 
-        Returns `(outputs, non_trainable_values)` or `(outputs, non_trainable_values, losses)`. The torch equivalent is
-        `torch.func.functional_call`, on which it is built.
+        Returns `(outputs, non_trainable_values)` or `(outputs, non_trainable_values, losses)`. Variables, metrics and
+        buffers of the layer stay as they are. Gradients flow to the given values. The torch equivalent is
+        `torch.func.functional_call`. Raises `ValueError` before the layer is built and for values that do not fit.
         """
         self._require_built_for("stateless_call")
-        values = {}
-        for own, given, kind in (
-            (self.trainable_variables, trainable_variables, "trainable_variables"),
-            (self.non_trainable_variables, non_trainable_variables, "non_trainable_variables"),
-        ):
-            given = list(given)
-            if len(own) != len(given):
-                raise ValueError(f"{kind} must hold {len(own)} values for {self.name!r}, got {len(given)}.")
-            values.update({id(variable): value for variable, value in zip(own, given, strict=True)})
-        moving = [v for v in self.non_trainable_variables if any(v is p for p in self.parameters())]
-        for variable in moving:  # the call may assign to these
-            fresh = Variable(values[id(variable)], trainable=False, name=variable.name)
-            values[id(variable)] = fresh
-        named = {
-            name: values[id(parameter)]
-            for name, parameter in self.named_parameters(remove_duplicate=False)
-            if id(parameter) in values
-        }
-        named = {name: as_tensor(value, self.get_parameter(name).dtype) for name, value in named.items()}
-        outputs = torch.func.functional_call(self, named, args, kwargs)
-        after = [
-            values[id(v)].detach() if isinstance(values[id(v)], Variable) else values[id(v)]
-            for v in self.non_trainable_variables
+        mapping = [
+            *self._values_for("trainable_variables", trainable_variables),
+            *self._values_for("non_trainable_variables", non_trainable_variables),
+            *((buffer, buffer.clone()) for buffer in self.buffers()),
         ]
-        if return_losses:
-            return outputs, after, self.losses
-        return outputs, after
+        with StatelessScope(collect_losses=return_losses)._taking(mapping) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else None
+        after = [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+        return (outputs, after, losses) if return_losses else (outputs, after)
 
+    def _values_for(self, kind, given):
+        own, given = getattr(self, kind), list(given)
+        if len(own) != len(given):
+            raise ValueError(f"{kind} must hold {len(own)} values for {self.name!r}, got {len(given)}.")
+        return zip(own, given, strict=True)
 
-class _Locked:
-    """Lets `add_weight` set its own attributes while the layer refuses new state inside `call`."""
-
-    def __init__(self, layer):
-        self.layer = layer
-
-    def __enter__(self):
-        if self.layer.__dict__["_in_first_call"]:
+    def _refuse_state_in_call(self, what, where):
+        if self.__dict__["_in_first_call"]:
             raise ValueError(
-                f"Layer {self.layer.name!r} makes a weight inside call(), so each call would make another one: make "
-                "it in "
-                "__init__() or build()."
+                f"Layer {self.name!r} makes a {what} inside call(), so each call would make another one: make it in "
+                f"{where}."
             )
-
-    def __exit__(self, *error):
-        return None
 
 
 def _is_trainable(variable):

@@ -14,7 +14,7 @@ from torchkeras.core.variable import Variable
 
 
 class _Replace(TorchFunctionMode):
-    """Puts a scope's values in the place of variables."""
+    """Puts a scope's values in the place of variables, and of what else the scope has values for."""
 
     def __init__(self, scope):
         super().__init__()
@@ -27,7 +27,9 @@ class _Replace(TorchFunctionMode):
         writes = name.endswith("_") and not name.endswith("__")
 
         def replaced(value):
-            return self.scope._value_for(value, writes) if isinstance(value, torch.nn.Parameter) else value
+            if isinstance(value, torch.nn.Parameter) or id(value) in self.scope._values:
+                return self.scope._value_for(value, writes)
+            return value
 
         args, kwargs = tree.map_structure(replaced, (tuple(args), kwargs or {}))
         return func(*args, **kwargs)
@@ -57,16 +59,24 @@ class StatelessScope:
     def __init__(self, state_mapping=None, collect_losses=False, initialize_variables=True):
         self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
         self._gathered, self._variables, self._values = [], {}, {}
-        for variable, value in state_mapping or ():
+        mapping = list(state_mapping or ())
+        for variable, _ in mapping:
             if not isinstance(variable, Variable):
                 raise ValueError(f"The keys of `state_mapping` must be Variables, got {variable!r}.")
-            value = as_tensor(value, variable.dtype, what=f"the value for {variable.path!r}").to(variable.device)
+        self._taking(mapping)
+
+    def _taking(self, mapping):
+        """Takes values for variables, plain parameters and buffers. Returns the scope."""
+        for variable, value in mapping:
+            name = getattr(variable, "path", "")
+            value = as_tensor(value, variable.dtype, what=f"the value for {name!r}").to(variable.device)
             if value.shape != variable.shape:
                 raise ValueError(
-                    f"Variable {variable.path!r} has shape {tuple(variable.shape)}, the value given for it has "
+                    f"Variable {name!r} has shape {tuple(variable.shape)}, the value given for it has "
                     f"{tuple(value.shape)}."
                 )
             self._keep(variable, value)
+        return self
 
     def _keep(self, variable, value):
         self._variables[id(variable)] = variable  # keeps the id taken

@@ -244,6 +244,7 @@ def register(layer, attribute):
     before = d["_held"].get(attribute, {})
     now = before if _begins_with(wanted, before) else {}
     if now is not before:
+        layer._children_changed()
         for key, item in before.items():
             if _table(d, item).get(key) is item:
                 del _table(d, item)[key]

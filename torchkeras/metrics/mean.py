@@ -124,13 +124,17 @@ class Mean(Metric):
 
     def _settle(self):
         if self._uncounted and scopes.state.probe is None:
-            with torch.no_grad():
+            with torch.no_grad(), scopes.override(stateless=None):  # of updates before a StatelessScope was opened
                 self._count.add_(self._uncounted)
             self._uncounted = 0
 
     def _add_count(self, number):
-        # Traced, a number on the host would mean a new graph each time; a shape probe works on copies of variables.
-        if torch.compiler.is_compiling() or scopes.state.probe is not None:
+        # Traced, a number on the host would mean a new graph each time; a shape probe and a StatelessScope work on
+        # copies of variables.
+        state = scopes.state
+        if state.stateless is not None:
+            self._settle()
+        if torch.compiler.is_compiling() or state.probe is not None or state.stateless is not None:
             self._count.add_(number)
         else:
             self._uncounted += number

@@ -54,6 +54,7 @@ class Sequential(Model):
             raise ValueError(f"Sequential model {self.name!r} has no layers to pop.")
         layer = self._stack.pop()
         del self._modules[next(key for key, module in self._modules.items() if module is layer)]
+        self._children_changed()
         self._forget_graph()
         if rebuild:
             self._build_if_shape_known()
