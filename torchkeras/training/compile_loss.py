@@ -4,6 +4,7 @@ May import core, losses, metrics and this room. Built from the first prediction,
 only then.
 """
 
+import numbers
 import warnings
 
 import torch
@@ -26,8 +27,9 @@ class CompileLoss:
 
     def __init__(self, loss, loss_weights=None, output_names=None):
         self.user_loss, self.user_weights, self.output_names = loss, loss_weights, output_names
-        if loss_weights is not None and not isinstance(loss_weights, (list, tuple, dict, int, float)):
-            raise ValueError(f"`loss_weights` must be a number, a list or a dict, got {loss_weights!r}.")
+        for each in tree.flatten(loss_weights):
+            if each is not None and not isinstance(each, numbers.Number):
+                raise ValueError(f"`loss_weights` must be a number, a list or a dict of numbers, got {loss_weights!r}.")
         _check_known(loss)
         self.outputs = None
         self.trackers = []
@@ -35,18 +37,19 @@ class CompileLoss:
     def build(self, y_true, y_pred):
         """Chooses the loss of each output. Raises `ValueError` where losses and outputs do not match."""
         outputs = Outputs(y_pred, self.output_names)
-        one_for_all = self._one_for_all(outputs)
+        one_for_all = not tree.is_nested(self.user_loss)
         given = outputs.align(self.user_loss, "`loss`", everywhere=one_for_all)
-        targets = outputs.align(y_true, "The target `y`")
+        self.trained = [index for index, each in enumerate(given) if each is not None]
+        targets = outputs.align(y_true, "The target `y`", only=self.trained)
         predictions = outputs.flat(y_pred)
         self.losses = [
             None if each is None else _resolve(each, true, pred)
             for each, true, pred in zip(given, targets, predictions, strict=True)
         ]
         weights = self.user_weights
-        if isinstance(weights, (int, float)):
-            weights = [weights]
-        self.weights = outputs.align(weights, "`loss_weights`")
+        if one_for_all and isinstance(weights, (list, tuple)) and len(weights) == 1:
+            weights = weights[0]  # one loss, one weight: both for all outputs
+        self.weights = outputs.align(weights, "`loss_weights`", everywhere=one_for_all, only=self.trained)
         self._make_trackers(outputs, y_pred)
         self.outputs = outputs
         self._only = self.losses[0] if outputs.single and self.weights[0] is None else None
@@ -64,9 +67,6 @@ class CompileLoss:
             self._track[index] = Mean(name=name)
         self.trackers = [self._track[index] for index in used if self._track[index] is not None]
 
-    def _one_for_all(self, outputs):
-        return not outputs.single and not isinstance(self.user_loss, (list, tuple, dict))
-
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The total loss: a scalar tensor with gradients; None if no output has a loss."""
         total, _ = self.evaluate(y_true, y_pred, sample_weight)
@@ -78,7 +78,8 @@ class CompileLoss:
         if self.outputs is None:
             self.build(y_true, y_pred)
         try:
-            if self._only is None or not isinstance(y_true, torch.Tensor) or not isinstance(y_pred, torch.Tensor):
+            bare = isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor)
+            if self._only is None or not bare or tree.is_nested(sample_weight):
                 return self._evaluate_all(y_true, y_pred, sample_weight)
             value = self._only(y_true, y_pred, sample_weight)
             return (value, value) if value.dim() == 0 else (value.sum(), value.mean())
@@ -90,19 +91,15 @@ class CompileLoss:
 
     def _evaluate_all(self, y_true, y_pred, sample_weight):
         outputs = self.outputs
-        targets = outputs.align(y_true, "The target `y`")
+        targets = outputs.align(y_true, "The target `y`", only=self.trained)
         weights = outputs.align(sample_weight, "`sample_weight`", everywhere=True)
         total = logged = None
-        for loss, factor, tracker, true, pred, weight in zip(
-            self.losses, self.weights, self._track, targets, outputs.flat(y_pred), weights, strict=True
-        ):
-            if loss is None:
-                continue
-            if true is None:
-                raise ValueError(
-                    "There is no target for an output that has a loss: pass `y` for it, or set its loss to None."
-                )
-            value = loss(true, pred, weight)
+        predictions = outputs.flat(y_pred)
+        for index in self.trained:
+            factor, tracker, pred = self.weights[index], self._track[index], predictions[index]
+            if targets[index] is None:
+                raise ValueError(_no_target(index, outputs, targets))
+            value = self.losses[index](targets[index], pred, weights[index])
             summed, shown = (value, value) if value.dim() == 0 else (value.sum(), value.mean())
             if tracker is not None:
                 tracker.update_state(shown.detach(), sample_weight=_rows(pred))
@@ -111,6 +108,14 @@ class CompileLoss:
             total = summed if total is None else total + summed
             logged = shown if logged is None else logged + shown
         return total, logged
+
+
+def _no_target(index, outputs, targets):
+    there = [name for name, target in zip(outputs.names, targets) if target is not None]
+    return (
+        f"There is no target for the output {outputs.names[index]!r}, which has a loss: pass `y` for it, or set its "
+        f"loss to None. Targets came for {there or 'no output'}."
+    )
 
 
 def _rows(tensor):

@@ -17,13 +17,15 @@ class CompileMetrics(Metric):
         metrics, weighted_metrics: a list; a list of lists or a dict by output name for several outputs; a bare name
             or function.
         output_names: the model's, if it has any.
+        compile_loss: says which outputs are trained, so which have targets where not all have.
     """
 
-    def __init__(self, metrics, weighted_metrics=None, output_names=None):
+    def __init__(self, metrics, weighted_metrics=None, output_names=None, compile_loss=None):
         super().__init__(name="compile_metrics")
         for what, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             _check(what, given)
         self._user_metrics, self._user_weighted, self._output_names = metrics, weighted_metrics, output_names
+        self._compile_loss = compile_loss
         self._outputs = None
         self._entries = []
 
@@ -39,7 +41,7 @@ class CompileMetrics(Metric):
     def build(self, y_true, y_pred):
         """Chooses the metrics of each output."""
         outputs = Outputs(y_pred, self._output_names)
-        targets, predictions = outputs.align(y_true, "The target `y`"), outputs.flat(y_pred)
+        targets, predictions = self._targets(outputs, y_true), outputs.flat(y_pred)
         entries, taken = [], set()
         for given, weighted in ((self._user_metrics, False), (self._user_weighted, True)):
             for index, each in enumerate(_per_output(given, outputs)):
@@ -50,6 +52,10 @@ class CompileMetrics(Metric):
                         (self._log_name(metric, outputs.prefix(index, given), weighted, taken), index, metric, weighted)
                     )
         self._entries, self._outputs = entries, outputs
+
+    def _targets(self, outputs, y_true):
+        only = None if self._compile_loss is None or self._compile_loss.outputs is None else self._compile_loss.trained
+        return outputs.align(y_true, "The target `y`", only=only)
 
     @staticmethod
     def _log_name(metric, output, weighted, taken):
@@ -69,7 +75,7 @@ class CompileMetrics(Metric):
         if self._outputs is None:
             self.build(y_true, y_pred)
         outputs = self._outputs
-        targets = [y_true] if outputs.single and not tree.is_nested(y_true) else outputs.align(y_true, "The target `y`")
+        targets = [y_true] if outputs.single and not tree.is_nested(y_true) else self._targets(outputs, y_true)
         predictions = outputs.flat(y_pred)
         weights = (
             outputs.align(sample_weight, "`sample_weight`", everywhere=True) if sample_weight is not None else None
@@ -120,11 +126,11 @@ def _per_output(given, outputs):
     """
     if given is None:
         return [[] for _ in range(outputs.count)]
-    if isinstance(given, dict) or (outputs.deep and any(tree.is_nested(each) for each in given)):
-        return [_listed(each) for each in outputs.align(given, "`metrics`")]
-    given = _listed(given)
     if outputs.count == 1:
-        return [_listed(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else given]
+        return [tree.flatten(given)]
+    if isinstance(given, dict) or (outputs.deep and any(tree.is_nested(each) for each in given)):
+        return [_listed(each) for each in outputs.align(given, "`metrics`", lists=True)]
+    given = _listed(given)
     if len(given) == outputs.count:
         return [_listed(each) for each in given]
     if any(isinstance(each, (list, tuple)) for each in given):

@@ -27,6 +27,7 @@ class Outputs:
         given = names if names is not None and len(names) == self.count else None
         self.names = self.keys or given or numbered
         self.named = self.names is not numbered
+        self._in_order_of_outputs = given is None  # a Functional model goes through its outputs in flat order
         self._aliases = [{name, *((given or numbered)[i : i + 1]), numbered[i]} for i, name in enumerate(self.names)]
 
     def flat(self, structure):
@@ -41,62 +42,89 @@ class Outputs:
         """What the loss of an output is called in logs, without `_loss`: its path, ending in a name."""
         *outer, last = self.paths[index]
         if isinstance(last, int) or not self.deep:
-            last = self.prefix(index, given) or loss.name
+            last = self.prefix(index, None if self.deep else given) or loss.name
         return "/".join(map(str, (*outer, last)))
 
     def order_of(self, given, y_pred):
-        """Indices of the outputs in order; where they are a dict, in that of the dict `given` or else of `y_pred`."""
-        listed = () if self.keys is None else given if isinstance(given, dict) else y_pred
+        """Indices of the outputs in the order of their logs: where they are a dict, that of the dict `given`."""
+        listed = ()
+        if self.keys is not None and isinstance(given, dict):
+            listed = given
+        elif self.keys is not None and self._in_order_of_outputs and not tree.is_nested(given):
+            listed = y_pred
         places = {alias: index for index, aliases in enumerate(self._aliases) for alias in aliases}
         return list(dict.fromkeys([places[name] for name in listed if name in places] + list(range(self.count))))
 
-    def align(self, value, what, default=None, everywhere=False):
-        """One entry for each output.
+    def align(self, value, what, everywhere=False, only=None, lists=False):
+        """One entry for each output, in flat order; None for outputs that have none.
 
         Args:
-            value: None, one entry, a list or tuple in order, or a dict by output name.
+            value: None, one entry, a list or tuple in order, a dict by output name, or what is built like the outputs.
             what: what the entries are, for errors.
-            default: entry of outputs that are not named.
             everywhere: whether one plain entry holds for all outputs.
+            only: indices of outputs for which alone a shorter list, or one entry, may be given.
+            lists: whether an entry may be a list or dict itself.
 
         Raises `ValueError` for a wrong count or an unknown name.
         """
         if value is None:
-            return [default] * self.count
-        if self.deep and tree.is_nested(value) and not (everywhere and isinstance(value, dict) and not value):
-            found = [_at(value, path, default) for path in self.paths]
-            if _MISFIT not in found:
-                return found
-        if isinstance(value, dict):
-            return self._align_dict(value, what, default)
-        if isinstance(value, (list, tuple)):
-            if self.single and len(value) == 1:
-                return [value[0]]
-            flat = list(value) if len(value) == self.count else tree.flatten(value)
-            if len(flat) == self.count:
-                return flat
-            raise ValueError(f"{what} has {len(flat)} entries, but the model has {self.count} output(s): {self.names}.")
-        if self.single or everywhere:
-            return [value] * self.count
-        raise ValueError(
-            f"{what} is one entry, but the model has {self.count} outputs {self.names}: pass a list or a dict by name."
-        )
+            return [None] * self.count
+        if self.count == 1:
+            return [self._sole(value, what, lists)]
+        if not tree.is_nested(value):
+            if everywhere:
+                return [value] * self.count
+            return self._spread([value], what, only)
+        entries = _like(value, self.structure) if self.deep else None
+        if entries is None and isinstance(value, dict):
+            entries = self._by_name(value, what)
+        if entries is None:
+            entries = list(value) if len(value) == self.count else tree.flatten(value)
+            entries = self._spread(entries, what, only)
+        if not lists and any(tree.is_nested(entry) for entry in entries):
+            raise ValueError(
+                f"{what} holds lists or dicts where it should have one entry for each of the outputs {self.names}."
+            )
+        return entries
 
-    def _align_dict(self, value, what, default):
-        entries, left = [default] * self.count, dict(value)
+    def _sole(self, value, what, lists):
+        """The entry of the only output: bare, or alone in lists and dicts."""
+        while tree.is_nested(value):
+            if isinstance(value, dict):
+                known = self._aliases[0].union(*self.paths)
+                if self.named and not known.issuperset(value):
+                    raise ValueError(f"{what} names {sorted(map(str, value))}, but the output is {self.names[0]!r}.")
+                value = list(value.values()) or [None]
+            elif lists:
+                return value
+            if len(value) != 1:
+                raise ValueError(f"{what} has {len(value)} entries, but the model has 1 output.")
+            value = value[0]
+        return value
+
+    def _spread(self, entries, what, only):
+        """A list in order, for all outputs or for those in `only`."""
+        if len(entries) == self.count:
+            return entries
+        if only is None or len(entries) != len(only):
+            given = "is one entry" if len(entries) == 1 else f"has {len(entries)} entries"
+            raise ValueError(
+                f"{what} {given}, but the model has {self.count} outputs {self.names}: pass a list in their order or a "
+                "dict by name."
+            )
+        places = dict(zip(only, entries))
+        return [places.get(index) for index in range(self.count)]
+
+    def _by_name(self, value, what):
+        entries, left = [None] * self.count, dict(value)
         for index, aliases in enumerate(self._aliases):
             for alias in aliases:
                 if alias in left:
                     entries[index] = left.pop(alias)
                     break
-        if left and self.single and len(value) == 1:
-            return [next(iter(value.values()))]
         if left:
             raise ValueError(f"{what} names {sorted(map(str, left))}, but the outputs of the model are {self.names}.")
         return entries
-
-
-_MISFIT = object()
 
 
 def _paths(structure, path=()):
@@ -107,15 +135,18 @@ def _paths(structure, path=()):
     return [found for key in keys for found in _paths(structure[key], (*path, key))]
 
 
-def _at(value, path, default):
-    """The entry at a path of something built like the outputs; a name that a dict lacks gives the default."""
-    for key in path:
-        if isinstance(value, dict) and not isinstance(key, int):
-            value = value.get(key)
-        elif isinstance(value, (list, tuple)) and isinstance(key, int) and key < len(value):
-            value = value[key]
-        else:
-            return _MISFIT
-        if value is None:
-            return default
-    return value
+def _like(value, structure):
+    """The entries of something built like the outputs, None where it has none; None if it is built in another way."""
+    if not tree.is_nested(structure):
+        return [value]
+    if value is None:
+        return [None] * len(tree.flatten(structure))
+    if isinstance(structure, dict):
+        if not isinstance(value, dict) or not set(structure).issuperset(value):
+            return None
+        parts = [_like(value.get(key), structure[key]) for key in tree.sorted_keys(structure)]
+    else:
+        if not isinstance(value, (list, tuple)) or len(value) != len(structure):
+            return None
+        parts = [_like(item, part) for item, part in zip(value, structure)]
+    return None if any(part is None for part in parts) else [entry for part in parts for entry in part]

@@ -101,7 +101,7 @@ class Trainer(Loops, SingleBatches, Steps):
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
         compile_metrics = None
         if metrics is not None or weighted_metrics is not None:
-            compile_metrics = CompileMetrics(metrics, weighted_metrics, names)
+            compile_metrics = CompileMetrics(metrics, weighted_metrics, names, compile_loss)
         arguments = {
             "optimizer": optimizer,
             "loss": loss,
