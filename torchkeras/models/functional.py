@@ -148,7 +148,7 @@ class Functional(Model):
     operations = property(lambda self: list(self._graph.operations))
     input_names = property(lambda self: [t._keras_history.operation.name for t in self._graph.inputs])
     output_names = property(lambda self: [t._keras_history.operation.name for t in self._graph.outputs])
-    _layers, _operations = layers, operations
+    _operations = operations
 
     @property
     def _nodes_by_depth(self):

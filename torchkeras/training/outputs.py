@@ -74,13 +74,13 @@ class Outputs:
         if not tree.is_nested(value):
             if everywhere:
                 return [value] * self.count
-            return self._spread([value], what, only)
+            return self._spread([value], what, only, "is one entry")
         entries = _like(value, self.structure) if self.deep else None
         if entries is None and isinstance(value, dict):
             entries = self._by_name(value, what)
         if entries is None:
             entries = list(value) if len(value) == self.count else tree.flatten(value)
-            entries = self._spread(entries, what, only)
+            entries = self._spread(entries, what, only, f"has {len(entries)} entries")
         if not lists and any(tree.is_nested(entry) for entry in entries):
             raise ValueError(
                 f"{what} holds lists or dicts where it should have one entry for each of the outputs {self.names}."
@@ -102,12 +102,11 @@ class Outputs:
             value = value[0]
         return value
 
-    def _spread(self, entries, what, only):
-        """A list in order, for all outputs or for those in `only`."""
+    def _spread(self, entries, what, only, given):
+        """A list in order, for all outputs or for those in `only`; `given` says in errors what came."""
         if len(entries) == self.count:
             return entries
         if only is None or len(entries) != len(only):
-            given = "is one entry" if len(entries) == 1 else f"has {len(entries)} entries"
             raise ValueError(
                 f"{what} {given}, but the model has {self.count} outputs {self.names}: pass a list in their order or a "
                 "dict by name."
