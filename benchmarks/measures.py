@@ -18,7 +18,8 @@ class Measure:
 
     ``kind`` is what a worker is asked to do with ``workload``, ``steps`` how often in one timed run; ``wanted`` is the
     largest ratio accepted (``None``: shown for comparison), after ``allowance`` (in the row's unit) is taken off;
-    ``over`` names the contender in the denominator. ``ops`` has a line for each word of ``workload``.
+    ``over`` names the contender in the denominator; ``by_hand`` says whether there is a hand-written form. ``ops`` has
+    a line for each word of ``workload``.
     """
 
     name: str
@@ -29,6 +30,12 @@ class Measure:
     wanted: float | None = None
     over: str = HAND
     allowance: float = 0.0
+    by_hand: bool = True
+
+
+def structure(kind, what):
+    """The measure of one thing done with a deep model (``structure.py``), against Keras."""
+    return Measure(kind, f"172 layers: {what}", kind, "residual", 2, 0.5, "keras", by_hand=False)
 
 
 MEASURES = (
@@ -41,6 +48,12 @@ MEASURES = (
     Measure("call_no_grad", "model(x): the same, no_grad", "call_no_grad", "chain", 500),
     Measure("predict", "predict: one batch of 4", "predict", "small", 100, 0.1, "keras"),
     Measure("ops", "op", "op", "add matmul relu reshape sum concatenate softmax", 20000, 1.5, allowance=1.0),
+    structure("build", "build"),
+    structure("summary", "summary"),
+    structure("config", "get_config"),
+    structure("from_config", "from_config"),
+    structure("clone", "clone_model"),
+    structure("deepcopy", "deepcopy"),
     Measure("import", "import", "import", wanted=1.2),
     Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),
 )
@@ -131,6 +144,8 @@ class Bench:
     def _timed_row(self, measure, unit="ms", scale=1):
         errors, samples = {}, {}
         for name, worker in self.workers.items():
+            if name == HAND and not measure.by_hand:
+                continue
             with _kept(errors, name):
                 worker.ask("prepare", measure.kind, measure.workload, measure.steps)
                 samples[name] = []

@@ -92,12 +92,15 @@ class _Desk:
         import torch
 
         from .operations import OPS
+        from .structure import STRUCTURE, repeated
         from .workloads import WORKLOADS
 
         torch.manual_seed(0)
         if kind == "op":
             keras = None if self.contender == HAND else importlib.import_module(self.contender)
             self.run = runs.operation(workload, OPS[workload], steps, self.device, keras)
+        elif kind in STRUCTURE:
+            self.run = repeated(kind, WORKLOADS[workload], steps, importlib.import_module(self.contender))
         elif self.contender == HAND:
             self.run = runs.by_hand(kind, WORKLOADS[workload], steps, self.device)
         else:

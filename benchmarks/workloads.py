@@ -194,7 +194,26 @@ class Chain(Workload):
         return [keras.layers.Dense(16) for _ in range(10)]
 
 
+class Residual(Workload):
+    """A residual network of 172 small layers: its cost is that of its structure."""
+
+    batch, shape = 4, (16, 16, 3)
+
+    def in_keras(self, keras):
+        layers = keras.layers
+        inputs = keras.Input(self.shape)
+        x = layers.Conv2D(8, 3, padding="same", use_bias=False)(inputs)
+        for _ in range(24):
+            block = x
+            for _ in range(2):
+                block = layers.Conv2D(8, 3, padding="same", use_bias=False)(block)
+                block = layers.Activation("relu")(layers.BatchNormalization()(block))
+            x = layers.Add()([x, block])
+        return keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+
+
 WORKLOADS = {
+    "residual": Residual(),
     "xor": Xor(),
     "mlp": Mlp(),
     "cnn": Cnn(),

@@ -112,7 +112,7 @@ def _serialize_instance(obj):
         registered = name if module.startswith("keras.src") else None
     else:
         module, name, registered = cls.__module__, cls.__name__, registry.get_registered_name(cls)
-    config = {key: _config_value(value) for key, value in obj.get_config().items()}
+    config = {key: v if isinstance(v, _PLAIN) else _config_value(v) for key, v in obj.get_config().items()}
     result = {"module": module, "class_name": name, "config": config, "registered_name": registered}
     build_config = getattr(obj, "get_build_config", None)
     if build_config is not None:
