@@ -22,6 +22,7 @@ from torchkeras.core.layer_attributes import LayerAttributes
 from torchkeras.core.layer_build import LayerBuild, wrapped_build
 from torchkeras.core.layer_config import LayerConfig
 from torchkeras.core.layer_inputs import LayerInputs
+from torchkeras.core.layer_saving import LayerSaving
 from torchkeras.core.layer_shapes import LayerShapes
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.masks import any_mask
@@ -60,6 +61,7 @@ class Layer(
     LayerInputs,
     LayerConfig,
     LayerShapes,
+    LayerSaving,
     fields.Configured,
     LayerState,
     Operation,

@@ -11,6 +11,7 @@ from torchkeras.core import dtype_policy, registry
 from torchkeras.core.scopes import state
 from torchkeras.core.tracking import CONTAINERS, held_states, matters, register, reports, tracked
 from torchkeras.core.variable import Variable
+from torchkeras.core.weight_reads import read_of
 
 
 class TellingProperty(property):
@@ -153,6 +154,9 @@ class LayerAttributes:
                 return buffers[name]
             if name in parameters or name in modules:
                 return None
+            value = read_of(self, name)
+            if value is not None:
+                return value if state.casting is not self else _cast_weight(value, d["_dtype_policy"])
             self._tell_property_error(name)
         elif not name.startswith("__"):
             self._require_init()

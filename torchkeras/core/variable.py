@@ -188,6 +188,8 @@ def _initial_value(initializer, shape, dtype):
         if shape is None:
             raise ValueError(f"A variable with a callable initializer needs `shape`; got initializer={initializer!r}.")
         dtype = standardize_dtype(dtype)
+        if torch.empty(0, device=device).is_meta:  # a model made for values that come later: nothing to draw
+            return torch.empty(standardize_shape(shape), dtype=torch_dtype(dtype), device=device)
         value = as_tensor(initializer(standardize_shape(shape), dtype=dtype), dtype, what="what the initializer gave")
         value = value.to(device)
     else:

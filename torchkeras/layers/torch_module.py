@@ -31,6 +31,8 @@ class TorchModuleWrapper(Layer):
         torch.Size([2, 4])
     """
 
+    _saved_never = ("module",)  # the wrapper writes what it holds, as in Keras
+
     def __init__(self, module, name=None, output_shape=None, **kwargs):
         if not isinstance(module, torch.nn.Module):
             raise TypeError(f"TorchModuleWrapper needs a torch.nn.Module, got {type(module).__name__}.")
@@ -46,6 +48,15 @@ class TorchModuleWrapper(Layer):
         if self.output_shape_without_batch is not None:
             return KerasTensor((args[0].shape[0], *self.output_shape_without_batch), dtype=self.compute_dtype)
         return super().compute_output_spec(*args, **kwargs)
+
+    def save_own_variables(self, store):
+        """Writes the module's `state_dict`."""
+        for key, value in self.module.state_dict().items():
+            store[key] = value
+
+    def load_own_variables(self, store):
+        """Reads what `save_own_variables` wrote."""
+        self.module.load_state_dict({key: torch.as_tensor(store[key]) for key in list(store.keys())})
 
     def get_config(self):
         raise NotImplementedError(

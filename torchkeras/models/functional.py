@@ -33,6 +33,7 @@ class Functional(Model):
     """
 
     _is_graph = True
+    _saved_first = ("layers",)
     _checks_sizes = True  # whether inputs must have the declared sizes, or only the number of axes
 
     def __init__(self, inputs, outputs, name=None, **kwargs):

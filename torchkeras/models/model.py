@@ -35,6 +35,7 @@ class Model(Trainer, Layer):
     """
 
     _graph_model = None  # Functional, which is made from this class and enters itself here
+    _saved_too = ("layers", "optimizer", "loss")  # attributes of every model that files go by
     _is_graph = False  # whether the model is a graph, as functional models are
     _takes_strings = True  # its layers say whether they do
 

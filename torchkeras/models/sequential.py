@@ -33,6 +33,9 @@ class Sequential(Model):
         torch.Size([2, 1])
     """
 
+    _saved_first = ("layers",)
+    _saved_never = ("_inner", "_stack")  # the same layers once more
+
     def __init__(self, layers=None, trainable=True, name=None, **kwargs):
         Layer.__init__(self, name=name, trainable=trainable, **kwargs)
         self.__dict__.update(_stack=[], _inner=None, autocast=False, supports_masking=True)

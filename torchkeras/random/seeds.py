@@ -45,7 +45,7 @@ class SeedGenerator:
         self._initial_seed = seed
         seed = make_default_seed() if seed is None else _seed_word(seed)
         with scopes.name_scope(self.name):
-            words = torch.tensor([seed, 0], dtype=torch.int64, device=scopes.default_device())
+            words = torch.tensor([seed, 0], dtype=torch.int64, device=_device_for_words())
             self.state = Variable(words, trainable=False, aggregation="none", name="seed_generator_state")
         self._mirror = None
 
@@ -106,6 +106,12 @@ class SeedGenerator:
 
 def _count(words):
     words[1].add_(1)
+
+
+def _device_for_words():
+    """Where new weights go; but a seed is a value, not a shape: no file brings it to a model made without data."""
+    chosen = scopes.default_device()
+    return torch.device("cpu") if torch.empty(0, device=chosen).is_meta else chosen
 
 
 def _wrap(value):
