@@ -189,7 +189,7 @@ def test_history_matches_keras():
 
 
 def test_direction_of_prefixed_and_unknown_metrics():
-    """C6: Keras raises for a metric of one output among several; here its own direction is found by the suffix."""
+    """Keras raises for a metric of one output among several; here its own direction is found by the suffix."""
     inputs = keras.Input((3,))
     model = keras.Model(inputs, [keras.layers.Dense(1, name="a")(inputs), keras.layers.Dense(1, name="b")(inputs)])
     model.compile("sgd", "mse", metrics=[["mae"], ["r2_score"]])

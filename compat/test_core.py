@@ -126,7 +126,7 @@ def test_unknown_policies():
     assert ours == theirs
 
 
-# -- masks (rows T14 to T19) ------------------------------------------------------------------------------------------
+# -- masks -------------------------------------------------------------------------------------------------------------
 
 
 def mask_of(tensor):
@@ -265,7 +265,7 @@ def test_order_of_variables():
 
 
 def test_automatic_configs():
-    """Row A104: a layer without `get_config` writes the plain arguments it was made with."""
+    """A layer without `get_config` writes the plain arguments it was made with."""
 
     def build(k):
         class Units(k.layers.Layer):

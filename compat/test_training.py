@@ -216,7 +216,7 @@ def test_binary_class_weight():
 
 
 def test_class_and_sample_weights_multiply():
-    """M60: Keras 3 refuses what Keras 2 multiplied."""
+    """Keras 3 refuses what Keras 2 multiplied."""
     model = classifier(torchkeras)
     got = fit(model, X, LABELS, class_weight={0: 2.0, 2: 3.0}, sample_weight=WEIGHTS)
     factors = np.array([2.0, 1.0, 3.0, 1.0])[LABELS] * WEIGHTS
@@ -225,7 +225,7 @@ def test_class_and_sample_weights_multiply():
 
 
 def test_more_steps_than_batches_wraps_and_warns():
-    """M53. The data go on from epoch to epoch, as an iterator that starts again when it ends."""
+    """The data go on from epoch to epoch, as an iterator that starts again when it ends."""
 
     def scenario(k):
         model, seen = regressor(k), []
@@ -457,7 +457,7 @@ def test_single_batches_of_tensors():
 
 
 def test_metrics_go_on_without_reset():
-    """M31: Keras 2's `reset_metrics=False`: means over both batches."""
+    """Keras 2's `reset_metrics=False`: means over both batches."""
     model = regressor(torchkeras, optimizer=torchkeras.optimizers.SGD(0.0))
     first = model.test_on_batch(X[:8], Y[:8])
     both = model.test_on_batch(X[8:], Y[8:], reset_metrics=False)
@@ -489,7 +489,7 @@ def recorder(k, events):
 
 
 def test_hooks_and_their_logs():
-    """C21: order of the hooks; what their logs hold."""
+    """Order of the hooks; what their logs hold."""
 
     def scenario(k):
         events = []
@@ -510,7 +510,6 @@ def test_hooks_and_their_logs():
     ["on_train_batch_end", "on_train_batch_begin", "on_epoch_begin", "on_epoch_end", "on_train_begin", "on_test_begin"],
 )
 def test_stop_training(hook):
-    """C27."""
 
     def scenario(k):
         def stop(self, *args, **kwargs):
@@ -543,7 +542,6 @@ def test_stop_evaluating_and_predicting():
 
 
 def test_logs_changed_by_a_callback_reach_history():
-    """C23."""
 
     def scenario(k):
         class More(k.callbacks.Callback):
@@ -683,7 +681,6 @@ def test_metrics_held_by_the_model(holder):
 
 
 def test_masks_reach_losses_and_metrics():
-    """T20 and T21."""
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 3, (11, 5)), rng.integers(0, 2, (11, 5))
     x[:, 0] = 1

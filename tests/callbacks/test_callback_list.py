@@ -93,7 +93,6 @@ def test_hooks_come_with_positional_arguments_in_order():
 
 
 def test_train_batch_hooks_call_the_older_names():
-    """C13."""
     calls = []
 
     class Old(Callback):
@@ -157,7 +156,7 @@ def test_outputs_of_predict_are_passed_as_they_are():
 
 
 def test_mutation_at_the_end_of_an_epoch_shows_in_history():
-    """C23: for the callbacks that come before it."""
+    """For the callbacks that come before it."""
 
     class Adding(Callback):
         def on_epoch_end(self, epoch, logs=None):

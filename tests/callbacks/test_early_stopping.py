@@ -71,7 +71,6 @@ def test_restores_the_best_weights_on_stopping():
 
 
 def test_restores_the_best_weights_without_stopping():
-    """C7."""
     epochs, model = train(EarlyStopping("loss", patience=9, restore_best_weights=True), [3, 1, 2])
     assert (epochs, model.weights, model.stop_training) == (3, 1, False)
     assert train(EarlyStopping("loss", patience=9), [3, 1, 2])[1].weights == 2
@@ -147,7 +146,7 @@ def test_direction_known(monitor, metrics, up, recwarn):
     "monitor, up", [("val_accuracy", True), ("acc", True), ("my_auc", True), ("val_distance", False), ("lr", False)]
 )
 def test_direction_guessed_from_the_name(monitor, up):
-    """C6: never an error."""
+    """Never an error."""
     callback = EarlyStopping(monitor)
     with pytest.warns(UserWarning, match=f"mode='{'max' if up else 'min'}'"):
         train(callback, [1])

@@ -50,7 +50,6 @@ def test_two_gives_a_line_an_epoch_without_bar(stream):
 
 
 def test_no_heading_for_a_single_epoch(stream):
-    """P16."""
     fit(1, epochs=1)
     assert lines(stream) == [f"3/3 {BAR} T T/step - {VALUES}"]
 

@@ -1,4 +1,4 @@
-"""Members that Keras 2's layers have (rows A82 to A90 and A100)."""
+"""Members that Keras 2's layers have."""
 
 import numpy as np
 import pytest

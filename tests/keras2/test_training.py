@@ -1,4 +1,4 @@
-"""Training as tf.keras 2 wrote it: containers for custom steps, class predictions, log names (rows M2-M31)."""
+"""Training as tf.keras 2 wrote it: containers for custom steps, class predictions, log names."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,6 @@ def logged(model, y=Y):
 
 
 def test_train_step_with_compiled_containers():
-    """M9."""
 
     class Old(keras.Sequential):
         def train_step(self, data):
@@ -55,7 +54,6 @@ def test_train_step_with_compiled_containers():
 
 
 def test_names_follow_the_list_of_evaluate():
-    """M2."""
     model = mlp(metrics=["mse", "mae"])
     assert model.metrics_names == []
     values = model.evaluate(X, Y, verbose=0)
@@ -67,7 +65,7 @@ def test_names_follow_the_list_of_evaluate():
 
 
 def test_third_positional_argument_of_compile():
-    """M4: metrics in Keras 2, loss weights in Keras 3."""
+    """Metrics in Keras 2, loss weights in Keras 3."""
     model = mlp()
     model.compile("sgd", "mse", ["mae"])
     assert logged(model) == ["loss", "mae"]
@@ -76,7 +74,6 @@ def test_third_positional_argument_of_compile():
 
 
 def test_compile_again_forgets_the_metrics():
-    """M5 and M7."""
     model = mlp(metrics="mae")
     assert logged(model) == ["loss", "mae"]
     model.compile("sgd", "mse")
@@ -84,7 +81,6 @@ def test_compile_again_forgets_the_metrics():
 
 
 def test_compile_and_fit_take_the_older_keywords():
-    """M6 and M30."""
     model = mlp(sample_weight_mode=None, target_tensors=None)
     assert model.fit(X, Y, verbose=0, workers=2, use_multiprocessing=False, max_queue_size=3).epoch == [0]
 
@@ -98,14 +94,13 @@ def test_compile_and_fit_take_the_older_keywords():
     ],
 )
 def test_flat_metrics_of_several_outputs(metrics, expected):
-    """M20: as many as outputs: one each; otherwise all for each."""
+    """As many as outputs: one each; otherwise all for each."""
     names = logged(two_outputs(loss="mse", metrics=metrics), [Y, ONE_HOT])
     assert sorted(set(names) - {"loss", "a_loss", "b_loss"}) == expected
 
 
 @pytest.mark.parametrize("y", [[Y, ONE_HOT], {"a": Y}])
 def test_loss_of_some_outputs(y):
-    """M21."""
     model = two_outputs(loss={"a": "mse"})
     before = [layer.get_weights()[0] for layer in model.layers[1:]]
     assert logged(model, y) == ["loss"]
@@ -114,7 +109,6 @@ def test_loss_of_some_outputs(y):
 
 
 def test_loss_weights_by_name_for_one_loss():
-    """M22."""
     model = two_outputs(loss="mse", loss_weights={"a": 1.0, "b": 0.0})
     values = model.evaluate(X, [Y, ONE_HOT], verbose=0, return_dict=True)
     assert values["loss"] == pytest.approx(values["a_loss"], rel=1e-6)
@@ -131,7 +125,7 @@ class Pair(keras.Model):
 
 
 def test_numbered_names_of_outputs():
-    """M24: in dicts `output_1` names the first output; otherwise logs go by the losses' names, as in Keras 3."""
+    """In dicts `output_1` names the first output; otherwise logs go by the losses' names, as in Keras 3."""
     model = Pair()
     model.compile("sgd", {"output_1": "mse", "output_2": "mae"})
     assert logged(model, {"output_2": Y, "output_1": Y}) == ["loss", "output_1_loss", "output_2_loss"]
@@ -140,7 +134,6 @@ def test_numbered_names_of_outputs():
 
 
 def test_crossentropy_is_chosen_by_shapes():
-    """M25."""
     model = keras.Sequential([layers.Dense(4, activation="softmax")])
     model.compile("sgd", "ce", metrics=["ce", "crossentropy", "acc"])
     history = model.fit(X, LABELS, verbose=0).history
@@ -149,7 +142,6 @@ def test_crossentropy_is_chosen_by_shapes():
 
 
 def test_predict_classes_and_probabilities():
-    """M28."""
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="softmax")])
     np.testing.assert_array_equal(model.predict_classes(X), model.predict(X, verbose=0).argmax(-1))
     np.testing.assert_array_equal(model.predict_proba(X), model.predict(X, verbose=0))
@@ -160,7 +152,6 @@ def test_predict_classes_and_probabilities():
 
 
 def test_reset_states_repeats_a_stateful_prediction():
-    """M27."""
     model = keras.Sequential([keras.Input((4, 3), batch_size=2), layers.LSTM(5, stateful=True)])
     x = np.ones((2, 4, 3), "float32")
     first, second = model.predict(x, batch_size=2, verbose=0), model.predict(x, batch_size=2, verbose=0)
@@ -170,7 +161,6 @@ def test_reset_states_repeats_a_stateful_prediction():
 
 
 def test_lists_of_numbers_and_targets_by_name():
-    """M48 and M55."""
     model = keras.Sequential([keras.Input((1,)), layers.Dense(1, name="out")])
     model.compile("sgd", "mse")
     assert model.fit([[1.0], [2.0]], [[1.0], [2.0]], verbose=0).epoch == [0]
@@ -178,7 +168,7 @@ def test_lists_of_numbers_and_targets_by_name():
 
 
 def test_weights_of_samples_for_outputs_with_steps():
-    """M59: weights (B,) for outputs (B, T, 1)."""
+    """Weights (B,) for outputs (B, T, 1)."""
     model = keras.Sequential([keras.Input((3, 1)), layers.Dense(1, kernel_initializer="ones")])
     model.compile("sgd", "mse")
     got = model.evaluate(
@@ -188,7 +178,6 @@ def test_weights_of_samples_for_outputs_with_steps():
 
 
 def test_other_spellings_of_log_names():
-    """M18."""
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(X, LABELS, validation_split=0.5, verbose=0).history
@@ -197,6 +186,5 @@ def test_other_spellings_of_log_names():
 
 
 def test_yaml_is_gone():
-    """M36."""
     with pytest.raises(RuntimeError, match="to_json"):
         mlp().to_yaml()

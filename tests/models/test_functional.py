@@ -181,7 +181,7 @@ def test_layer_that_shares_the_name_of_an_attribute():
     assert Net.from_config(net.get_config())(torch.ones(2, 4)).shape == (2, 5)
 
 
-# -- losses and metrics in the graph (rows A98, A99) ------------------------------------------------------------------
+# -- losses and metrics in the graph -----------------------------------------------------------------------------------
 
 
 def test_symbolic_loss_and_metric():

@@ -1,4 +1,4 @@
-"""What `training` reaches which layer: rows T1, T2 and T6 to T12 of the list of differences between the generations."""
+"""What `training` reaches which layer, where the two generations of Keras differ."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Optimizers as Keras programs use them: rows O1 to O31 of the table of differences between Keras 2 and 3."""
+"""Optimizers as Keras programs of both generations use them."""
 
 import copy
 import pickle

@@ -80,7 +80,7 @@ def test_step_that_returns_a_loss_it_did_not_track():
 
 
 def test_what_a_step_is_given():
-    """M45: float64 and float16 come as float32; integers, bools and 1-D targets as they are."""
+    """Float64 and float16 come as float32; integers, bools and 1-D targets as they are."""
     seen = []
 
     class Watch(Plain):
@@ -135,7 +135,6 @@ def test_compute_loss_of_keras_2_without_training():
 
 
 def test_train_functions_take_lists_and_iterators():
-    """M35."""
     model = Plain()
     model.compile(keras.optimizers.SGD(0.1), "mse")
     assert model.train_function is None
@@ -285,7 +284,6 @@ def test_no_loss_scaling_where_it_is_declined():
 
 
 def test_reduction_none_minimizes_the_sum_and_logs_the_mean():
-    """L4."""
     model = keras.Sequential([keras.Input((1,)), layers.Dense(1, use_bias=False, kernel_initializer="ones")])
     model.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(reduction="none"))
     assert model.fit(np.ones((2, 1)), np.zeros((2, 1)), verbose=0).history == {"loss": [1.0]}
@@ -344,7 +342,6 @@ def test_interrupted_model_is_usable(hook):
 
 
 def test_batch_hooks_under_steps_per_execution():
-    """M11."""
     events = []
 
     class Watch(keras.callbacks.Callback):
@@ -444,7 +441,6 @@ def test_jit_compile_goes_through_torch_compile():
 
 
 def test_class_weight_as_a_list():
-    """M62."""
     model = mlp(4, optimizer=keras.optimizers.SGD(0.0), loss=keras.losses.SparseCategoricalCrossentropy(True))
     arguments = {"shuffle": False, "verbose": 0}
     listed = model.fit(X, LABELS, class_weight=[1.0, 2.0, 0.5, 3.0], **arguments).history

@@ -1,4 +1,4 @@
-"""`trainable` counts as it was at compile, for every training call until the next one (rows T3-T7)."""
+"""`trainable` counts as it was at compile, for every training call until the next one."""
 
 import numpy as np
 import pytest
@@ -103,7 +103,7 @@ def test_a_model_that_learns_nothing_still_counts():
 
 
 def test_explicit_training_in_the_graph_wins():
-    """T1 and T2: `layer(x, training=...)` in a functional graph holds in fit and in predict."""
+    """`layer(x, training=...)` in a functional graph holds in fit and in predict."""
     x = keras.Input((2,))
     frozen = layers.BatchNormalization()
     model = compiled(keras.Model(x, layers.Dense(1)(frozen(x, training=False))))
