@@ -132,7 +132,7 @@ def test_a_users_bug_shows_as_itself(use):
         use(Bug())
 
 
-# -- mistakes that a class can make -------------------------------------------------------------------------------------
+# -- mistakes that a class can make ------------------------------------------------------------------------------------
 
 
 class MakesLayer(layers.Layer):

@@ -1,7 +1,9 @@
 """Every context variable and every process-wide setting of torchkeras.
 
-May import torch only. Nothing else in the package keeps global state: a reader who wonders what a call depends on
-besides its arguments finds all of it here.
+May import torch only. Nothing else in the package keeps a state on which the result of a call depends: a reader who
+wonders what that may be, besides the arguments, finds all of it here. Tables that are filled while the package is
+imported (core/registry.py, core/fields.py) and values that are kept so as not to be computed again (dtype policies by
+name, the layer around a torch module) stand with the code that fills them.
 """
 
 import contextlib
@@ -23,7 +25,6 @@ class _ThreadState(threading.local):
     losses = None  # list that takes (layer, value) of every added loss in the layers' place
     names = ()  # open name scopes, outermost first
     scope_caller = None  # the object that opened the innermost one, where it said so
-    policy = None  # dtype policy set for a block
     device = None  # device set by `device(...)`
     custom_objects = ()  # dicts of the open custom_object_scope blocks, innermost last
     unsafe = None  # whether the running deserialization may make what holds code
@@ -54,7 +55,6 @@ class Settings:
     policy = None  # global dtype policy; None means floatx
     max_epochs = None
     max_steps_per_epoch = None
-    run_eagerly = False
     traceback_filtering = True
     interactive_logging = True
     flash_attention = None  # None: torch decides; False keeps attention away from its flash kernel
