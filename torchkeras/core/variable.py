@@ -13,7 +13,7 @@ import torch
 
 from torchkeras.core import registry, scopes
 from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
-from torchkeras.core.dtypes import standardize_dtype
+from torchkeras.core.dtypes import standardize_dtype, torch_dtype
 from torchkeras.core.keras_tensor import standardize_shape
 from torchkeras.core.scopes import state
 from torchkeras.core.transforms import write
