@@ -385,6 +385,52 @@ def test_forms(room, name):
     assert differences(room, name) == []
 
 
+INPUT = {
+    "shape": [
+        (3,),
+        [3],
+        np.array([3]),
+        (np.int64(3),),
+        torch.Size([3]),
+        (None,),
+        (),
+        (0,),
+        None,
+        "3",
+        (3.0,),
+        (-1,),
+        ("a",),
+    ],
+    "batch_size": [None, 2, np.int64(2), 0, 2.0, "2", -1],
+    "batch_shape": [(2, 3), [2, 3], (None, 3), np.array([2, 3]), "x"],
+    "dtype": DTYPES[:-1],
+    "name": ["x", 3, "a/b"],
+    "sparse": [None, False, 0, True],
+    "ragged": [None, False],
+    "optional": [True, False, 1],
+}
+
+
+@pytest.mark.parametrize("parameter", INPUT)
+@pytest.mark.parametrize("called", ["Input", "layers.InputLayer"])
+def test_forms_of_inputs(called, parameter):
+    def made(lib, form):
+        value = form.make(lib) if isinstance(form, Made) else form
+        arguments = {parameter: value} if parameter == "batch_shape" else {"shape": (3,), parameter: value}
+        lib.utils.clear_session(free_memory=False)
+        try:
+            found = _of(lib, called)(**arguments)
+        except Exception as error:  # noqa: BLE001 - which error it is is the result
+            return type(error)
+        if called == "Input":
+            return {"shape": tuple(found.shape), "dtype": found.dtype, "name": found.name}
+        return _plain(found.get_config())
+
+    for form in INPUT[parameter]:
+        theirs, ours = made(keras, form), made(torchkeras, form)
+        assert _agree(form, theirs, ours), f"{form!r}: Keras {theirs}, torchkeras {ours}"
+
+
 def test_exceptions_are_needed():
     """Those of one class and argument name what exists; a new class cannot hide behind an old line."""
     known = {name: {p.name for p in _parameters(getattr(_of(keras, room), name))} for room, name in classes()}

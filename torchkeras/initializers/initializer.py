@@ -4,6 +4,7 @@ May import core and random. Knows no layer.
 """
 
 import math
+from functools import partial
 
 import torch
 
@@ -59,16 +60,12 @@ class Constant(Initializer):
         tensor([3., 3.])
     """
 
-    value = field(0.0, save=serialize_keras_object)
+    value = field(0.0, save=serialize_keras_object, load=partial(deserialize_keras_object, kinds=()))
 
     def __call__(self, shape, dtype=None):
         dtype, device = torch_dtype(dtype), scopes.default_device()
         value = as_tensor(self.value, dtype, device, "the value of Constant")
         return value * torch.ones(shape, dtype=dtype, device=device)
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(deserialize_keras_object(config.get("value", 0.0), kinds=()))
 
 
 class Given(Constant):

@@ -6,7 +6,7 @@ May import core.
 from torchkeras.core import scopes
 from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.fields import with_rules
-from torchkeras.core.keras_tensor import KerasTensor, Shape, standardize_shape
+from torchkeras.core.keras_tensor import KerasTensor, standardize_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.symbolic import Node
@@ -138,4 +138,4 @@ def _batch_shape(shape, batch_size, batch_shape, tensor):
         return standardize_shape(batch_shape)
     if shape is None:
         raise ValueError("You must pass a `shape` argument, such as Input(shape=(28, 28)).")
-    return Shape((batch_size, *standardize_shape(shape)))
+    return standardize_shape((batch_size, *standardize_shape(shape)))
