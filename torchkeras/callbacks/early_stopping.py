@@ -1,6 +1,7 @@
 """EarlyStopping: ends the training when the watched quantity no longer improves.
 
-Imports the monitor base and the console. Knows of the model only `get_weights`, `set_weights` and `stop_training`.
+Imports the monitor base and the console. Knows of the model only `get_weights`, `set_weights`, `buffers` and
+`stop_training`.
 """
 
 from torchkeras.callbacks import console
@@ -53,6 +54,7 @@ class EarlyStopping(MonitorCallback):
         self.best = None
         self.best_epoch = 0
         self.best_weights = None
+        self._best_buffers = []
 
     def on_train_begin(self, logs=None):
         self._reset()  # one instance may serve several fits
@@ -69,6 +71,7 @@ class EarlyStopping(MonitorCallback):
             self.best_epoch = epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
+                self._best_buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
             if self._is_improvement(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
@@ -82,3 +85,5 @@ class EarlyStopping(MonitorCallback):
             if self.verbose > 0:
                 console.write(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.\n")
             self.model.set_weights(self.best_weights)
+            for buffer, best in self._best_buffers:  # statistics of torch's own modules
+                buffer.copy_(best)

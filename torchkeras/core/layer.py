@@ -152,6 +152,7 @@ class Layer(
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(f"A layer's name must be a string without '/', got {name!r}.")
         d["_name"] = name or scopes.unique_name(scopes.snake_case(type(self).__name__))
+        d["_was_named"] = bool(name)
         d["_path"] = d["_name"]
         d["_dtype_policy"] = dtype_policy.get(rest.pop("dtype", None))
         d["autocast"] = bool(rest.pop("autocast", True))

@@ -7,7 +7,8 @@ import types
 
 import torch
 
-from torchkeras.core import dtype_policy, registry
+from torchkeras.core import dtype_policy, registry, scopes
+from torchkeras.core.kept_variables import kept, plain
 from torchkeras.core.scopes import state
 from torchkeras.core.tracking import CONTAINERS, held_states, matters, register, reports, tracked
 from torchkeras.core.variable import Variable
@@ -63,7 +64,7 @@ class LayerAttributes:
         if "_ready" not in d and isinstance(value, (torch.nn.Module, torch.nn.Parameter)):
             self._require_init()
         held = d.get("_held")
-        if held is None:  # before `super().__init__()`, which looks at what is here already
+        if held is None or "_converting" in d:  # before `super().__init__()`, which looks at what is here; inside torch
             torch.nn.Module.__setattr__(self, name, value)
             return
         moved = self._make_room(name) if name in d["_modules"] or name in d["_parameters"] else None
@@ -186,7 +187,13 @@ class LayerAttributes:
 
     @name.setter
     def name(self, value):
-        self.__dict__["_name"] = value
+        self._keep(_name=value, _was_named=True)
+
+    def _judge_name(self):
+        """A name from a config that an unnamed layer of this class could have had is no name of its own."""
+        base, _, number = self.name.rpartition("_")
+        automatic = scopes.snake_case(type(self).__name__)
+        self._keep(_was_named=self.name != automatic and not (base == automatic and number.isdigit()))
 
     path = property(lambda self: self.__dict__["_path"])
     _metrics = property(lambda self: held_states(self, "_is_metric"))
@@ -217,7 +224,11 @@ class LayerAttributes:
 
     def _apply(self, fn, recurse=True):
         """torch's `.to(...)`, `.half()`, `.cuda()`: a new float type becomes the layer's policy."""
-        super()._apply(fn, recurse)
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        with kept(self):
+            super()._apply(lambda tensor: plain(fn(tensor)), recurse=False)
         policy = self.dtype_policy
         if policy.casts:
             seen = fn(torch.empty(0, dtype=dtype_policy.torch_dtype(policy.variable_dtype))).dtype
@@ -225,6 +236,18 @@ class LayerAttributes:
             if name != policy.variable_dtype:
                 self.dtype_policy = name
         return self
+
+    def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs):
+        with kept(self):
+            super()._load_from_state_dict(
+                state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs
+            )
+        own = [key for key in unexpected_keys if key.startswith(prefix) and "." not in key[len(prefix) :]]
+        if own and not self.built:
+            error_msgs.append(
+                f"Layer {self.name!r} has no weights yet for {', '.join(map(repr, own))}: build(input_shape) it, or "
+                "call it or its model on data, before load_state_dict()."
+            )
 
     def __repr__(self):
         if "_name" not in self.__dict__:

@@ -46,7 +46,10 @@ class LayerConfig:
                 f"({', '.join(refused)}): define get_config() and from_config() on it."
             )
         dtype = serialization.serialize_keras_object(self.dtype_policy)
-        return {**values, "trainable": self.trainable, "dtype": dtype}
+        parameters = inspect.signature(type(self)).parameters
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        name = {"name": self.name} if "name" in parameters or takes_any else {}
+        return {**name, **values, "trainable": self.trainable, "dtype": dtype}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -62,6 +65,7 @@ class LayerConfig:
             layer = cls(**config)
         except TypeError as error:
             raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
+        layer._judge_name()
         if late.get("trainable") is False:
             layer.trainable = False
         if "dtype" in late:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from torchkeras.core import registry, tree
-from torchkeras.core.conversion import as_tensor
+from torchkeras.core.conversion import as_tensor, to_numpy
 from torchkeras.core.dtypes import FLOATS, standardize_dtype
 from torchkeras.core.scopes import process, state
 from torchkeras.core.shape_probe import pause
@@ -71,18 +71,19 @@ class LayerState:
         variable.overwrite_with_gradient = overwrite_with_gradient
         if trainable and not self.trainable:
             variable.trainable = False
-        self._register_provisionally(variable)
+        self._register_provisionally(variable, name or "variable")
         return variable
 
     add_variable = add_weight
 
-    def _register_provisionally(self, variable):
-        """Registered under its own name until an attribute takes it."""
-        key, count = variable.name, 0
+    def _register_provisionally(self, variable, name):
+        """Registered under its own name until an attribute takes it; an automatic one is numbered within the layer."""
+        name = name.replace(".", "_")  # torch allows no dots
+        key, count = name, 0
         parameters = self.__dict__["_parameters"]
         while key in parameters:
             count += 1
-            key = f"{variable.name}_{count}"
+            key = f"{name}_{count}"
         parameters[key] = variable
         self.__dict__["_places"].meet(variable)
         variable.__dict__["_provisional"] = key
@@ -193,8 +194,7 @@ class LayerState:
         if not self.built:
             raise ValueError(
                 f"You tried to call count_params() on layer {self.name!r}, which is not built yet: call "
-                "build(input_shape) or "
-                "call the layer on data."
+                "build(input_shape) or call the layer on data."
             )
         return sum(weight.numel() for weight in self.weights)
 
@@ -202,32 +202,31 @@ class LayerState:
 
     def get_weights(self):
         """Numpy copies of all weights, in the order of `weights`."""
-        return [Variable.numpy(weight) for weight in self.weights]
+        return [to_numpy(weight).copy() for weight in self.weights]
 
     def set_weights(self, weights):
         """Sets all weights from arrays in the order of `weights`; nothing changes unless all fit.
 
         Raises `ValueError` for a wrong count or shape.
         """
-        layers, values = self.weights, list(weights)
-        if len(layers) != len(values):
+        own, values = self.weights, list(weights)
+        if len(own) != len(values):
             raise ValueError(
                 f"set_weights(weights) on layer {self.name!r} was given {len(values)} array(s), but the layer has "
-                f"{len(layers)} weight(s)."
+                f"{len(own)} weight(s)."
             )
         tensors = [
             as_tensor(value, what=f"the array for weight {getattr(weight, 'path', '')!r}")
-            for weight, value in zip(layers, values, strict=True)
+            for weight, value in zip(own, values, strict=True)
         ]
-        for weight, value in zip(layers, tensors, strict=True):
+        for weight, value in zip(own, tensors, strict=True):
             if weight.shape != value.shape:
                 raise ValueError(
                     f"Layer {self.name!r}: weight {getattr(weight, 'path', '')!r} has shape {tuple(weight.shape)}, "
-                    "the given "
-                    f"array has shape {tuple(value.shape)}."
+                    f"the given array has shape {tuple(value.shape)}."
                 )
         with torch.no_grad():
-            for weight, value in zip(layers, tensors, strict=True):
+            for weight, value in zip(own, tensors, strict=True):
                 weight.copy_(value)
 
     # -- losses and metrics -------------------------------------------------------------------------------------------
@@ -301,11 +300,11 @@ class LayerState:
 
     @property
     def metrics(self):
-        """Metrics held as attributes, here and below."""
-        found = []
-        for layer in self._flatten_layers():
-            found.extend(metric for metric in layer._metrics if metric not in found)
-        return found
+        """Metrics held as attributes, here and below; of a model below those that it lists itself."""
+        found = {id(metric): metric for metric in self._metrics}
+        for layer in self._layers:
+            found.update((id(metric), metric) for metric in layer.metrics)
+        return list(found.values())
 
     @property
     def metrics_variables(self):
@@ -366,7 +365,6 @@ def _weight_shape(shape, owner):
     if any(size is None or not hasattr(size, "__index__") for size in shape):
         raise ValueError(
             f"Layer {owner!r} asks for a weight of shape {shape}: every size must be known. Give the layer an input "
-            "with a "
-            "known size on that axis."
+            "with a known size on that axis."
         )
     return tuple(int(size) for size in shape)

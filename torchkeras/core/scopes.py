@@ -7,8 +7,10 @@ name, the layer around a torch module) stand with the code that fills them.
 """
 
 import contextlib
+import itertools
 import re
 import threading
+import weakref
 from collections import defaultdict
 
 import torch
@@ -70,9 +72,11 @@ class _Process:
 
     loss_source_changes = 0  # a layer began to add losses, joined or left another: look for them anew
     trainable_changes = 0  # assignments to `trainable` anywhere: while it stands still, no flag need be compared
+    tokens = itertools.count()  # one for each layer, to number what it holds
 
 
 process = _Process()
+wrappers = weakref.WeakKeyDictionary()  # torch module -> weak reference to the layer around it
 name_counters = defaultdict(int)
 custom_objects = {}  # Keras's get_custom_objects(): global, user-filled
 

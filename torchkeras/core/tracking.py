@@ -14,6 +14,7 @@ from collections import OrderedDict, defaultdict, deque
 import torch
 
 from torchkeras.core import tree
+from torchkeras.core.scopes import process
 
 CONTAINERS = (list, tuple, dict, set, deque)
 
@@ -196,28 +197,28 @@ def reports(value):
 
 
 class Places:
-    """The order in which a layer met what it holds: what comes back takes its old place, as in Keras's lists."""
+    """The order in which a layer met what it holds: what comes back takes its old place, as in Keras's lists.
+
+    The numbers stand on the things themselves: torch swaps no parameter that anything refers to weakly.
+    """
 
     def __init__(self):
-        self._numbers, self._next = {}, 0
+        self._token, self._next = next(process.tokens), 0
 
     def meet(self, item):
         """Gives an item its number. True for one that has been here before."""
-        known = self._number(item) is not None
+        numbers = item.__dict__.setdefault("_met", {})
+        known = self._token in numbers
         if not known:
-            self._numbers[id(item)] = weakref.ref(item), self._next
+            numbers[self._token] = self._next
             self._next += 1
         return known
-
-    def _number(self, item):
-        reference, number = self._numbers.get(id(item), (None, None))
-        return number if reference is not None and reference() is item else None
 
     def sort(self, table):
         """Puts the entries of `_modules` or `_parameters` in order; one without a number stays behind its neighbour."""
         last, numbers = -1, {}
         for key, item in table.items():
-            number = None if item is None else self._number(item)
+            number = None if item is None else item.__dict__.get("_met", {}).get(self._token)
             numbers[key] = last = last if number is None else number
         ordered = sorted(table, key=numbers.__getitem__)
         if ordered != list(table):
@@ -226,7 +227,7 @@ class Places:
             table.update(items)
 
     def __reduce__(self):
-        return Places, ()  # numbers go by identity: a copy begins with the order of its tables
+        return Places, ()  # a copy begins with the order of its tables
 
 
 def register(layer, attribute):
@@ -283,6 +284,35 @@ def forget_provisional(layer, parameter):
     key, parameters = parameter.__dict__.get("_provisional"), layer.__dict__["_parameters"]
     if key is not None and parameters.get(key) is parameter:
         del parameters[key], parameter.__dict__["_provisional"]
+
+
+def exchange(layer, fresh):
+    """Puts parameters in the place of others that torch has replaced; `fresh` maps the old one's id to the new one."""
+    d = layer.__dict__
+    for attribute, keys in d["_held"].items():
+        if any(id(item) in fresh for item in keys.values()):
+            d["_held"][attribute] = {key: fresh.get(id(item), item) for key, item in keys.items()}
+            d[attribute] = _exchanged(d[attribute], fresh, set())
+
+
+def _exchanged(value, fresh, seen):
+    if id(value) in fresh:
+        return fresh[id(value)]
+    if not isinstance(value, CONTAINERS) or id(value) in seen:
+        return value
+    seen.add(id(value))
+    pairs = [(key, item, _exchanged(item, fresh, seen)) for key, item in _pairs(value)]
+    if all(new is item for _, item, new in pairs):
+        return value
+    if isinstance(value, tuple):
+        return tree.rebuild(value, [new for _, _, new in pairs])
+    for key, item, new in pairs:
+        if isinstance(value, set):
+            set.discard(value, item)
+            set.add(value, new)
+        elif new is not item:
+            super(_Tracked, value).__setitem__(key, new)
+    return value
 
 
 def _table(d, item):

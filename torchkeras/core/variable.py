@@ -167,14 +167,15 @@ class Variable(torch.nn.Parameter):
     def __deepcopy__(self, memo):
         if id(self) not in memo:
             data = self.data.clone(memory_format=torch.preserve_format)
-            memo[id(self)] = _restore(type(self), data, self.requires_grad, dict(self.__dict__))
+            memo[id(self)] = restored(type(self), data, self.requires_grad, dict(self.__dict__))
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol):
-        return _restore, (type(self), self.data, self.requires_grad, dict(self.__dict__))
+        return restored, (type(self), self.data, self.requires_grad, dict(self.__dict__))
 
 
-def _restore(cls, data, requires_grad, attributes):
+def restored(cls, data, requires_grad, attributes):
+    """A variable around these data, with the attributes of an earlier one."""
     variable = torch.Tensor._make_subclass(cls, data, requires_grad)
     variable.__dict__.update(attributes)
     return variable

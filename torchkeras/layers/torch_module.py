@@ -7,12 +7,10 @@ import weakref
 
 import torch
 
-from torchkeras.core import wiring
+from torchkeras.core import scopes, wiring
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-
-_wrappers = weakref.WeakKeyDictionary()
 
 
 @published("layer", "keras.layers")
@@ -66,12 +64,15 @@ class TorchModuleWrapper(Layer):
 
 
 def as_layer(module):
-    """The layer of a module: itself if it is one, else its wrapper, always the same one for the same module."""
+    """The layer of a module: itself if it is one, else its wrapper, the same one for the same module while it lives."""
     if isinstance(module, Layer):
         return module
-    if module not in _wrappers:
-        _wrappers[module] = TorchModuleWrapper(module)
-    return _wrappers[module]
+    reference = scopes.wrappers.get(module)
+    wrapper = None if reference is None else reference()
+    if wrapper is None:
+        wrapper = TorchModuleWrapper(module)
+        scopes.wrappers[module] = weakref.ref(wrapper)  # it holds the module: a strong one would keep both for ever
+    return wrapper
 
 
 wiring.set_wrapper(as_layer)

@@ -61,6 +61,8 @@ def _cloner(clone_function, call_function, recursive, cache):
                 raise ValueError(f"clone_function must return a layer, got {copy!r} for {operation!r}.")
         else:
             copy = type(operation).from_config(operation.get_config())
+        if isinstance(copy, Layer) and copy.name == operation.name:
+            copy._keep(_was_named=operation._was_named)
         cache[id(operation)] = copy
         return copy
 

@@ -3,6 +3,7 @@
 May import core, layers and this room.
 """
 
+import itertools
 import warnings
 
 import numpy as np
@@ -59,7 +60,7 @@ class Functional(Model):
         d["autocast"] = False
         d["supports_masking"] = True
         for layer in graph.layers:
-            d["_modules"][free_key(d["_modules"], layer.name)] = layer
+            d["_modules"][key_of(layer, d["_modules"])] = layer
         d["_watched"], d["_plan"] = [], graph
         self._register_constants(graph.constants.values())
         self._children_changed()
@@ -74,7 +75,7 @@ class Functional(Model):
         known = {id(layer) for layer in self._child_modules()}
         for layer in plan.layers:
             if id(layer) not in known:
-                d["_modules"][free_key(d["_modules"], layer.name)] = layer
+                d["_modules"][key_of(layer, d["_modules"])] = layer
         self._register_constants(plan.constants.values())
         self._children_changed()
         d["_watched"], d["_plan"] = watched, plan
@@ -334,7 +335,8 @@ class Functional(Model):
         modules = self.__dict__.get("_modules", {})
         present = modules.get(name)
         if present is not None and present is not value and any(present is layer for layer in self._graph.layers):
-            renamed = {free_key(modules, name) if key == name else key: layer for key, layer in modules.items()}
+            aside = next(key for key in numbered(f"{name}_") if key not in modules)
+            renamed = {aside if key == name else key: layer for key, layer in modules.items()}
             modules.clear()
             modules.update(renamed)
         super().__setattr__(name, value)
@@ -360,12 +362,21 @@ class Functional(Model):
 Model._graph_model = Functional
 
 
-def free_key(modules, name):
-    """The key under which a layer of this name is registered: torch allows no dots."""
-    key = name.replace(".", "_")
-    while key in modules:
-        key += "_"
-    return key
+def key_of(layer, modules):
+    """The key under which a model registers a layer, that of its weights in `state_dict`.
+
+    The name that the layer was given; else that of its class, counted within the model, so that two instances of the
+    same code have the same keys whatever was made before them in the process.
+    """
+    name = layer.name if layer.__dict__.get("_was_named", True) else scopes.snake_case(type(layer).__name__)
+    return next(key for key in numbered(name.replace(".", "_")) if key not in modules)  # torch allows no dots
+
+
+def numbered(name):
+    """`name`, `name_1`, `name_2`…"""
+    yield name
+    for number in itertools.count(1):
+        yield f"{name}_{number}"
 
 
 def _shapes(tensors):

@@ -139,11 +139,14 @@ def layer_from_config(entry):
         names = {written: parameter for parameter, written in function.config_names.items()}
         values = {names.get(key, key): deserialize_keras_object(value) for key, value in config.items()}
         return FunctionOperation(function, values, name=label)
-    return deserialize_keras_object(
+    layer = deserialize_keras_object(
         {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")},
         kinds=("layer", "model"),
         printable_name="layer",
     )
+    if isinstance(layer, Layer):
+        layer._judge_name()
+    return layer
 
 
 def functional_from_config(cls, config, custom_objects=None):

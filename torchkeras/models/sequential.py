@@ -15,7 +15,7 @@ from torchkeras.errors import ShapeInferenceError
 from torchkeras.layers.input import InputLayer
 from torchkeras.layers.torch_module import as_layer
 from torchkeras.models import functional_config
-from torchkeras.models.functional import Functional, free_key
+from torchkeras.models.functional import Functional, key_of
 from torchkeras.models.model import Model
 
 
@@ -92,7 +92,7 @@ class Sequential(Model):
                 self._push(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
         self._stack.append(layer)
         if not isinstance(layer, InputLayer):
-            self._modules[free_key(self._modules, layer.name)] = layer
+            self._modules[key_of(layer, self._modules)] = layer
         self._forget_graph()
 
     def _forget_graph(self):
