@@ -1,6 +1,7 @@
 """Models as torch modules: copies, state dicts, compile, export, functional calls, dtypes, DDP, a loop by hand."""
 
 import copy
+import gc
 import io
 import pickle
 import sys
@@ -198,6 +199,10 @@ def test_distributed_data_parallel():
         wrapped = nn.parallel.DistributedDataParallel(model)
         wrapped.train()
         wrapped(torch.randn(8, 4)).pow(2).mean().backward()
+        # Before the group ends: its threads need the interpreter to come to their end, and torch holds it while it
+        # deletes the wrapper. If that were the group's last owner, it would wait for them for ever.
+        del wrapped
+        gc.collect()
         assert all(parameter.grad is not None for parameter in model.parameters() if parameter.requires_grad)
         assert model.layers[1].moving_mean.abs().sum() > 0
     finally:
