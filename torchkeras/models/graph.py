@@ -2,7 +2,7 @@
 
 May import core. Knows no model: it finds the nodes, orders them as Keras orders layers, and runs them.
 
-The plan holds operations and slots only, no KerasTensors, so it copies and pickles without recursion however deep
+The plan holds operations and places only, no KerasTensors, so it copies and pickles without recursion however deep
 the model; the symbolic side is wired again from it.
 """
 
@@ -14,7 +14,7 @@ from torchkeras.core.layer_state import LayerState
 from torchkeras.core.symbolic import Node
 
 
-class Slot:
+class Place:
     """The place of a tensor in a run."""
 
     __slots__ = ("index",)
@@ -23,11 +23,11 @@ class Slot:
         self.index = index
 
     def __repr__(self):
-        return f"Slot({self.index})"
+        return f"Place({self.index})"
 
 
 class Step:
-    """One node of the plan: which operation, from which slots, into which slots, and which slots it is the last to
+    """One node of the plan: which operation, from which places, into which places, and which places it is the last to
     read."""
 
     __slots__ = ("args", "finished", "kwargs", "operation", "outputs", "single", "structure")
@@ -35,12 +35,12 @@ class Step:
     def __init__(self, operation, args, kwargs, outputs, structure):
         self.operation, self.args, self.kwargs = operation, args, kwargs
         self.outputs, self.structure = outputs, structure
-        simple = len(args) == 1 and isinstance(args[0], Slot) and not kwargs and isinstance(structure, Slot)
+        simple = len(args) == 1 and isinstance(args[0], Place) and not kwargs and isinstance(structure, Place)
         self.single = args[0].index if simple else None
         self.finished = ()
 
-    def slots_read(self):
-        return {leaf.index for leaf in tree.flatten((self.args, self.kwargs)) if isinstance(leaf, Slot)}
+    def places_read(self):
+        return {leaf.index for leaf in tree.flatten((self.args, self.kwargs)) if isinstance(leaf, Place)}
 
     def __getstate__(self):
         return {name: getattr(self, name) for name in self.__slots__}
@@ -57,8 +57,8 @@ class Graph:
         inputs, outputs: flat lists of KerasTensors.
         nodes: in running order, the inputs' nodes first.
         operations: each operation once, in Keras's layer order (by depth, then by first visit).
-        steps: the plan; `specs` holds `(shape, dtype, name)` of every slot.
-        constants: slot -> tensor, for what stands in the graph as a plain argument (`x @ w`). A run takes their values
+        steps: the plan; `specs` holds `(shape, dtype, name)` of every place.
+        constants: place -> tensor, for what stands in the graph as a plain argument (`x @ w`). A run takes their values
             as an argument, so that the model's owner can register, move and swap them.
 
     Raises `ValueError` if an output needs an input that is not listed.
@@ -70,48 +70,48 @@ class Graph:
         self._compile()
 
     def _compile(self):
-        slots, specs, steps = {}, [], []
+        places, specs, steps = {}, [], []
         self.constants = {}
 
-        def slot_of(value):
+        def place_of(value):
             if not isinstance(value, (KerasTensor, torch.Tensor)):
                 return value
-            if id(value) not in slots:
-                slots[id(value)] = len(specs)
+            if id(value) not in places:
+                places[id(value)] = len(specs)
                 if isinstance(value, torch.Tensor):
                     self.constants[len(specs)] = value
                     specs.append(None)
                 else:
                     specs.append((value.shape, value.dtype, value.name))
-            return Slot(slots[id(value)])
+            return Place(places[id(value)])
 
-        self.input_slots = [slot_of(tensor).index for tensor in self.inputs]
+        self.input_places = [place_of(tensor).index for tensor in self.inputs]
         given = {id(tensor) for tensor in self.inputs}
         for node in self.nodes:
             if node.is_input or all(id(out) in given for out in node.outputs):
                 continue
-            args, kwargs = tree.map_structure(slot_of, (node.arguments.args, node.arguments.kwargs))
-            structure = tree.map_structure(slot_of, node.output_structure)
-            outputs = [slot_of(out).index for out in node.outputs]
+            args, kwargs = tree.map_structure(place_of, (node.arguments.args, node.arguments.kwargs))
+            structure = tree.map_structure(place_of, node.output_structure)
+            outputs = [place_of(out).index for out in node.outputs]
             steps.append(Step(node.operation, args, kwargs, outputs, structure))
-        self.output_slots = [slot_of(tensor).index for tensor in self.outputs]
+        self.output_places = [place_of(tensor).index for tensor in self.outputs]
         self.steps, self.specs = tuple(steps), specs
         self._mark_last_readers()
 
     def _mark_last_readers(self):
         """So that a run can drop intermediate tensors as soon as nothing needs them."""
-        seen = set(self.output_slots)
+        seen = set(self.output_places)
         for step in reversed(self.steps):
-            step.finished = tuple(sorted(step.slots_read() - seen))
-            seen |= step.slots_read()
+            step.finished = tuple(sorted(step.places_read() - seen))
+            seen |= step.places_read()
 
     def _values(self, inputs, constants):
         values = [None] * len(self.specs)
-        for slot, value in zip(self.input_slots, inputs, strict=True):
-            values[slot] = value
+        for place, value in zip(self.input_places, inputs, strict=True):
+            values[place] = value
         if self.constants:
-            for slot, value in zip(self.constants, constants, strict=True):
-                values[slot] = value
+            for place, value in zip(self.constants, constants, strict=True):
+                values[place] = value
         return values
 
     def run(self, inputs, constants=()):
@@ -122,16 +122,16 @@ class Graph:
                 values[step.outputs[0]] = step.operation(values[step.single])
             else:
                 self._run_general(step, values)
-            for slot in step.finished:
-                values[slot] = None
-        return [values[slot] for slot in self.output_slots]
+            for place in step.finished:
+                values[place] = None
+        return [values[place] for place in self.output_places]
 
     def _run_general(self, step, values):
         args, kwargs = _fill((step.args, step.kwargs), values)
         result = step.operation(*args, **kwargs)
         leaves = [result] if len(step.outputs) == 1 and not tree.is_nested(result) else _tensors_in(result)
-        for slot, value in zip(step.outputs, leaves, strict=True):
-            values[slot] = value
+        for place, value in zip(step.outputs, leaves, strict=True):
+            values[place] = value
 
     def replay(self, inputs, call):
         """Runs the plan with `call(operation, args, kwargs)` in place of the operations: cloning, shape inference."""
@@ -139,9 +139,9 @@ class Graph:
         for step in self.steps:
             args, kwargs = _fill((step.args, step.kwargs), values)
             leaves = [out for out in tree.flatten(call(step.operation, args, kwargs)) if out is not None]
-            for slot, value in zip(step.outputs, leaves, strict=True):
-                values[slot] = value
-        return [values[slot] for slot in self.output_slots]
+            for place, value in zip(step.outputs, leaves, strict=True):
+                values[place] = value
+        return [values[place] for place in self.output_places]
 
     @property
     def layers(self):
@@ -156,7 +156,7 @@ class Graph:
         return found
 
     def __getstate__(self):
-        names = ("steps", "specs", "constants", "input_slots", "output_slots", "operations")
+        names = ("steps", "specs", "constants", "input_places", "output_places", "operations")
         sources = [tensor._keras_history.operation for tensor in self.inputs]
         return {**{name: getattr(self, name) for name in names}, "sources": sources}
 
@@ -164,29 +164,29 @@ class Graph:
         """Wires the symbolic side again: the copied operations get their nodes."""
         sources = contents.pop("sources")
         self.__dict__.update(contents)
-        tensors = [self.constants.get(slot) for slot in range(len(self.specs))]
+        tensors = [self.constants.get(place) for place in range(len(self.specs))]
 
-        def tensor_of(slot):
-            if tensors[slot.index] is None:
-                shape, dtype, name = self.specs[slot.index]
-                tensors[slot.index] = KerasTensor(shape, dtype=dtype, name=name)
-            return tensors[slot.index]
+        def tensor_of(place):
+            if tensors[place.index] is None:
+                shape, dtype, name = self.specs[place.index]
+                tensors[place.index] = KerasTensor(shape, dtype=dtype, name=name)
+            return tensors[place.index]
 
         def symbolic(template):
-            return tree.map_structure(lambda v: tensor_of(v) if isinstance(v, Slot) else v, template)
+            return tree.map_structure(lambda v: tensor_of(v) if isinstance(v, Place) else v, template)
 
-        for source, slot in zip(sources, self.input_slots, strict=True):
-            Node(source, (), {}, tensor_of(Slot(slot)))
+        for source, place in zip(sources, self.input_places, strict=True):
+            Node(source, (), {}, tensor_of(Place(place)))
         for step in self.steps:
             args, kwargs = symbolic((step.args, step.kwargs))
             Node(step.operation, args, kwargs, symbolic(step.structure))
-        self.inputs = [tensors[slot] for slot in self.input_slots]
-        self.outputs = [tensors[slot] for slot in self.output_slots]
+        self.inputs = [tensors[place] for place in self.input_places]
+        self.outputs = [tensors[place] for place in self.output_places]
         self.nodes, self.operations, self._depths = _sort(self.inputs, self.outputs)
 
 
 def _fill(template, values):
-    if isinstance(template, Slot):
+    if isinstance(template, Place):
         return values[template.index]
     if isinstance(template, tuple):
         return tuple(_fill(item, values) for item in template)
