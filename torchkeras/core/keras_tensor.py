@@ -37,6 +37,12 @@ def is_shape(value):
 
 def standardize_shape(shape):
     """A `Shape` from a tuple, list, `torch.Size` or a single integer; sizes are integers or None, never negative."""
+    if type(shape) in (tuple, list):  # nearly every call: nothing to convert
+        for size in shape:
+            if size is not None and (type(size) is not int or size < 0):
+                break
+        else:
+            return Shape(shape)
     if isinstance(shape, int):
         shape = (shape,)
     if not hasattr(shape, "__iter__"):
