@@ -178,3 +178,12 @@ def test_what_is_not_traced_cannot_be(name):
         return False
 
     assert any(fails(case) for case in op_variants.CASES if case.name == name)
+
+
+@pytest.mark.parametrize("space", ["keras.ops", *(f"keras.ops.{name}" for name in ("image", "linalg", "nn", "numpy"))])
+def test_each_namespace_lists_the_names_of_keras(space):
+    """Each ops room lists its names once; together they are those of Keras, and nothing else."""
+    public = {name.rpartition(".")[2] for name in MANIFEST if names.room_of(name) == space}
+    listed = names.find(space).__all__
+    assert len(set(listed)) == len(listed)
+    assert set(listed) - {"image", "linalg", "nn", "numpy"} == public

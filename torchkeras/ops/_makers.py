@@ -13,7 +13,7 @@ import torch
 
 from torchkeras.core import scopes
 from torchkeras.core.conversion import NUMBERS, as_tensor
-from torchkeras.core.dtypes import NAMES, dtype_of, result_type, torch_dtype
+from torchkeras.core.dtypes import INTS, NAMES, dtype_of, result_type, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
 from torchkeras.errors import AxisError
@@ -186,6 +186,11 @@ def reduced_shape(shape, axis, keepdims):
     if keepdims:
         return Shape(1 if i in axes else size for i, size in enumerate(shape))
     return Shape(size for i, size in enumerate(shape) if i not in axes)
+
+
+def mean_type(dtype):
+    """The dtype name of a mean: floats stay, the rest becomes one."""
+    return result_type(dtype, float) if dtype in INTS or dtype == "bool" else dtype
 
 
 def reduction(keras_class, function, doc, dtype=None, result=None, module="numpy"):

@@ -15,6 +15,11 @@ from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, publish, shape_of
 from torchkeras.ops.shaping import _split_spec, split
 
+__all__ = [
+    "allclose", "diagflat", "dsplit", "fliplr", "flipud", "hsplit", "kron", "ldexp", "select", "vectorize", "view",
+    "vsplit",
+]  # fmt: skip
+
 
 def _splitter(keras_class, least, doc):
     """A split along the axis that numpy's function of that name has; `least` axes are needed."""

@@ -13,6 +13,8 @@ from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import joint_type, shape_of
 
+__all__ = ["cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop"]
+
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 

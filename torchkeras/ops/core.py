@@ -14,6 +14,11 @@ from torchkeras.core.keras_tensor import KerasTensor, Shape, is_keras_tensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import canonical_axis, joint_type, shape_of
 
+__all__ = [
+    "cast", "convert_to_numpy", "convert_to_tensor", "dtype", "is_tensor", "saturate_cast", "scatter",
+    "scatter_update", "shape", "slice", "slice_update", "stop_gradient", "unstack",
+]  # fmt: skip
+
 # -- conversion -------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,8 @@ from torchkeras.core.symbolic import operation
 from torchkeras.errors import UnsupportedInputError
 from torchkeras.ops._makers import as_float, canonical_axis, promoted, shape_of
 
+__all__ = ["argpartition", "bincount", "digitize", "histogram", "isin", "searchsorted", "unique", "unravel_index"]
+
 
 def _bincount_spec(x, weights=None, minlength=0, sparse=False):
     dtype = "int32" if weights is None else result_type(x.dtype, NAMES[as_tensor(weights).dtype])

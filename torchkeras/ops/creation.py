@@ -12,6 +12,11 @@ from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import canonical_axis, joint_type
 
+__all__ = [
+    "arange", "array", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "logspace", "ones",
+    "ones_like", "tri", "zeros", "zeros_like",
+]  # fmt: skip
+
 
 def _place(dtype):
     return {"dtype": torch_dtype(dtype), "device": scopes.default_device()}

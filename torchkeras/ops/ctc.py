@@ -11,6 +11,8 @@ from torchkeras.core.dtypes import dtype_of, result_type
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import shape_of, static_spec
 
+__all__ = ["ctc_decode", "ctc_loss"]
+
 
 def _as_logits(output):
     output = as_tensor(output)

@@ -14,6 +14,19 @@ from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import binary, broadcast_shape, joint_type, promoted, shape_of, unary
 
+__all__ = [
+    "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
+    "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "cbrt", "ceil", "clip", "conj", "conjugate", "cos", "cosh", "deg2rad", "divide", "divide_no_nan",
+    "equal", "exp", "exp2", "expm1", "fabs", "floor", "floor_divide", "fmax", "fmin", "fmod", "gcd", "greater",
+    "greater_equal", "heaviside", "hypot", "i0", "imag", "isclose", "isfinite", "isinf", "isnan", "isneginf",
+    "isposinf", "isreal", "lcm", "left_shift", "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp",
+    "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "mod", "multiply",
+    "nan_to_num", "negative", "nextafter", "not_equal", "power", "rad2deg", "real", "reciprocal", "right_shift",
+    "round", "sign", "signbit", "sin", "sinc", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "true_divide",
+    "trunc",
+]  # fmt: skip
+
 # -- one operand, real results ----------------------------------------------------------------------------------------
 
 exp = unary("Exp", torch.exp, "The exponential function.", ints="floatx")
@@ -228,8 +241,3 @@ def clip(x, x_min, x_max):
 
 
 # -- special functions (of keras.ops itself) --------------------------------------------------------------------------
-
-erf = unary("Erf", torch.erf, "The error function.", ints="floatx", module="math")
-erfc = unary("Erfc", torch.erfc, "`1 - erf(x)` without loss of precision.", ints="floatx", module="math")
-erfinv = unary("Erfinv", torch.erfinv, "The inverse of the error function.", ints="floatx", module="math")
-rsqrt = unary("Rsqrt", torch.rsqrt, "`1 / sqrt(x)`.", ints="floatx", module="math")

@@ -14,6 +14,8 @@ from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import joint_type, publish, static_spec
 
+__all__ = ["extract_sequences", "fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]
+
 # -- pairs of real tensors --------------------------------------------------------------------------------------------
 
 

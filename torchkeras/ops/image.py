@@ -3,34 +3,11 @@
 May import the ops rooms. Holds no operation of its own.
 """
 
-from torchkeras.ops.image_color import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
-from torchkeras.ops.image_geometry import affine_transform, elastic_transform, map_coordinates, perspective_transform
-from torchkeras.ops.image_resize import resize, scale_and_translate
-from torchkeras.ops.image_windows import (
-    crop_images,
-    extract_patches,
-    extract_patches_3d,
-    gaussian_blur,
-    pad_images,
-    sobel_edges,
-    ssim,
-)
+from torchkeras.ops import image_color, image_geometry, image_resize, image_windows
+from torchkeras.ops.image_color import *  # noqa: F403
+from torchkeras.ops.image_geometry import *  # noqa: F403
+from torchkeras.ops.image_resize import *  # noqa: F403
+from torchkeras.ops.image_windows import *  # noqa: F403
 
-__all__ = [
-    "affine_transform",
-    "crop_images",
-    "elastic_transform",
-    "extract_patches",
-    "extract_patches_3d",
-    "gaussian_blur",
-    "hsv_to_rgb",
-    "map_coordinates",
-    "pad_images",
-    "perspective_transform",
-    "resize",
-    "rgb_to_grayscale",
-    "rgb_to_hsv",
-    "scale_and_translate",
-    "sobel_edges",
-    "ssim",
-]
+_ROOMS = (image_color, image_geometry, image_resize, image_windows)
+__all__ = [name for room in _ROOMS for name in room.__all__]

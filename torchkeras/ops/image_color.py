@@ -10,6 +10,8 @@ from torchkeras.core.dtypes import NAMES, dtype_of, is_float_dtype
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._images import image_shape, spatial_axes, spec
 
+__all__ = ["hsv_to_rgb", "rgb_to_grayscale", "rgb_to_hsv"]
+
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601
 
 

@@ -27,6 +27,8 @@ from torchkeras.ops._images import (
 from torchkeras.ops._makers import as_float, shape_of
 from torchkeras.ops.image_windows import blur
 
+__all__ = ["affine_transform", "elastic_transform", "map_coordinates", "perspective_transform"]
+
 _ORDERS = {"nearest": 0, "bilinear": 1}
 
 # -- sampling ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ from torchkeras.ops._images import (
 )
 from torchkeras.ops._makers import promoted
 
+__all__ = ["resize", "scale_and_translate"]
+
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
 _OVERSHOOTING = ("bicubic", "lanczos3", "lanczos5")  # results may leave the range of the input
 _CUBIC_STEPS = 1024  # TensorFlow looks cubic weights up in a table of that many steps per pixel

@@ -22,6 +22,8 @@ from torchkeras.ops._images import (
 from torchkeras.ops._makers import as_float, shape_of
 from torchkeras.ops.nn_windows import same_paddings, window
 
+__all__ = ["crop_images", "extract_patches", "extract_patches_3d", "gaussian_blur", "pad_images", "sobel_edges", "ssim"]
+
 # -- cropping and padding ---------------------------------------------------------------------------------------------
 
 

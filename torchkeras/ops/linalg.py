@@ -11,6 +11,11 @@ from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import as_float, axes_of, joint_type, promoted, reduced_shape, shape_of
 
+__all__ = [
+    "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "jvp", "lstsq", "lu_factor", "matrix_rank", "norm",
+    "pinv", "qr", "solve", "solve_triangular", "svd",
+]  # fmt: skip
+
 # -- checks and rules -------------------------------------------------------------------------------------------------
 
 

@@ -8,39 +8,77 @@ import torch
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import as_float, broadcast_shape, joint_type, promoted, shape_of, static_spec
+from torchkeras.ops._makers import (
+    as_float,
+    broadcast_shape,
+    joint_type,
+    mean_type,
+    promoted,
+    reduction,
+    shape_of,
+    static_spec,
+    unary,
+)
+
+__all__ = [
+    "cdist", "erf", "erfc", "erfinv", "in_top_k", "logdet", "logsumexp", "rsqrt", "top_k", "view_as_complex",
+    "view_as_real",
+]  # fmt: skip
+
+# -- error functions, roots, maxima -----------------------------------------------------------------------------------
+
+erf = unary("Erf", torch.erf, "The error function.", ints="floatx", module="math")
+erfc = unary("Erfc", torch.erfc, "`1 - erf(x)` without loss of precision.", ints="floatx", module="math")
+erfinv = unary("Erfinv", torch.erfinv, "The inverse of the error function.", ints="floatx", module="math")
+rsqrt = unary("Rsqrt", torch.rsqrt, "`1 / sqrt(x)`.", ints="floatx", module="math")
+logsumexp = reduction("Logsumexp", torch.logsumexp, "`log(sum(exp(x)))` without overflow.", mean_type, module="math")
+
+
+def _top_spec(x, k, sorted=True):
+    shape = (*x.shape[:-1], k)
+    return KerasTensor(shape, x.dtype), KerasTensor(shape, "int32")
+
+
+@operation("TopK", "math", output_spec=_top_spec)
+def top_k(x, k, sorted=True):
+    """`(values, indices)` of the `k` largest numbers along the last axis; indices are int32."""
+    values, indices = torch.topk(as_tensor(x), k, sorted=sorted)
+    return values, indices.to(torch.int32)
+
+
+@operation(
+    "InTopK",
+    "math",
+    ("targets", "predictions"),
+    output_spec=lambda targets, predictions, k: KerasTensor(shape_of(targets), "bool"),
+)
+def in_top_k(targets, predictions, k):
+    """True where the class `targets[i]` is among the `k` best of `predictions[i]`; ties at the border count."""
+    targets, predictions = as_tensor(targets).long(), as_tensor(predictions)
+    own = torch.gather(predictions, -1, targets.unsqueeze(-1))
+    border = torch.topk(predictions, k).values[..., -1:]
+    return (own >= border).squeeze(-1)
+
 
 # -- determinants -----------------------------------------------------------------------------------------------------
 
 
-def _check_square(shape):
+def check_square(shape):
     if len(shape) < 2 or (None not in shape[-2:] and shape[-1] != shape[-2]):
         raise ValueError(f"Expected square matrices in the last two axes, got shape {tuple(shape)}.")
 
 
-def _logdet_spec(x):
-    _check_square(x.shape)
+def logdet_spec(x):
+    check_square(x.shape)
     return static_spec(x.shape[:-2], joint_type((x,), ints="floatx"))
 
 
-@operation("Logdet", "math", output_spec=_logdet_spec)
+@operation("Logdet", "math", output_spec=logdet_spec)
 def logdet(x):
     """The logarithm of the determinant; NaN where that is negative. torch: `torch.logdet(x)`."""
     x = as_float(x)
-    _check_square(x.shape)
+    check_square(x.shape)
     return torch.logdet(x)
-
-
-def _slogdet_spec(x):
-    return _logdet_spec(x), _logdet_spec(x)
-
-
-@operation("Slogdet", "numpy", output_spec=_slogdet_spec)
-def slogdet(x):
-    """`(sign, log)`: the determinant's sign and the logarithm of its absolute value."""
-    x = as_float(x)
-    _check_square(x.shape)
-    return tuple(torch.linalg.slogdet(x))
 
 
 # -- distances --------------------------------------------------------------------------------------------------------

@@ -10,11 +10,10 @@ from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import result_type, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import axes_of, reduced_shape, reduction, shape_of
+from torchkeras.ops._makers import axes_of, mean_type, reduced_shape, reduction, shape_of
 from torchkeras.ops.reductions import (
     _flattened,
     _in_float32,
-    _mean_type,
     _position_spec,
     _quantile_spec,
     _quantiles,
@@ -23,6 +22,11 @@ from torchkeras.ops.reductions import (
     argmin,
     quantile,
 )
+
+__all__ = [
+    "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmedian", "nanmin", "nanpercentile", "nanprod",
+    "nanquantile", "nanstd", "nanvar", "percentile",
+]  # fmt: skip
 
 
 def _bounded(function, worst):
@@ -62,14 +66,14 @@ def _middle(x, axes, keepdims):
 nanmax = reduction("Nanmax", _bounded(torch.amax, float("-inf")), "The largest number that is not NaN.")
 nanmin = reduction("Nanmin", _bounded(torch.amin, float("inf")), "The smallest number that is not NaN.")
 nanprod = reduction("Nanprod", _in_float32(_product), "The product without NaNs.", _sum_type)
-nanvar = reduction("Nanvar", _in_float32(_variance), "The variance without NaNs.", _mean_type)
+nanvar = reduction("Nanvar", _in_float32(_variance), "The variance without NaNs.", mean_type)
 nanstd = reduction(
     "Nanstd",
     _in_float32(lambda x, axes, keep: torch.sqrt(_variance(x, axes, keep))),
     "The deviation without NaNs.",
-    _mean_type,
+    mean_type,
 )
-nanmedian = reduction("Nanmedian", _in_float32(_middle), "The middle number, NaNs left out.", _mean_type)
+nanmedian = reduction("Nanmedian", _in_float32(_middle), "The middle number, NaNs left out.", mean_type)
 
 
 def _position(find, x, axis, keepdims, worst):

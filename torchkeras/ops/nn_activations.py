@@ -11,6 +11,12 @@ from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import axes_of, unary
 
+__all__ = [
+    "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
+    "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
+    "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
+]  # fmt: skip
+
 
 def _same(x, *args, **kwargs):
     return KerasTensor(x.shape, x.dtype)

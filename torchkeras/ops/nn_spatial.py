@@ -15,6 +15,8 @@ from torchkeras.ops._images import spec
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
 from torchkeras.ops.nn_windows import window
 
+__all__ = ["conv_transpose", "depth_to_space", "fold", "polar", "psnr", "space_to_depth", "unfold"]
+
 # -- transposed convolution -------------------------------------------------------------------------------------------
 
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

@@ -16,6 +16,12 @@ from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import as_float, axes_of, canonical_axis, joint_type, promoted, reduced_shape, shape_of
 
+__all__ = [
+    "batch_normalization", "binary_crossentropy", "categorical_crossentropy", "dot_product_attention",
+    "layer_normalization", "moments", "multi_hot", "normalize", "one_hot", "rms_normalization",
+    "sparse_categorical_crossentropy",
+]  # fmt: skip
+
 _HALVES = (torch.float16, torch.bfloat16)
 
 

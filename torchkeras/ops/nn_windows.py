@@ -13,6 +13,11 @@ from torchkeras.core.symbolic import operation
 from torchkeras.core.windows import pad_widths, same_padding, standardize_data_format
 from torchkeras.ops._makers import promoted
 
+__all__ = [
+    "adaptive_average_pool", "adaptive_max_pool", "average_pool", "conv", "depthwise_conv", "max_pool",
+    "separable_conv",
+]  # fmt: skip
+
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVERAGE_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

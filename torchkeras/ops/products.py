@@ -9,7 +9,10 @@ from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import dtype_of, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
+from torchkeras.ops._makers import as_float, broadcast_shape, joint_type, promoted, shape_of
+from torchkeras.ops.math import check_square, logdet_spec
+
+__all__ = ["cross", "dot", "einsum", "inner", "matmul", "outer", "slogdet", "tensordot", "vdot"]
 
 
 def _product(function, *operands, wide=False):
@@ -143,3 +146,15 @@ def einsum(subscripts, *operands, **kwargs):
     if kwargs:
         raise TypeError(f"einsum got unknown arguments {sorted(kwargs)}.")
     return _einsum(*(as_tensor(x) if isinstance(x, (list, tuple)) else x for x in operands), subscripts=subscripts)
+
+
+def _slogdet_spec(x):
+    return logdet_spec(x), logdet_spec(x)
+
+
+@operation("Slogdet", "numpy", output_spec=_slogdet_spec)
+def slogdet(x):
+    """`(sign, log)`: the determinant's sign and the logarithm of its absolute value."""
+    x = as_float(x)
+    check_square(x.shape)
+    return tuple(torch.linalg.slogdet(x))

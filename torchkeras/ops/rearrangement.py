@@ -10,6 +10,8 @@ from torchkeras.core.keras_tensor import any_symbolic
 from torchkeras.core.symbolic import FunctionOperation, operation
 from torchkeras.ops._makers import static_spec
 
+__all__ = ["rearrange"]
+
 _TOKEN = re.compile(r"\(|\)|\.\.\.|\w+")
 
 

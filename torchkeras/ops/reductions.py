@@ -7,7 +7,7 @@ summed in float32.
 import torch
 
 from torchkeras.core.conversion import as_tensor
-from torchkeras.core.dtypes import INTS, NAMES, result_type, torch_dtype
+from torchkeras.core.dtypes import NAMES, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import (
@@ -15,21 +15,24 @@ from torchkeras.ops._makers import (
     axes_of,
     canonical_axis,
     joint_type,
+    mean_type,
     promoted,
     reduced_shape,
     reduction,
     shape_of,
 )
 
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "average", "count_nonzero", "cumprod", "cumsum",
+    "diff", "max", "mean", "median", "min", "nanmean", "nansum", "prod", "ptp", "quantile", "sort", "std", "sum",
+    "var",
+]  # fmt: skip
+
 _SMALL = frozenset(("bool", "uint8", "uint16", "int8", "int16"))
 
 
 def _sum_type(dtype):
     return "int32" if dtype in _SMALL else dtype
-
-
-def _mean_type(dtype):
-    return result_type(dtype, float) if dtype in INTS or dtype == "bool" else dtype
 
 
 def _flattened(x, axes, keepdims):
@@ -66,7 +69,7 @@ def _sum(x, axes, keepdims):
 
 
 sum = reduction("Sum", _sum, "The sum.", dtype=_sum_type)
-mean = reduction("Mean", _in_float32(torch.mean), "The mean.", dtype=_mean_type)
+mean = reduction("Mean", _in_float32(torch.mean), "The mean.", dtype=mean_type)
 all = reduction("All", lambda x, axes, keep: torch.all(x.bool(), axes, keep), "True where all are.", result="bool")
 any = reduction("Any", lambda x, axes, keep: torch.any(x.bool(), axes, keep), "True where one is.", result="bool")
 amax = reduction("Amax", torch.amax, "The largest number.")
@@ -76,19 +79,18 @@ median = reduction(
     "Median",
     _in_float32(_together(lambda x: torch.quantile(x, 0.5, dim=-1))),
     "The middle number; the mean of the two middle ones of an even count.",
-    dtype=_mean_type,
+    dtype=mean_type,
 )
 var = reduction(
-    "Var", _in_float32(lambda x, axes, keep: torch.var(x, axes, correction=0, keepdim=keep)), "Variance.", _mean_type
+    "Var", _in_float32(lambda x, axes, keep: torch.var(x, axes, correction=0, keepdim=keep)), "Variance.", mean_type
 )
 std = reduction(
-    "Std", _in_float32(lambda x, axes, keep: torch.std(x, axes, correction=0, keepdim=keep)), "Deviation.", _mean_type
+    "Std", _in_float32(lambda x, axes, keep: torch.std(x, axes, correction=0, keepdim=keep)), "Deviation.", mean_type
 )
-logsumexp = reduction("Logsumexp", torch.logsumexp, "`log(sum(exp(x)))` without overflow.", _mean_type, module="math")
 nansum = reduction(
     "Nansum", lambda x, axes, keep: torch.nansum(x, axes, keep, dtype=x.dtype), "The sum without NaNs.", _sum_type
 )
-nanmean = reduction("Nanmean", _in_float32(torch.nanmean), "The mean without NaNs.", _mean_type)
+nanmean = reduction("Nanmean", _in_float32(torch.nanmean), "The mean without NaNs.", mean_type)
 
 
 def _prod_spec(x, axis=None, keepdims=False, dtype=None):
@@ -217,32 +219,6 @@ def argsort(x, axis=-1):
     if axis is None:
         x, axis = x.reshape(-1), 0
     return torch.argsort(x, dim=canonical_axis(axis, x.dim() or 1), stable=True).to(torch.int32)
-
-
-def _top_spec(x, k, sorted=True):
-    shape = (*x.shape[:-1], k)
-    return KerasTensor(shape, x.dtype), KerasTensor(shape, "int32")
-
-
-@operation("TopK", "math", output_spec=_top_spec)
-def top_k(x, k, sorted=True):
-    """`(values, indices)` of the `k` largest numbers along the last axis; indices are int32."""
-    values, indices = torch.topk(as_tensor(x), k, sorted=sorted)
-    return values, indices.to(torch.int32)
-
-
-@operation(
-    "InTopK",
-    "math",
-    ("targets", "predictions"),
-    output_spec=lambda targets, predictions, k: KerasTensor(shape_of(targets), "bool"),
-)
-def in_top_k(targets, predictions, k):
-    """True where the class `targets[i]` is among the `k` best of `predictions[i]`; ties at the border count."""
-    targets, predictions = as_tensor(targets).long(), as_tensor(predictions)
-    own = torch.gather(predictions, -1, targets.unsqueeze(-1))
-    border = torch.topk(predictions, k).values[..., -1:]
-    return (own >= border).squeeze(-1)
 
 
 # -- running sums and differences -------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from torchkeras.core.keras_tensor import KerasTensor, Shape, any_symbolic
 from torchkeras.core.symbolic import FunctionOperation, operation
 from torchkeras.ops._makers import canonical_axis
 
+__all__ = ["associative_scan", "custom_gradient"]
+
 # -- associative scan -------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,8 @@ from torchkeras.core.conversion import as_tensor
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.ops._makers import publish, shape_of
 
+__all__ = ["segment_max", "segment_min", "segment_prod", "segment_sum"]
+
 _DOC = """{title}
 
     Args:

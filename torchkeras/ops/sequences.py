@@ -13,6 +13,11 @@ from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import as_float, broadcast_shape, canonical_axis, joint_type, shape_of
 from torchkeras.ops.creation import logspace
 
+__all__ = [
+    "bartlett", "blackman", "corrcoef", "correlate", "geomspace", "hamming", "hanning", "kaiser", "trapezoid",
+    "vander",
+]  # fmt: skip
+
 
 def _window(shape, x, **settings):
     if any_symbolic((x, *settings.values()), None):

@@ -15,6 +15,13 @@ from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import axes_of, broadcast_shape, canonical_axis, joint_type, promoted, shape_of
 
+__all__ = [
+    "append", "array_split", "broadcast_to", "concatenate", "copy", "diag", "diagonal", "dstack", "expand_dims",
+    "flip", "get_item", "hstack", "meshgrid", "moveaxis", "ndim", "nonzero", "pad", "ravel", "repeat", "reshape",
+    "roll", "rot90", "size", "split", "squeeze", "stack", "swapaxes", "take", "take_along_axis", "tile", "trace",
+    "transpose", "tril", "triu", "vstack", "where",
+]  # fmt: skip
+
 
 def _sizes(shape):
     """A shape as a tuple of integers; one-element tensors count as integers, None as -1."""
