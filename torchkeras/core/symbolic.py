@@ -55,6 +55,15 @@ class Node:
         return f"<Node operation={self.operation.name}>"
 
 
+class _ConstructorSignature:
+    """`__signature__` of operation classes: that of `__init__`, as `__new__`, which comes before it, says nothing."""
+
+    def __get__(self, instance, cls):
+        if instance is not None:
+            raise AttributeError("__signature__")
+        return inspect.Signature(list(inspect.signature(cls.__init__).parameters.values())[1:])
+
+
 class Operation:
     """What can stand in a graph. Layers inherit it; functions get a `FunctionOperation`.
 
@@ -78,6 +87,7 @@ class Operation:
 
     _config_is_automatic = False  # whether instances keep the plain arguments that they were made with
     _said_by_itself = ("name",)  # arguments that every config holds
+    __signature__ = _ConstructorSignature()
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
