@@ -19,8 +19,9 @@ PACKAGE = ROOT / "torchkeras"
 LEVELS = (
     {"errors"},
     {"core"},
+    {"random"},
     {"ops"},
-    {"activations", "config", "constraints", "dtype_policies", "initializers", "random", "regularizers", "tree"},
+    {"activations", "config", "constraints", "dtype_policies", "initializers", "regularizers", "tree"},
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"saving"},

@@ -1,8 +1,8 @@
 """Images read at other places: `map_coordinates` and the transforms of `keras.ops.image` built on it.
 
-May import core and the makers. Images are sampled by gathering pixels at whole-number places. torch's `grid_sample` is
-not used: it wants coordinates scaled to -1…1, and the rounding of that moves whole-number positions, so that an
-identity transform would no longer give back the image.
+May import core, random and the makers. Images are sampled by gathering pixels at whole-number places. torch's
+`grid_sample` is not used: it wants coordinates scaled to -1…1, and the rounding of that moves whole-number positions,
+so that an identity transform would no longer give back the image.
 """
 
 import functools
@@ -11,6 +11,7 @@ import operator
 
 import torch
 
+from torchkeras import random
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
 from torchkeras.core.windows import standardize_data_format
@@ -340,9 +341,4 @@ def _fields(shape, dtype, seed, device):
     """Two fields of normal numbers of a shape."""
     if seed is None:
         return [torch.normal(0.0, 1.0, size=shape, dtype=dtype, device=device) for _ in range(2)]
-    # The operator of the random room, through torch's registry: this room stands below it and may not import it.
-    draw, shape = torch.ops.torchkeras.draw, [2, *shape]
-    if getattr(seed, "_is_seed_generator", False):
-        return draw(seed.state, "normal", shape, 0.0, 1.0, dtype, True).to(device)
-    words = torch.tensor([operator.index(seed), 0], dtype=torch.int64, device=device)
-    return draw(words, "normal", shape, 0.0, 1.0, dtype, False)
+    return random.normal([2, *shape], dtype=dtype, seed=seed).to(device)
