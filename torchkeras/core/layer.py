@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from torchkeras.core import calls, dtype_policy, failures, fields, input_spec, remat, scopes, tracking, wiring
+from torchkeras.core.containers import matters
 from torchkeras.core.keras_tensor import Shape, any_symbolic
 from torchkeras.core.layer_attributes import LayerAttributes
 from torchkeras.core.layer_build import LayerBuild, wrapped_build
@@ -109,7 +110,7 @@ class Layer(
     @fields.shown_as(_base_arguments)
     def __init__(self, *args, **kwargs):
         d = self.__dict__
-        early = [name for name, value in d.items() if name != "_made_with" and tracking.matters(value)]
+        early = [name for name, value in d.items() if name != "_made_with" and matters(value)]
         torch.nn.Module.__init__(self)
         d.update(
             training=False,

@@ -8,9 +8,10 @@ import types
 import torch
 
 from torchkeras.core import dtype_policy, registry, scopes
+from torchkeras.core.containers import CONTAINERS, matters, reports, tracked
 from torchkeras.core.kept_variables import kept, plain
 from torchkeras.core.scopes import state
-from torchkeras.core.tracking import CONTAINERS, held_states, matters, register, reports, tracked
+from torchkeras.core.tracking import held_states, register
 from torchkeras.core.variable import Variable
 from torchkeras.core.weight_reads import read_of
 
@@ -133,6 +134,10 @@ class LayerAttributes:
         torch.nn.Module.__setattr__(self, name, value)
         if places.meet(value) or replaces:
             places.sort(table)
+
+    def _look_again(self, attribute):
+        """A container in an attribute changed."""
+        register(self, attribute)
 
     def __delattr__(self, name):
         torch.nn.Module.__delattr__(self, name)

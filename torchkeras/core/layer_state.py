@@ -99,8 +99,8 @@ class LayerState:
 
     @property
     def _layers(self):
-        """Direct sublayers in the order in which they were attached."""
-        return [child for child in self._child_modules() if isinstance(child, LayerState)]
+        """Direct sublayers in the order in which they were attached; torch's own modules hand out those inside them."""
+        return list(dict.fromkeys(_layers_in(self._child_modules())))
 
     def _flatten_layers(self, recursive=True, include_self=True):
         """This layer and everything below it, parents first, each once."""
@@ -143,6 +143,8 @@ class LayerState:
                 found.extend(child._collect(with_seeds))
             else:
                 found.extend(child.parameters())
+                if with_seeds:
+                    found.extend(each for layer in _layers_in([child]) for each in layer._collect(with_seeds))
         return found
 
     @property
@@ -184,10 +186,10 @@ class LayerState:
                 else:
                     variable.requires_grad_(value)
         for child in self._child_modules():
-            if isinstance(child, LayerState):
-                child.trainable = value
-            else:
+            if not isinstance(child, LayerState):
                 child.requires_grad_(value)
+        for layer in _layers_in(self._child_modules()):
+            layer.trainable = value
 
     def count_params(self):
         """Number of scalars in all weights. Raises `ValueError` before the weights exist."""
@@ -349,6 +351,15 @@ class LayerState:
                 f"Layer {self.name!r} makes a {what} inside call(), so each call would make another one: make it in "
                 f"{where}."
             )
+
+
+def _layers_in(modules):
+    """The layers among modules and inside torch's own ones, not those inside layers."""
+    for module in modules:
+        if isinstance(module, LayerState):
+            yield module
+        else:
+            yield from _layers_in(module.children())
 
 
 def _is_trainable(variable):

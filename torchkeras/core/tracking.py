@@ -1,180 +1,15 @@
-"""Layers, weights, metrics and seed generators inside lists, dicts, sets and tuples: seen by Keras and by torch.
+"""What a layer holds is what its attributes hold now.
 
-May import torch and core's trees. What a layer holds is what its attributes hold now, and `register` is the one
-function that says so to torch: it walks an attribute and brings `_modules` and `_parameters` in step, under the keys
-`<attribute>_<index>` (`blocks_0`, `heads_left`), so that `parameters()`, `state_dict()`, `to()` and
-`functional_call` find everything. A list, dict, set or deque in an attribute becomes a twin of its kind that reports
-each change to the attributes in which it was seen. A report only asks to look again: a container that an attribute
-holds no more may go on reporting without harm.
+May import torch and core's containers and scopes. `register` is the one function that says so to torch: it walks an
+attribute and brings `_modules` and `_parameters` in step, under the keys `<attribute>_<index>` (`blocks_0`,
+`heads_left`), so that `parameters()`, `state_dict()`, `to()` and `functional_call` find everything. Metrics and seed
+generators are found by walking, whenever someone asks.
 """
-
-import weakref
-from collections import OrderedDict, defaultdict, deque
 
 import torch
 
-from torchkeras.core import tree
+from torchkeras.core.containers import exchanged, leaves, tracked
 from torchkeras.core.scopes import process
-
-CONTAINERS = (list, tuple, dict, set, deque)
-
-
-class _Tracked:
-    """What the twins share: the attributes in which they were seen, and telling those of changes."""
-
-    _owners = ()  # pairs (weak reference to a layer, attribute)
-    _plain = False  # whether nothing inside matters to a layer: numbers may come and go unreported
-
-    def _report_to(self, layer, attribute):
-        if not any(owner() is layer and name == attribute for owner, name in self._owners):
-            alive = [(owner, name) for owner, name in self._owners if owner() is not None]
-            self._owners = (*alive, (weakref.ref(layer), attribute))
-
-    def _changed(self):
-        for owner, attribute in self._owners:
-            layer = owner()
-            if layer is not None:
-                register(layer, attribute)
-
-    def __reduce_ex__(self, protocol):
-        """Copies and pickles hold the contents; the layer around them makes itself known again."""
-        reduced = super().__reduce_ex__(protocol)
-        return (*reduced[:2], None, *reduced[3:])
-
-
-def _twin(base, changes):
-    """A subclass of `base` whose methods named in `changes` report."""
-
-    def reporting(name):
-        method = getattr(base, name)
-
-        def changed(self, *args, **kwargs):
-            try:
-                return method(self, *args, **kwargs)
-            finally:  # what raised half way may have changed something too
-                if self._owners and not (self._plain and name in _ONE_ITEM and _tell_nothing(args)):
-                    self._changed()
-
-        changed.__name__, changed.__doc__ = name, method.__doc__
-        return changed
-
-    members = {name: reporting(name) for name in changes if hasattr(base, name)}
-    return type(f"Tracked{base.__name__.capitalize()}", (_Tracked, base), {"__module__": __name__, **members})
-
-
-_ONE_ITEM = frozenset(("append", "appendleft", "insert", "add", "pop", "remove", "clear", "__setitem__", "__delitem__"))
-
-
-def _tell_nothing(args):
-    return not any(isinstance(each, slice) or matters(each) for each in args)
-
-
-_ANY = ("clear", "pop", "remove", "__delitem__", "__setitem__", "__ior__")
-_ROW = (*_ANY, "append", "extend", "insert", "reverse", "__iadd__", "__imul__")
-_MAP = (*_ANY, "update", "popitem")
-
-TrackedList = _twin(list, (*_ROW, "sort"))
-TrackedDeque = _twin(deque, (*_ROW, "appendleft", "extendleft", "popleft", "rotate"))
-TrackedSet = _twin(
-    set,
-    (
-        *(*_ANY, "add", "discard", "update", "__isub__", "__iand__", "__ixor__"),
-        *("difference_update", "intersection_update", "symmetric_difference_update"),
-    ),
-)
-
-
-class _Reading:
-    """A dict gives back the twin that stands in it, not what was put in."""
-
-    def setdefault(self, key, default=None):
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-
-class TrackedDict(_Reading, _twin(dict, _MAP)):
-    """A dict whose layers and weights belong to the layer that holds the dict."""
-
-
-class TrackedOrderedDict(_Reading, _twin(OrderedDict, (*_MAP, "move_to_end"))):
-    """The same for an OrderedDict."""
-
-
-class TrackedDefaultDict(_Reading, _twin(defaultdict, _MAP)):
-    """The same for a defaultdict."""
-
-    def __missing__(self, key):
-        super().__missing__(key)
-        return self[key]
-
-
-_TWINS = {
-    list: TrackedList,
-    dict: TrackedDict,
-    set: TrackedSet,
-    OrderedDict: TrackedOrderedDict,
-    deque: lambda value: TrackedDeque(value, value.maxlen),
-    defaultdict: lambda value: TrackedDefaultDict(value.default_factory, value),
-}
-
-
-# -- looking ----------------------------------------------------------------------------------------------------------
-
-
-def matters(item):
-    """Whether a layer must know of it: it is, or may come to hold, something with state."""
-    if isinstance(item, (torch.nn.Module, list, dict, set, deque)):
-        return True
-    if isinstance(item, tuple):
-        return any(map(matters, item))
-    if isinstance(item, torch.Tensor):
-        return isinstance(item, torch.nn.Parameter)
-    kind = type(item)
-    return getattr(kind, "_is_metric", False) or getattr(kind, "_is_seed_generator", False)
-
-
-def _pairs(container):
-    """`(key, item)` of a container; a set's in the order of names, since its own differs from run to run."""
-    if isinstance(container, dict):
-        return list(container.items())
-    if isinstance(container, set):
-        container = sorted(container, key=lambda item: str(getattr(item, "name", "")))
-    return list(enumerate(container))
-
-
-def tracked(value, layer, attribute, seen=()):
-    """A value as `layer.attribute` holds it: every list, dict, set and deque in it is a twin that reports there."""
-    if not isinstance(value, CONTAINERS) or id(value) in seen:
-        return value
-    if isinstance(value, tuple):
-        parts = [tracked(item, layer, attribute, seen) for item in value]
-        return value if all(a is b for a, b in zip(parts, value, strict=True)) else tree.rebuild(value, parts)
-    if type(value) in _TWINS:
-        value = _TWINS[type(value)](value)
-    if isinstance(value, _Tracked):
-        value._report_to(layer, attribute)
-        value._plain = True
-        for key, item in _pairs(value):
-            if matters(item):
-                value._plain = False
-                twin = tracked(item, layer, attribute, (*seen, id(value)))
-                if twin is not item:
-                    super(_Tracked, value).__setitem__(key, twin)
-    return value
-
-
-def leaves(value, prefix="", seen=None):
-    """`(key, item)` for everything inside the containers of a value that matters to a layer; each container once."""
-    seen = set() if seen is None else seen
-    if not isinstance(value, CONTAINERS):
-        if matters(value):
-            yield prefix, value
-    elif id(value) not in seen and not getattr(value, "_plain", False):
-        seen.add(id(value))
-        for key, item in _pairs(value):
-            if matters(item):
-                yield from leaves(item, f"{prefix}_{str(key).replace('.', '_')}", seen)
 
 
 def held_states(layer, flag):
@@ -186,14 +21,6 @@ def held_states(layer, flag):
             if getattr(type(item), flag, False):
                 found[id(item)] = item
     return list(found.values())
-
-
-def reports(value):
-    """Whether a value is, or is a tuple with, a container that reports its changes."""
-    return isinstance(value, _Tracked) or (isinstance(value, tuple) and any(map(reports, value)))
-
-
-# -- telling torch ----------------------------------------------------------------------------------------------------
 
 
 class Places:
@@ -292,27 +119,7 @@ def exchange(layer, fresh):
     for attribute, keys in d["_held"].items():
         if any(id(item) in fresh for item in keys.values()):
             d["_held"][attribute] = {key: fresh.get(id(item), item) for key, item in keys.items()}
-            d[attribute] = _exchanged(d[attribute], fresh, set())
-
-
-def _exchanged(value, fresh, seen):
-    if id(value) in fresh:
-        return fresh[id(value)]
-    if not isinstance(value, CONTAINERS) or id(value) in seen:
-        return value
-    seen.add(id(value))
-    pairs = [(key, item, _exchanged(item, fresh, seen)) for key, item in _pairs(value)]
-    if all(new is item for _, item, new in pairs):
-        return value
-    if isinstance(value, tuple):
-        return tree.rebuild(value, [new for _, _, new in pairs])
-    for key, item, new in pairs:
-        if isinstance(value, set):
-            set.discard(value, item)
-            set.add(value, new)
-        elif new is not item:
-            super(_Tracked, value).__setitem__(key, new)
-    return value
+            d[attribute] = tracked(exchanged(d[attribute], fresh), layer, attribute)
 
 
 def _table(d, item):
