@@ -82,3 +82,17 @@ def test_strides_of_a_kernel():
     layer.set_weights([np.ones((3, 3, 4, 8)), np.zeros(8)])
     assert layer.kernel.stride() == strides
     assert layer.kernel is kernel
+
+
+def test_assignments_compile_as_one_graph():
+    torch._dynamo.reset()
+    v = Variable([1.0, 2.0])
+
+    def step(x):
+        v.assign_add(x)
+        v.assign_sub(torch.ones(2, dtype=torch.float64))
+        v.assign(v * 2)
+        return v + len(v.name) * 0 + v.trainable * 0
+
+    assert torch.compile(step, backend="eager", fullgraph=True)(torch.ones(2)).tolist() == [2.0, 4.0]
+    assert v.numpy().tolist() == [2.0, 4.0]

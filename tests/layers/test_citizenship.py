@@ -4,6 +4,7 @@ The loop runs over what is published, so a new layer without a line in compat/la
 """
 
 import copy
+import inspect
 import io
 import pickle
 
@@ -139,6 +140,31 @@ def test_exports_for_any_batch_size(case):
     program = torch.export.export(layer, inputs_of(case), dynamic_shapes=(({0: torch.export.Dim("batch", min=2)},),))
     other = inputs_of(case, batch=7)
     assert_same(program.module()(*other), layer(*other))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("case", PLAIN, ids=named)
+def test_traces(case):
+    """torch checks a trace by tracing again; a program may be saved."""
+    layer, inputs = layer_of(case).eval(), inputs_of(case)
+    if case.layer == "StackedRNNCells":
+        with pytest.raises(RuntimeError, match="can be output"):  # torch.jit knows no lists in lists, as its states are
+            torch.jit.trace(layer, inputs)
+        return
+    traced = torch.jit.trace(layer, inputs)
+    torch.jit.save(traced, io.BytesIO())
+    assert_same(traced(*inputs), layer(*inputs))
+
+
+@pytest.mark.parametrize("case", PLAIN, ids=named)
+def test_looking_at_any_attribute(case):
+    """In any state, whatever is not there is an AttributeError."""
+    unbuilt = getattr(layers, case.layer)(**case.constructor_arguments(layers))
+    for layer in (unbuilt, layer_of(case)):
+        inspect.getmembers(layer)
+        assert not any(hasattr(layer, name) for name in ("_no_such_thing", "__no_such_thing__"))
+    with pytest.raises(AttributeError):
+        _ = type(unbuilt).__new__(type(unbuilt)).kernel
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=named)

@@ -31,6 +31,10 @@ class TellingProperty(property):
 _PLAIN = frozenset((int, float, bool, str, type(None), types.FunctionType))  # kinds that hold nothing
 
 
+class NotInitializedError(RuntimeError, AttributeError):
+    """A layer was used before `super().__init__()`; for `hasattr`, dir() and their like an attribute is missing."""
+
+
 class LayerAttributes:
     """Attribute access, names and dtypes."""
 
@@ -44,7 +48,7 @@ class LayerAttributes:
 
     def _require_init(self):
         if "_ready" not in self.__dict__:
-            raise RuntimeError(
+            raise NotInitializedError(
                 f"In layer {type(self).__name__}: call `super().__init__()` at the start of __init__(), before "
                 "anything else."
             )
@@ -176,6 +180,12 @@ class LayerAttributes:
         view = getattr(type(self), name, None)
         if hasattr(view, "__get__") and not callable(view):  # another descriptor, or that of a mixin: once more
             view.__get__(self, type(self))
+
+    def register_parameter(self, name, param):
+        """torch's. `torch.nn.utils.prune` keeps a weight as `<name>_orig` and then flattens what follows from it."""
+        if name.endswith("_orig") and isinstance(param, Variable) and not param.is_contiguous():
+            param.lie_as_usual()
+        super().register_parameter(name, param)
 
     def _rename_parameter(self, old, new):
         """The attribute's name becomes the key in `state_dict`, at the same place in the order."""

@@ -30,7 +30,9 @@ def write(function, target, *values):
     The write happens at the level at which `target` was made, with the values as they are there. Raises `RuntimeError`
     where a value differs along an axis that `vmap` runs over: one state cannot follow all of them.
     """
-    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+    if torch.compiler.is_compiling():  # which forgets the methods of a Variable that it saw written
+        return function(target.detach(), *values)
+    if not torch._C._are_functorch_transforms_active():
         return function(target, *values)
     running = _stack()
     own = _own_level(target)

@@ -8,8 +8,10 @@ and casts.
 """
 
 import math
+import sys
 
 import torch
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from torchkeras.core import registry, scopes
 from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
@@ -135,8 +137,9 @@ class Variable(torch.nn.Parameter):
         with torch.no_grad():
             value = self._taken(value)
             fits = value.shape == self.shape or torch.broadcast_shapes(value.shape, self.shape) == self.shape
-            if state.stateless is None and fits and torch.can_cast(value.dtype, self.dtype):
-                return write(in_place, self, value)
+            if state.stateless is None and fits and _holds(self.dtype, value.dtype):
+                write(in_place, self, value)
+                return self
         return self.assign(function(self.value, value))
 
     def _taken(self, value):
@@ -144,6 +147,32 @@ class Variable(torch.nn.Parameter):
         if not isinstance(value, torch.Tensor):
             value = as_tensor(value, None, self.device, f"the value for variable {self.path!r}")
         return value if value.device == self.device else value.to(self.device)
+
+    # -- among torch's own tools --------------------------------------------------------------------------------------
+
+    def view(self, *shape):
+        """torch's. What flattens weights counts on the usual memory (`parameters_to_vector`, pruning): where the view
+        needs it, a weight that lies otherwise is laid that way, for good."""
+        if self.is_contiguous() or torch.compiler.is_compiling():
+            return super().view(*shape)
+        try:
+            return super().view(*shape)
+        except RuntimeError:
+            self.lie_as_usual()
+            return super().view(*shape)
+
+    def lie_as_usual(self):
+        """Puts the numbers, and those of the gradient, into the order of the axes, as `contiguous()` does."""
+        self.data = self.data.contiguous()
+        if self.grad is not None:
+            self.grad = self.grad.contiguous()
+
+    def detach(self):
+        """torch's, a plain tensor; but one of this class for `nn.Parameter(variable)`, which takes nothing else."""
+        plain = super().detach()
+        if torch.compiler.is_compiling() or sys._getframe(1).f_code is not torch.nn.Parameter.__new__.__code__:
+            return plain
+        return restored(type(self), plain, False, dict(self.__dict__))
 
     def numpy(self, *args, **kwargs):
         """A numpy copy on the host, gradients or not; bfloat16 as ml_dtypes has it."""
@@ -172,6 +201,27 @@ class Variable(torch.nn.Parameter):
 
     def __reduce_ex__(self, protocol):
         return restored, (type(self), self.data, self.requires_grad, dict(self.__dict__))
+
+
+def _holds(kind, other):
+    """Whether an in-place operation takes `other` into `kind`: `torch.can_cast`, which torch.compile cannot follow."""
+
+    def level(dtype):
+        return 3 if dtype.is_complex else 2 if dtype.is_floating_point else dtype is not torch.bool
+
+    return level(other) <= level(kind)
+
+
+def _flat_weights(optimizer, args, kwargs):
+    """Before each step of a torch optimizer: LBFGS flattens gradients, which lie as their weights do."""
+    if isinstance(optimizer, torch.optim.LBFGS):
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                if isinstance(weight, Variable) and not weight.is_contiguous():
+                    weight.lie_as_usual()
+
+
+register_optimizer_step_pre_hook(_flat_weights)
 
 
 def restored(cls, data, requires_grad, attributes):

@@ -71,7 +71,7 @@ def _run(function, sequences, states, *weights):
     if len(weights) == 3:
         weights.append(torch.zeros_like(weights[2]))  # torch has two biases that add up
     states = tuple(state.unsqueeze(0) for state in states)
-    train = torch.is_grad_enabled()
+    train = torch.is_grad_enabled() and not torch.jit.is_tracing()  # a trace is checked without gradients
     initial = states if len(states) > 1 else states[0]
     outputs, *final = function(sequences, initial, weights, len(weights) == 4, 1, 0.0, train, False, True)
     return (outputs, *(state.squeeze(0) for state in final))
