@@ -40,6 +40,7 @@ def structure(kind, what):
 
 MEASURES = (
     Measure("xor", "fit: XOR, Dense 4-1, batch 4", "fit", "xor", 500, 1.3),
+    Measure("epochs", "fit: XOR, epochs of one step", "epochs", "xor", 500, 1.1),
     Measure("mlp", "fit: MLP 784-300-100-10, batch 32", "fit", "mlp", 200, 0.8),
     Measure("cnn", "fit: CNN on 28x28, batch 64", "fit", "cnn", 25, 1.05),
     Measure("lstm", "fit: LSTM 64 on (40, 32), batch 64", "fit", "lstm", 30, 1.05),

@@ -1,8 +1,9 @@
 """From a workload to a function to time: ``fit``, ``call`` and ``predict``, by hand and in Keras; memory and import.
 
 Every maker returns a function of no arguments that does ``steps`` steps. Neither side shuffles: a hand-written loop
-that slices in order is the harder one to match. Runs inside a worker only; must not know who else takes part. torch is
-imported inside functions because the import measures need a process without it.
+that slices in order is the harder one to match. ``epochs`` alone is what such a program looks like: ``steps`` epochs of
+one shuffled batch, each loss kept. Runs inside a worker only; must not know who else takes part. torch is imported
+inside functions because the import measures need a process without it.
 """
 
 import importlib
@@ -10,7 +11,7 @@ import time
 
 
 def by_hand(kind, workload, steps, device):
-    """The hand-written side of ``kind``: ``"fit"``, ``"call"``, ``"call_no_grad"`` or ``"predict"``."""
+    """The hand-written side of ``kind``: ``"fit"``, ``"epochs"``, ``"call"``, ``"call_no_grad"`` or ``"predict"``."""
     import torch
 
     model = workload.by_hand().to(device)
@@ -18,6 +19,9 @@ def by_hand(kind, workload, steps, device):
     if kind == "fit":
         loss, optimizer = workload.torch_loss(), torch.optim.Adam(model.parameters())
         return lambda: _train(model, loss, optimizer, x, y, workload.batch)
+    if kind == "epochs":
+        loss, optimizer = workload.torch_loss(), torch.optim.Adam(model.parameters())
+        return lambda: _train_epochs(model, loss, optimizer, x, y, steps)
     if kind == "predict":
         rows = x.cpu().numpy()
         return lambda: _repeat(lambda: _predict(model, rows, device), steps)
@@ -36,6 +40,8 @@ def in_keras(kind, workload, steps, device, keras):
         x, y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
     if kind == "fit":
         return lambda: model.fit(x, y, batch_size=workload.batch, epochs=1, shuffle=False, verbose=0)
+    if kind == "epochs":
+        return lambda: model.fit(x, y, epochs=steps, verbose=0)
     if kind == "predict":
         return lambda: _repeat(lambda: model.predict(x, verbose=0), steps)
     import torch
@@ -102,6 +108,22 @@ def _train(model, loss_function, optimizer, x, y, batch):
         optimizer.step()
         total += loss.detach()
     return total.item() * batch / len(x)
+
+
+def _train_epochs(model, loss_function, optimizer, x, y, epochs):
+    """Epochs of one batch, as in the first programs of many a course."""
+    import torch
+
+    model.train()
+    history = []
+    for _ in range(epochs):
+        order = torch.randperm(len(x), device=x.device)
+        optimizer.zero_grad()
+        loss = loss_function(model(x[order]), y[order])
+        loss.backward()
+        optimizer.step()
+        history.append(loss.item())
+    return history
 
 
 def _predict(model, rows, device):

@@ -343,3 +343,70 @@ def test_stateless_call_leaves_out_the_layers_own_penalty():
 
     a, b = both(losses)
     assert a == b
+
+
+def _acting(keras, act):
+    """The loss of one epoch where a callback acts after the first batch."""
+    model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+    model.compile(keras.optimizers.SGD(0.0), "mae")
+
+    class Acting(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 0:
+                act(self.model)
+
+    x = np.array([[1.0], [2.0]], "float32")
+    return model.fit(x, 0 * x, batch_size=1, shuffle=False, callbacks=[Acting()], verbose=0).history["loss"][0]
+
+
+@deviation
+def test_evaluating_in_a_callback_spoils_the_epoch():
+    x = np.ones((2, 1))
+    a, b = both(lambda keras: _acting(keras, lambda model: model.evaluate(x, 0 * x, verbose=0)))
+    assert a == pytest.approx(b)
+
+
+@deviation
+def test_compiling_in_a_callback_ends_training():
+    def ends(keras):
+        try:
+            _acting(keras, lambda model: model.compile(keras.optimizers.SGD(0.0), "mse"))
+        except TypeError:
+            return True
+        return False
+
+    a, b = both(ends)
+    assert a == b
+
+
+@deviation
+def test_a_head_beside_a_sequential_is_forgotten():
+    def weights(keras):
+        class Headed(keras.Sequential):
+            def __init__(self):
+                super().__init__([keras.Input((1,)), one_weight(keras)])
+                self.head = one_weight(keras)
+
+            def call(self, inputs, training=None, mask=None):
+                return self.head(super().call(inputs))
+
+        model = Headed()
+        model.compile("sgd", "mse")
+        model.fit(np.ones((2, 1)), np.zeros((2, 1)), verbose=0)
+        return len(model.trainable_weights)
+
+    a, b = both(weights)
+    assert a == b
+
+
+@deviation
+def test_loss_weights_go_by_order():
+    def loss(keras):
+        inputs = keras.Input((1,))
+        outputs = [one_weight(keras, name="a")(inputs), one_weight(keras, value=2.0, name="b")(inputs)]
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", "mae", loss_weights={"b": 10.0})
+        return model.evaluate(np.ones((2, 1)), [np.zeros((2, 1))] * 2, verbose=0, return_dict=True)["loss"]
+
+    a, b = both(loss)
+    assert a == pytest.approx(b)

@@ -72,7 +72,7 @@ def test_structure_has_no_hand_written_form():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rnn"], "no measure is called rnn; there are xor, mlp"),
+        (["rnn"], "no measure is called rnn; there are xor, epochs, mlp"),
         (["--module", "no_such_keras"], "no module named no_such_keras"),
         (["--rounds", "0"], "at least one round"),
     ],

@@ -17,17 +17,36 @@ from torchkeras.training.trainable_state import CompiledTrainable, TrainableNow
 
 
 class Mean(metrics.Mean):
-    """The mean of the losses of an epoch's steps. `told` says on the host whether it was given one."""
+    """The mean of the losses of an epoch's steps, where an epoch may be one step: it asks as little as it can.
+
+    `told` says on the host whether it was given a loss. As long as nobody looked at the variables since the reset, the
+    count stands on the host alone, and the mean is one division.
+    """
 
     told = False
+    _untouched = False
 
     def update_state(self, values, sample_weight=None):
         self.told = True
+        if type(sample_weight) is not int or torch.compiler.is_compiling():  # the count goes into its variable
+            self._untouched = False
         super().update_state(values, sample_weight)
+
+    def _settle(self):
+        self._untouched = False
+        super()._settle()
+
+    def result(self):
+        return self.total.detach() / self._uncounted if self._untouched and self._uncounted else super().result()
 
     def reset_state(self):
         self.told = False
-        super().reset_state()
+        if not self._untouched:
+            super().reset_state()
+            self._untouched = True
+        elif self._uncounted:
+            self.total.zero_()
+            self._uncounted = 0
 
 
 class Compiled:
@@ -64,6 +83,7 @@ class Compiled:
         self.learned = []  # the variables that a step updates
         self._settled = None  # for which optimizer and which `trainable` flags `learned` holds
         self._regularized, self._sources_found = [], None
+        self._layers, self._layers_found = [], None
         if arguments is None:
             return
         self.compiled, self.arguments, self.optimizer = True, arguments, optimizer
@@ -92,6 +112,17 @@ class Compiled:
         """Loss tracker, compiled metrics, loss trackers of the outputs."""
         own = [self.loss_tracker, self.compile_metrics, *(self.compile_loss.trackers if self.compile_loss else ())]
         return [metric for metric in own if metric is not None]
+
+    def layers(self, model):
+        """The layers whose metrics are the model's: all below it but other models, which have their own."""
+        changes = process.loss_source_changes  # layers that joined or left anywhere
+        if self._layers_found == changes:
+            return self._layers
+        below = model._flatten_layers(include_self=False)
+        found = [model, *(layer for layer in below if not hasattr(type(layer), "_training"))]
+        if self.compiled:  # else this may be the one that all models share
+            self._layers, self._layers_found = found, changes
+        return found
 
     # -- what is learned ----------------------------------------------------------------------------------------------
 

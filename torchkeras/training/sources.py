@@ -94,9 +94,9 @@ class ArraySource(Source):
         self.batch_size = min(_batch_size(batch_size), whole or 1)
         self.shuffle, self.steps = shuffle, _steps(steps)
         self.device = device or torch.device("cpu")
-        self._arrays = (x, y, sample_weight)
+        self._arrays, self._flat = (x, y, sample_weight), not any(map(tree.is_nested, (x, y, sample_weight)))
         self._place()
-        self._running, self._left = None, 0
+        self._running, self._left, self._stream = None, 0, _Stream()
         self._samples, self._whole = whole, math.ceil(whole / self.batch_size) or 1
         self.num_batches = self._whole if self.steps is None else self.steps
         self.rows = min(self.num_batches * self.batch_size, whole)
@@ -149,29 +149,33 @@ class ArraySource(Source):
 
     def first_batch(self):
         """The first samples, without disturbing the order."""
-        first = slice(0, self.batch_size)
-        batch = tree.map_structure(lambda leaf: _copy(leaf, first), self._arrays)
-        return _map(lambda leaf: leaf.to(self.device), batch)
+        return _map(lambda leaf: leaf.to(self.device), self._samples_at(slice(0, self.batch_size)))
 
     def look(self):
         """The first batch, at the price in random numbers that Keras pays for looking at the data after `compile`."""
-        _draw()
+        self._stream.draw()
         if self.shuffle:
-            _draw()
+            self._stream.draw()
         return self.first_batch()
+
+    def _samples_at(self, where):
+        """Copies of the samples in a slice or at indices, as `(x, y, sample_weight)`."""
+        if self._flat:
+            return tuple([_copy(leaf, where) for leaf in self._arrays])
+        return tree.map_structure(lambda leaf: _copy(leaf, where), self._arrays)
 
     def _order(self):
         """A random order of the samples: of all, or within each batch (`shuffle="batch"`)."""
         if self.shuffle != "batch":
-            return torch.randperm(self._samples, generator=torch.Generator().manual_seed(int(_draw())))
+            return self._stream.order(self._samples)
         size, rows = self.batch_size, self._samples
         return torch.cat([start + torch.randperm(min(size, rows - start)) for start in range(0, rows, size)])
 
     def _pass(self):
         """One run through the data. The numbers drawn before and after are those of the loader that Keras uses."""
-        _draw()
+        self._stream.draw()
         yield from self._run()
-        _draw()
+        self._stream.draw()
 
     def _run(self):
         """The batches: copies, since a torch module may change its input in place, and the data are the user's."""
@@ -179,14 +183,13 @@ class ArraySource(Source):
         limit = _WHOLE_COPY_BYTES if order is None else _WHOLE_SHUFFLE_BYTES
         at_once = self._bytes <= limit or (order is not None and self.device.type == "cuda")
         if at_once and not self._travel:
-            where = slice(None) if order is None else order
-            arrays = tree.map_structure(lambda leaf: _copy(leaf, where), self._arrays)
+            arrays = self._samples_at(slice(None) if order is None else order)
             yield from [arrays] if self._whole == 1 else _split(arrays, self.batch_size, self._samples)
             return
         for start in range(0, self._samples or 1, self.batch_size):
             where = slice(start, start + self.batch_size)
             where = where if order is None else order[where]
-            batch = tree.map_structure(lambda leaf, w=where: _copy(leaf, w), self._arrays)
+            batch = self._samples_at(where)
             yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch) if self._travel else batch
 
 
@@ -202,10 +205,20 @@ def _times(extra, sample_weight):
     return sample_weight * extra.reshape(-1, *[1] * (sample_weight.dim() - 1))
 
 
-def _draw():
-    """One number of torch's random stream. Drawing where Keras's loaders draw keeps orders and dropout masks after
+class _Stream:
+    """Numbers of torch's random stream. Drawing them where Keras's loaders do keeps orders and dropout masks after
     `set_random_seed` equal to Keras's."""
-    return torch.empty((), dtype=torch.int64).random_()
+
+    def __init__(self):
+        self._number, self._generator = torch.empty((), dtype=torch.int64), torch.Generator()
+
+    def draw(self):
+        """One number."""
+        return self._number.random_()
+
+    def order(self, count):
+        """A random order of so many, from a generator that one number seeds."""
+        return torch.randperm(count, generator=self._generator.manual_seed(int(self.draw())))
 
 
 def _steps(value):

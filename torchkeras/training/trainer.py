@@ -164,9 +164,11 @@ class Trainer(Loops, SingleBatches, Steps):
         layers below; those of a model below are its own."""
         found = self._training.metrics()
         known = {id(metric) for metric in found}
-        for layer in self._flatten_layers():
-            if layer is self or not isinstance(layer, Trainer):
-                found.extend(m for m in layer._metrics if not (id(m) in known or known.add(id(m))))
+        for layer in self._training.layers(self):
+            for metric in layer._metrics:
+                if id(metric) not in known:
+                    known.add(id(metric))
+                    found.append(metric)
         return found
 
     @property
