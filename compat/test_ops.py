@@ -186,11 +186,11 @@ def test_values_that_are_no_tensors():
     assert ops.convert_to_tensor([1, 2]).dtype == torch.int32
     assert ops.convert_to_tensor([1, 2.0]).dtype == torch.float32
     assert ops.convert_to_tensor([True]).dtype == torch.bool
-    assert ops.convert_to_tensor(np.float64(2)).dtype == torch.float64
+    assert ops.convert_to_tensor(np.float64(2)).dtype == torch.float32
     assert ops.convert_to_tensor(2**40).dtype == torch.int64
     assert (ops.ones(2) * np.float64(2)).dtype == torch.float32
     assert ops.multiply(ops.ones(2), np.float64(2)).dtype == torch.float32
-    with pytest.raises(ValueError, match="rectangular"):
+    with pytest.raises(ValueError, match="ragged"):
         ops.convert_to_tensor(np.array([[1], [1, 2]], dtype=object))
     with pytest.raises(ValueError, match="sparse"):
         ops.convert_to_tensor([1], sparse=True)

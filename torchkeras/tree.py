@@ -148,6 +148,8 @@ def pack_sequence_as(structure, flat_sequence):
     {'b': 3, 'a': [1, 2]}
     """
     if not is_nested(flat_sequence):
+        flat_sequence = list(flat_sequence) if getattr(flat_sequence, "shape", ()) else flat_sequence  # an array
+    if not is_nested(flat_sequence):
         raise TypeError(f"`flat_sequence` must be a list or tuple, got {flat_sequence!r}.")
     return _pack(structure, flat_sequence)
 

@@ -94,9 +94,11 @@ def as_tensor_or_strings(value, device=None, what="the value"):
 
 def is_array_like(value):
     """Whether a value is one array of numbers that is no list: a tensor, or an object of a protocol for arrays."""
-    return isinstance(value, torch.Tensor) or (
-        not isinstance(value, KerasTensor) and (holds_array(value) or hasattr(type(value), "__torch_function__"))
-    )
+    if isinstance(value, torch.Tensor):
+        return True
+    if isinstance(value, (KerasTensor, str, bytes)):  # numpy's strings say that they are arrays
+        return False
+    return holds_array(value) or hasattr(type(value), "__torch_function__")
 
 
 def _from_array(array, dtype, device):

@@ -4,6 +4,7 @@ May import core. The check on tensors is written for the hot path: one shape rea
 """
 
 from torchkeras.core import tree
+from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.keras_tensor import KerasTensor, standardize_shape
 
 
@@ -32,7 +33,7 @@ class InputSpec:
         name=None,
         optional=False,
     ):
-        self.dtype, self.name, self.optional = dtype, name, optional
+        self.dtype, self.name, self.optional = None if dtype is None else standardize_dtype(dtype), name, optional
         self.shape = None if shape is None else standardize_shape(shape)
         self.ndim = len(self.shape) if shape is not None else ndim
         self.max_ndim, self.min_ndim = max_ndim, min_ndim

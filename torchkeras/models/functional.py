@@ -42,10 +42,7 @@ class Functional(Model):
         for what, structure in (("inputs", inputs), ("outputs", outputs)):
             _require_symbolic(what, structure)
         Layer.__init__(self, name=name, **kwargs)
-        flat_inputs = tree.flatten(inputs)
-        if len({id(tensor) for tensor in flat_inputs}) != len(flat_inputs):
-            raise ValueError("An input is listed twice among the model's inputs.")
-        graph = Graph(flat_inputs, tree.flatten(outputs))
+        graph = Graph(tree.flatten(inputs), tree.flatten(outputs))  # of an input listed twice the last value counts
         if not all(isinstance(tensor._keras_history.operation, InputLayer) for tensor in graph.inputs):
             graph = _with_fresh_inputs(graph)
         self._adopt(graph, inputs, outputs)

@@ -6,6 +6,7 @@ Every operation works on tensors, arrays, numbers and Variables, is recorded on 
 torch.compile. A plain tensor of the right dtype passes straight to torch.
 """
 
+import operator
 import sys
 
 import numpy as np
@@ -159,7 +160,7 @@ def axes_of(axis, rank):
         return (axis % rank,)
     if axis is None:
         return tuple(range(rank))
-    several = isinstance(axis, (tuple, list)) or isinstance(axis, np.ndarray) and axis.ndim
+    several = isinstance(axis, (tuple, list)) or isinstance(axis, (np.ndarray, torch.Tensor)) and axis.ndim
     axes = tuple(canonical_axis(one, rank) for one in (axis if several else (axis,)))
     if len(set(axes)) < len(axes):
         raise AxisError(f"axis={axis} names an axis twice.")
@@ -168,8 +169,11 @@ def axes_of(axis, rank):
 
 def canonical_axis(axis, rank):
     """A non-negative axis. Raises `AxisError` (a `ValueError` and `IndexError`) where the tensor has no such axis."""
-    if not hasattr(axis, "__index__"):
-        raise AxisError(f"axis={axis!r} is no axis: give one integer, got {type(axis).__name__}.")
+    if type(axis) is not int:
+        try:
+            axis = operator.index(axis)
+        except TypeError:
+            raise AxisError(f"axis={axis!r} is no axis: give one integer, got {type(axis).__name__}.") from None
     if not -rank <= axis < rank:
         raise AxisError(f"axis={axis} is out of bounds for a tensor with {rank} axes.")
     return axis % rank
@@ -209,7 +213,7 @@ def reduction(keras_class, function, doc, dtype=None, result=None, module="numpy
         axes = axes_of(axis, x.ndim)
         if dtype is not None and not x.dtype.is_floating_point:
             x = x.to(torch_dtype(dtype(NAMES[x.dtype])))
-        return function(x, axes, keepdims) if axes else function(x.unsqueeze(0), (0,), False)
+        return function(x, axes, bool(keepdims)) if axes else function(x.unsqueeze(0), (0,), False)
 
     def output_spec(x, axis=None, keepdims=False):
         return KerasTensor(reduced_shape(x.shape, axis, keepdims), result or (dtype(x.dtype) if dtype else x.dtype))

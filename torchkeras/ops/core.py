@@ -77,7 +77,7 @@ def saturate_cast(x, dtype):
     """As `cast`, but numbers outside the range of `dtype` become its smallest or largest one."""
     x, target = as_tensor(x), torch_dtype(dtype)
     if target == torch.bool:
-        return x.to(target)
+        return x > 0 if x.dtype != torch.bool else x  # what is negative becomes 0 first
     limits = torch.finfo(target) if target.is_floating_point else torch.iinfo(target)
     if x.dtype == torch.bool:
         return x.to(target)

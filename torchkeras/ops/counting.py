@@ -3,6 +3,8 @@
 May import core and the makers. Positions are int32 where Keras on torch has them so.
 """
 
+import operator
+
 import torch
 
 from torchkeras.core.conversion import as_tensor
@@ -154,8 +156,10 @@ def argpartition(x, kth, axis=-1):
 
     The parts are in order too: this is a stable sort. Flat without an axis.
     """
-    if not isinstance(kth, int):
-        raise ValueError(f"`kth` must be an integer, got {kth!r}.")
+    try:
+        kth = operator.index(kth)
+    except TypeError:
+        raise ValueError(f"`kth` must be an integer, got {kth!r}.") from None
     x = as_tensor(x)
     x = x.to(torch.uint8) if x.dtype == torch.bool else x
     if axis is None:

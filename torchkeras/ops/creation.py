@@ -42,8 +42,8 @@ def empty(shape, dtype=None):
 
 
 def full(shape, fill_value, dtype=None):
-    """One number (or an array that broadcasts) everywhere; its own dtype without one."""
-    value = as_tensor(fill_value, dtype)
+    """One number (or an array that broadcasts) everywhere; `floatx()` without a dtype."""
+    value = as_tensor(fill_value, standardize_dtype(dtype))
     return torch.broadcast_to(value, _shape(shape)).clone()
 
 
@@ -132,7 +132,7 @@ def eye(N, M=None, k=0, dtype=None):
     """Ones on the `k`-th diagonal of an `N` by `M` matrix (square without `M`)."""
     place = _place(dtype)
     M = N if M is None else M
-    if k == 0:
+    if not k:
         return torch.eye(int(N), int(M), **place)
     rows = torch.arange(int(N), device=place["device"]).unsqueeze(1)
     return (torch.arange(int(M), device=place["device"]) - rows == k).to(place["dtype"])

@@ -97,7 +97,7 @@ def ctc_decode(
     blank = inputs.shape[-1] - 1 if mask_index is None else mask_index
     if strategy == "greedy":
         return _greedy(inputs, lengths, merge_repeated, blank)
-    return _beam_search(inputs, lengths, beam_width, top_paths, blank)
+    return _beam_search(inputs, lengths, int(beam_width), top_paths, blank)
 
 
 def _greedy(inputs, lengths, merge_repeated, blank):

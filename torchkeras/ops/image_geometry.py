@@ -333,7 +333,7 @@ def elastic_transform(
         blur(noise.unsqueeze(1) * sigma, (window, window), (sigma, sigma)).squeeze(1)
         for noise in _fields(shape, working_dtype(images.dtype), seed, images.device)
     ]
-    new_columns, new_rows = columns + alpha * shifts[0], rows + alpha * shifts[1]
+    new_columns, new_rows = columns + float(alpha) * shifts[0], rows + float(alpha) * shifts[1]
     return _sample_images(images, data_format, new_rows, new_columns, interpolation, fill_mode, fill_value)
 
 

@@ -268,7 +268,7 @@ def scale_and_translate(images, output_shape, scale, translation, spatial_dims, 
             f"`scale` and `translation` must hold a number for each of the {len(spatial_dims)} spatial_dims, got "
             f"shapes {tuple(scale.shape)} and {tuple(translation.shape)}."
         )
-    if not spatial_dims:
+    if not len(spatial_dims):
         return images
     result = images if images.is_floating_point() else images.to(torch.float32)
     for position, axis in enumerate(spatial_dims):

@@ -6,6 +6,7 @@ May import core and the makers. All functions work in either data format.
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core.arguments import as_number
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
 from torchkeras.core.windows import pad_widths, standardize_data_format
@@ -178,11 +179,11 @@ def _patch_axes(rank, sizes, data_format):
 
 
 def _patch_options(shape, size, strides, dilation_rate, padding, data_format):
-    if padding not in ("valid", "same"):
+    if padding not in ("valid", "same", None):
         raise ValueError(f"`padding` must be 'valid' or 'same', got {padding!r}.")
     axes = _patch_axes(len(shape), size, data_format)
     sizes = window(size, len(axes), "size")
-    steps = window(strides or size, len(axes), "strides")
+    steps = window(size if strides is None else strides, len(axes), "strides")
     gaps = window(dilation_rate, len(axes), "dilation_rate")
     counts = []
     for axis, length, step, gap in zip(axes, sizes, steps, gaps, strict=True):
@@ -267,7 +268,7 @@ def extract_patches_3d(volumes, size, strides=None, dilation_rate=1, padding="va
 
 def _windows(images, size, strides, dilation_rate, padding, data_format):
     data_format = standardize_data_format(data_format)
-    return _extract_patches(images, size, strides or size, dilation_rate, padding, data_format)
+    return _extract_patches(images, size, size if strides is None else strides, dilation_rate, padding, data_format)
 
 
 # -- filters ----------------------------------------------------------------------------------------------------------
@@ -297,9 +298,10 @@ def blur(planes, kernel_size, sigma):
 
 
 def _two(value, name):
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
+    numbers = tuple(map(as_number, value)) if hasattr(value, "__iter__") else ()
+    if len(numbers) != 2 or None in numbers:
         raise ValueError(f"`{name}` must be a tuple of two numbers, got {value!r}.")
-    return tuple(value)
+    return numbers
 
 
 @operation("GaussianBlur", "image", ("images",), same_shape_spec)

@@ -87,7 +87,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     axes = axes_of(axis, x.dim())
     if axis is not None or ord is not None:
         _check_norm(ord, axes)
-    return torch.linalg.norm(x, ord=ord, dim=None if axis is None else axes, keepdim=keepdims)
+    return torch.linalg.norm(x, ord=ord, dim=None if axis is None else axes, keepdim=bool(keepdims))
 
 
 @operation("Det", "linalg", output_spec=lambda x: _float_spec(_check_square(x)[:-2], x))

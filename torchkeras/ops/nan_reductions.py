@@ -106,7 +106,8 @@ def _running(function, x, axis, dtype, neutral):
     x = as_tensor(x)
     if x.is_floating_point():
         x = x.masked_fill(torch.isnan(x), neutral)
-    result = torch_dtype(dtype) if dtype is not None else torch.int32 if x.dtype == torch.bool else x.dtype
+    result = torch_dtype(dtype) if dtype is not None else x.dtype
+    result = torch.int32 if result == torch.bool else result
     x = x.to(result)
     return function(x.reshape(-1), 0, dtype=result) if axis is None else function(x, axis, dtype=result)
 

@@ -6,7 +6,7 @@ May import core and the makers.
 import torch
 from torch.nn import functional as F
 
-from torchkeras.core.conversion import as_tensor
+from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import axes_of, unary
@@ -106,6 +106,7 @@ def threshold(x, threshold, default_value):
 def squareplus(x, b=4):
     """`(x + sqrt(x**2 + b)) / 2`."""
     x = as_tensor(x)
+    b = b if isinstance(b, NUMBERS) else as_tensor(b, x.dtype, x.device)
     return (x + torch.sqrt(x * x + b)) / 2
 
 

@@ -165,9 +165,10 @@ def _depth_to_space(x, block_size, data_format="channels_last"):
     return x.transpose(2, 3).reshape(batch, *sizes, channels)
 
 
-def _check_block(block_size):
+def _block(block_size):
     if block_size < 2:
         raise ValueError(f"`block_size` must be at least 2, got {block_size}.")
+    return int(block_size)
 
 
 def depth_to_space(x, block_size, data_format="channels_last"):
@@ -185,7 +186,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
 
     torch: `F.pixel_shuffle(x, block_size)` for channels first.
     """
-    _check_block(block_size)
+    block_size = _block(block_size)
     return _depth_to_space(x, block_size, standardize_data_format(data_format))
 
 
@@ -221,7 +222,7 @@ def space_to_depth(x, block_size, data_format="channels_last"):
 
     torch: `F.pixel_unshuffle(x, block_size)` for channels first.
     """
-    _check_block(block_size)
+    block_size = _block(block_size)
     return _space_to_depth(x, block_size, standardize_data_format(data_format))
 
 

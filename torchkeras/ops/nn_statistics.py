@@ -4,6 +4,7 @@ May import core and the makers.
 """
 
 import contextlib
+import operator
 
 import torch
 from torch.nn import functional as F
@@ -44,7 +45,7 @@ def moments(x, axes, keepdims=False, synchronized=False):
         raise NotImplementedError("moments(synchronized=True) is not supported on torch.")
     x = as_tensor(x)
     exact = x.float() if x.dtype in _HALVES else x
-    variance, mean = torch.var_mean(exact, axes_of(axes, x.dim()), correction=0, keepdim=keepdims)
+    variance, mean = torch.var_mean(exact, axes_of(axes, x.dim()), correction=0, keepdim=bool(keepdims))
     if x.dtype in _HALVES:
         low, high = torch.finfo(x.dtype).min, torch.finfo(x.dtype).max
         return mean.clamp(low, high).to(x.dtype), variance.clamp(low, high).to(x.dtype)
@@ -186,7 +187,7 @@ def _attention(
     query, key, value = promoted(query, key, value)
     _check_attention(query, key, value, bias, mask, attn_logits_soft_cap)
     added = _added_to_logits(query, key, bias, mask, is_causal)
-    is_causal = is_causal and added is None
+    is_causal = bool(is_causal) and added is None
     query, key, value = (x.transpose(1, 2) for x in (query, key, value))
     if query.shape[1] > key.shape[1] > 1:  # grouped queries
         groups = query.shape[1] // key.shape[1]
@@ -305,7 +306,7 @@ def _one_hot(x, num_classes, axis, dtype, sparse):
     classes = as_tensor(x).long().unsqueeze(-1)
     result = classes == torch.arange(num_classes, device=classes.device)
     result = result.to(torch_dtype(dtype))
-    return result if axis == -1 else result.movedim(-1, axis)
+    return result if axis == -1 else result.movedim(-1, operator.index(axis))
 
 
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):

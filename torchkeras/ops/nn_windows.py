@@ -8,6 +8,7 @@ kernels like best.
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core.arguments import as_number
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.symbolic import operation
 from torchkeras.core.windows import pad_widths, same_padding, standardize_data_format
@@ -27,7 +28,10 @@ _ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adapti
 
 def window(value, rank, name):
     """A tuple of `rank` integers from one or several. Raises `ValueError` for another length or other values."""
-    sizes = (value,) * rank if isinstance(value, int) else tuple(value)
+    if type(value) is not tuple:  # numbers of numpy and torch, and arrays of them, count too
+        single = as_number(value)
+        value = tuple(value) if single is None and hasattr(value, "__iter__") else (single,)
+    sizes = tuple(as_number(size) for size in (value * rank if len(value) == 1 else value))
     if len(sizes) != rank or not all(isinstance(size, int) and size > 0 for size in sizes):
         raise ValueError(f"`{name}` must be a positive integer or {rank} of them, got {value!r}.")
     return sizes

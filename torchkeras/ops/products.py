@@ -9,7 +9,7 @@ from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import dtype_of, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import as_float, broadcast_shape, joint_type, promoted, shape_of
+from torchkeras.ops._makers import as_float, broadcast_shape, canonical_axis, joint_type, promoted, shape_of
 from torchkeras.ops.math import check_square, logdet_spec
 
 __all__ = ["cross", "dot", "einsum", "inner", "matmul", "outer", "slogdet", "tensordot", "vdot"]
@@ -97,11 +97,11 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     a, b = promoted(x1, x2)
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = torch.moveaxis(a, axisa, -1), torch.moveaxis(b, axisb, -1)
+    a, b = (torch.moveaxis(x, canonical_axis(at, x.dim()), -1) for x, at in ((a, axisa), (b, axisb)))
     flat = a.shape[-1] == b.shape[-1] == 2
     a, b = (torch.nn.functional.pad(x, (0, 1)) if x.shape[-1] == 2 else x for x in (a, b))
     result = torch.cross(*torch.broadcast_tensors(a, b), dim=-1)
-    return result[..., 2] if flat else torch.moveaxis(result, -1, axisc)
+    return result[..., 2] if flat else torch.moveaxis(result, -1, canonical_axis(axisc, result.dim()))
 
 
 def _einsum_spec(*operands, subscripts):

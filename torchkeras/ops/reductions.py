@@ -104,7 +104,7 @@ def prod(x, axis=None, keepdims=False, dtype=None):
     result = torch_dtype(dtype or _sum_type(NAMES[x.dtype]))
     x = x.to(torch.float32 if result in (torch.float16, torch.bfloat16) else result)
     for one in sorted(axes_of(axis, x.dim()), reverse=True):
-        x = torch.prod(x, one, keepdims, dtype=x.dtype)
+        x = torch.prod(x, one, bool(keepdims), dtype=x.dtype)
     return x.to(result)
 
 
@@ -121,7 +121,7 @@ def _bounded(reduce, combine, x, axis, keepdims, initial):
             return initial.expand(reduced_shape(x.shape, axis, keepdims)).clone()
     elif 0 in [x.shape[one] for one in axes]:
         raise ValueError(f"No number is the largest or smallest of none: shape {tuple(x.shape)}, axis={axis}.")
-    result = reduce(x, axes, keepdims) if axes else x.clone()
+    result = reduce(x, axes, bool(keepdims)) if axes else x.clone()
     return result if initial is None else combine(result, initial)
 
 
@@ -226,7 +226,8 @@ def argsort(x, axis=-1):
 
 def _running(function, x, axis, dtype):
     x = as_tensor(x)
-    dtype = torch_dtype(dtype) if dtype is not None else torch.int32 if x.dtype == torch.bool else x.dtype
+    dtype = torch_dtype(dtype) if dtype is not None else x.dtype
+    dtype = torch.int32 if dtype == torch.bool else dtype
     x = x.to(dtype)
     if axis is None:
         return function(x.reshape(-1), 0, dtype=dtype)

@@ -65,7 +65,8 @@ def _geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     start, stop = as_tensor(start, exact, device), as_tensor(stop, exact, device)
     exponents = torch.log10(torch.abs(start)), torch.log10(torch.abs(stop))
     result = logspace(*exponents, num=num, endpoint=endpoint, axis=axis)
-    sign = torch.sign(torch.broadcast_tensors(start, stop)[0]).unsqueeze(axis)
+    sign = torch.sign(torch.broadcast_tensors(start, stop)[0])
+    sign = sign.unsqueeze(canonical_axis(axis, sign.dim() + 1))
     return (result * sign).to(torch_dtype(dtype))
 
 

@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 import torch
 
+from torchkeras.core.arguments import as_number
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.keras_tensor import KerasTensor, Shape
@@ -159,7 +160,7 @@ def repeat(x, repeats, axis=None):
         repeats = repeats[0]
     if not isinstance(repeats, int):
         repeats = as_tensor(repeats, "int64", x.device)
-    return torch.repeat_interleave(x, repeats, dim=axis)
+    return torch.repeat_interleave(x, repeats, dim=None if axis is None else canonical_axis(axis, x.dim()))
 
 
 # -- joining and splitting --------------------------------------------------------------------------------------------
@@ -231,15 +232,22 @@ def append(x1, x2, axis=None):
     return torch.cat([x1.reshape(-1), x2.reshape(-1)]) if axis is None else torch.cat([x1, x2], axis)
 
 
+def _sections(value):
+    """A number of parts, or the places of the cuts, as Python integers."""
+    number = as_number(value) if not isinstance(value, (list, tuple)) else None
+    return tuple(map(int, value)) if number is None else number
+
+
 def _split_spec(x, indices_or_sections, axis=0):
     axis = canonical_axis(axis, len(x.shape))
     size, before, after = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
+    indices_or_sections = _sections(indices_or_sections)
     if isinstance(indices_or_sections, int):
         if size is not None and size % indices_or_sections:
             raise ValueError(f"Axis {axis} of size {size} cannot be split into {indices_or_sections} equal parts.")
         sizes = [None if size is None else size // indices_or_sections] * indices_or_sections
     else:
-        cuts = [0, *map(int, indices_or_sections)]
+        cuts = [0, *indices_or_sections]
         if size is None:  # it may end before a cut
             sizes = [None] * len(cuts)
         else:
@@ -250,20 +258,19 @@ def _split_spec(x, indices_or_sections, axis=0):
 @operation("Split", "numpy", output_spec=_split_spec)
 def split(x, indices_or_sections, axis=0):
     """A list of parts: that many equal ones, or cut at the given indices. Raises `ValueError` for unequal parts."""
-    x = as_tensor(x)
+    x, indices_or_sections = as_tensor(x), _sections(indices_or_sections)
     if isinstance(indices_or_sections, int):
         size = x.shape[axis]
         if size % indices_or_sections:
             raise ValueError(f"Axis {axis} of size {size} cannot be split into {indices_or_sections} equal parts.")
         return list(torch.split(x, [size // indices_or_sections] * indices_or_sections, axis))
-    return list(torch.tensor_split(x, tuple(map(int, indices_or_sections)), axis))
+    return list(torch.tensor_split(x, indices_or_sections, axis))
 
 
 @operation("ArraySplit", "numpy")
 def array_split(x, indices_or_sections, axis=0):
     """As `split`, but the parts may be unequal by one."""
-    sections = indices_or_sections
-    return list(torch.tensor_split(as_tensor(x), sections if isinstance(sections, int) else tuple(sections), axis))
+    return list(torch.tensor_split(as_tensor(x), _sections(indices_or_sections), axis))
 
 
 @operation("Pad", "numpy", ("x", "constant_values"))

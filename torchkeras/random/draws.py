@@ -109,10 +109,11 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
 
 
 def randint(shape, minval, maxval, dtype="int32", seed=None):
-    """Integers from `minval` to `maxval - 1`. Raises `ValueError` for other than integer dtypes."""
+    """Integers from `minval` to `maxval - 1`, as `floatx()` for `dtype=None`. Raises `ValueError` for other float
+    dtypes."""
     if dtype and not is_int_dtype(dtype):
         raise ValueError(f"keras.random.randint needs an integer dtype, got {standardize_dtype(dtype)!r}.")
-    return _draw("randint", shape, seed, torch_dtype(dtype or "int32"), minval, maxval)
+    return _draw("randint", shape, seed, torch_dtype(dtype or "int32"), minval, maxval).to(torch_dtype(dtype))
 
 
 def categorical(logits, num_samples, dtype="int32", seed=None):

@@ -6,7 +6,7 @@ May import numpy, torch and core.
 import numpy as np
 import torch
 
-from torchkeras.core.conversion import as_array
+from torchkeras.core.conversion import as_array, as_tensor
 
 
 def to_categorical(x=None, num_classes=None, dtype=None, **older):
@@ -50,10 +50,12 @@ def normalize(x, axis=-1, order=2):
     >>> normalize(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]])
     """
-    if isinstance(x, torch.Tensor):
+    if not isinstance(x, np.ndarray):
+        x = as_tensor(x, what="`x`")
+        x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
         norm = torch.linalg.vector_norm(x, ord=order, dim=axis, keepdim=True)
         return x / torch.where(norm == 0, torch.ones_like(norm), norm)
     x = as_array(x, "`x`")
     norm = np.atleast_1d(np.linalg.norm(x, order, axis))
     norm[norm == 0] = 1
-    return x / np.expand_dims(norm, axis)
+    return x / (norm if axis is None else np.expand_dims(norm, axis))

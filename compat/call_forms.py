@@ -123,9 +123,9 @@ def _axes(value):
 
 
 def spellings(function, args, kwargs):
-    """All calls with one argument in another form: `(argument, label, make)`, where `make(library)` gives the positional
-    and keyword arguments. `function` has Keras's signature; parameters that the call leaves out are varied from their
-    defaults.
+    """All calls with one argument in another form: `(argument, label, make)`, where `make(library)` gives the
+    positional and keyword arguments. `function` has Keras's signature; parameters that the call leaves out are varied
+    from their defaults.
     """
     signature = inspect.signature(function)
     bound = signature.bind(*args, **kwargs)
