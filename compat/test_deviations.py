@@ -410,3 +410,49 @@ def test_loss_weights_go_by_order():
 
     a, b = both(loss)
     assert a == pytest.approx(b)
+
+
+@deviation
+def test_the_shape_of_a_given_value_is_ignored():
+    def shape(keras):
+        with contextlib.suppress(ValueError):
+            return tuple(keras.Variable(np.ones(3), shape=(2,)).shape)
+
+    a, b = both(shape)
+    assert a == b
+
+
+@deviation
+def test_operators_of_variables_take_lists():
+    def added(keras):
+        with contextlib.suppress(TypeError):
+            return keras.ops.convert_to_numpy(keras.Variable([1.0, 2.0]) + [1.0, 2.0]).tolist()
+
+    a, b = both(added)
+    assert a == b
+
+
+@deviation
+def test_and_of_variables_is_logical():
+    def both_set(keras):
+        v = keras.Variable([1, 2], trainable=False, dtype="int32")
+        return keras.ops.convert_to_numpy(v & v).tolist()
+
+    a, b = both(both_set)
+    assert [type(each) for each in a] == [type(each) for each in b]
+
+
+@deviation
+def test_arrays_that_torch_lacks_are_refused():
+    def taken(keras):
+        found = []
+        for array in (np.ones(2, "uint64"), np.ones(2, "longdouble"), np.ones(2, object)):
+            try:
+                keras.ops.convert_to_tensor(array)
+                found.append(True)
+            except ValueError:
+                found.append(False)
+        return found
+
+    a, b = both(taken)
+    assert a == b

@@ -96,3 +96,67 @@ def test_assignments_compile_as_one_graph():
 
     assert torch.compile(step, backend="eager", fullgraph=True)(torch.ones(2)).tolist() == [2.0, 4.0]
     assert v.numpy().tolist() == [2.0, 4.0]
+
+
+ROW = np.array([1.0, 2.0, 4.0], "float32")
+
+
+@pytest.mark.parametrize(
+    "array", [ROW, ROW[::-1], ROW.astype(">f8"), np.array([1, 2, 4])], ids=("", "[::-1]", ">f8", "int")
+)
+def test_operators_beside_arrays_give_tensors(array):
+    v, plain = Variable([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])
+    array_first = {"+": array + v, "-": array - v, "*": array * v, "/": array / v, "//": array // v, "%": array % v}
+    wanted = {
+        "+": array + plain,
+        "-": array - plain,
+        "*": array * plain,
+        "/": array / plain,
+        "//": array // plain,
+        "%": array % plain,
+    }
+    for sign, result in array_first.items():
+        assert type(result) is torch.Tensor
+        np.testing.assert_allclose(result.detach(), wanted[sign], rtol=1e-6)
+    assert (array - v).requires_grad
+    assert (v < array).tolist() == (plain < array).tolist() and (v != array).tolist() == (plain != array).tolist()
+    np.testing.assert_allclose((np.ones((2, 3), "float32") @ v).detach(), [6.0, 6.0])
+
+
+def test_functions_of_numpy_see_the_numbers():
+    v = Variable([1.0, 4.0])
+    assert type(np.sqrt(v)) is np.ndarray and np.sqrt(v).tolist() == [1.0, 2.0]
+    total = np.zeros(2, "float32")
+    total += v
+    assert total.tolist() == [1.0, 4.0] and np.add.reduce(v) == 5.0
+    assert round(Variable(2.0 / 3), 1).item() == pytest.approx(0.7)
+
+
+def test_initializers_by_name_config_and_class():
+    assert Variable("ones", shape=(2,)).tolist() == [1.0, 1.0]
+    assert Variable("zeros", shape=[2], dtype="int32").dtype == torch.int32
+    config = {"class_name": "Constant", "config": {"value": 3.0}}
+    assert Variable(config, shape=(np.int64(2),)).tolist() == [3.0, 3.0]
+    for wrong in (
+        lambda: Variable("ones"),
+        lambda: Variable("no such thing", shape=(2,)),
+        lambda: Variable("ones", shape=(None, 2)),
+        lambda: Variable([1.0], aggregation="some"),
+        lambda: Variable([1.0], synchronization="never"),
+    ):
+        with pytest.raises(ValueError):
+            wrong()
+    assert Variable([1.0], aggregation=None).aggregation == "none"
+
+
+def test_updates_in_another_type():
+    v = Variable([1, 2, 3], trainable=False)
+    v.assign_add(-0.5)
+    assert v.tolist() == [0, 1, 2]  # the sum is cut, not what is added
+    v.assign_sub([True, False, True])
+    assert v.tolist() == [-1, 1, 1]
+    with pytest.raises(ValueError, match="shape"):
+        v.assign_add(np.ones((2, 3)))
+    v.assign(v)
+    v.assign_add([[1]][0])
+    assert v.tolist() == [0, 2, 2]

@@ -219,7 +219,6 @@ def test_symbolic_loss_and_metric():
         (lambda x, y: keras.Model(x, None), "KerasTensor"),
         (lambda x, y: keras.Model([], y), "inputs"),
         (lambda x, y: keras.Model(x, []), "outputs"),
-        (lambda x, y: keras.Model([x, x], y), "twice"),
         (lambda x, y: keras.Model(x, layers.Add()([y, layers.Dense(2)(keras.Input((4,), name="zed"))])), "zed"),
         (lambda x, y: keras.Model(x, layers.Dense(2, name="q")(layers.Dense(2, name="q")(x))), "'q'"),
         (lambda x, y: keras.Model(keras.KerasTensor((2, 3)), y), "input"),

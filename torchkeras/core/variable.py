@@ -8,8 +8,10 @@ and casts.
 """
 
 import math
+import operator
 import sys
 
+import numpy as np
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -136,6 +138,7 @@ class Variable(torch.nn.Parameter):
     def _update(self, function, in_place, value):
         with torch.no_grad():
             value = self._taken(value)
+            value = value.to(self.dtype) if value.dtype is torch.bool else value  # torch subtracts no bools
             fits = value.shape == self.shape or torch.broadcast_shapes(value.shape, self.shape) == self.shape
             if state.stateless is None and fits and _holds(self.dtype, value.dtype):
                 write(in_place, self, value)
@@ -182,6 +185,18 @@ class Variable(torch.nn.Parameter):
         array = to_numpy(self).copy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
+    def __array_ufunc__(self, function, method, *inputs, **kwargs):
+        """What numpy does with a variable: an operator beside an array gives a tensor, with gradients; every other
+        function sees the numbers and gives an array."""
+        operation = _OPERATORS.get(function)
+        if operation is not None and method == "__call__" and not kwargs:
+            return operation(*(as_tensor(value, None, self.device) for value in inputs))
+        plain = [np.asarray(value) if isinstance(value, Variable) else value for value in inputs]
+        return getattr(function, method)(*plain, **kwargs)
+
+    def __round__(self, digits=0):
+        return torch.round(self, decimals=digits or 0)
+
     def __float__(self):
         return float(self.detach().item())
 
@@ -224,6 +239,25 @@ def _flat_weights(optimizer, args, kwargs):
 register_optimizer_step_pre_hook(_flat_weights)
 
 
+# Python's operators as numpy hands them over where an array stands on the left (or at either side of a comparison).
+_OPERATORS = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.power: operator.pow,
+    np.matmul: operator.matmul,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+}
+
+
 def restored(cls, data, requires_grad, attributes):
     """A variable around these data, with the attributes of an earlier one."""
     variable = torch.Tensor._make_subclass(cls, data, requires_grad)
@@ -238,10 +272,12 @@ def _initial_value(initializer, shape, dtype):
     if callable(initializer) and not is_array_like(initializer):
         if shape is None:
             raise ValueError(f"A variable with a callable initializer needs `shape`; got initializer={initializer!r}.")
-        dtype = standardize_dtype(dtype)
+        dtype, shape = standardize_dtype(dtype), standardize_shape(shape)
+        if None in shape:
+            raise ValueError(f"The shape of a variable must be known, got {tuple(shape)}.")
         if torch.empty(0, device=device).is_meta:  # a model made for values that come later: nothing to draw
-            return torch.empty(standardize_shape(shape), dtype=torch_dtype(dtype), device=device)
-        value = as_tensor(initializer(standardize_shape(shape), dtype=dtype), dtype, what="what the initializer gave")
+            return torch.empty(shape, dtype=torch_dtype(dtype), device=device)
+        value = as_tensor(initializer(shape, dtype=dtype), dtype, what="what the initializer gave")
         value = value.to(device)
     else:
         value = as_tensor(initializer, dtype, device, "the initial value").detach()
