@@ -117,9 +117,8 @@ class Layer(
             built=False,
             supports_masking=False,
             _ready=False,
-            _building=False,
+            _building=None,
             _in_first_call=False,
-            _scope_open=False,
             _trainable=True,
             _adds_losses=False,
             _added=[],
@@ -306,8 +305,8 @@ class Layer(
             self.input_spec, next(iter(arguments.values()), None), self.name
         )  # a wrong input builds nothing
         with self._scope():
-            if not self.built:
-                self._build_from(arguments)
+            if not self.built or self.__dict__["_building"] is not None:
+                self._build_once(arguments)
             self.__dict__["_in_first_call"] = True
             try:
                 if symbolic:

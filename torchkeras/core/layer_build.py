@@ -3,8 +3,8 @@
 May import core. A mixin of `core.layer.Layer`; knows nothing of how layers are called.
 """
 
-import contextlib
 import functools
+import threading
 from collections.abc import Mapping
 
 from torchkeras.core import calls, scopes, shape_probe
@@ -17,26 +17,33 @@ def wrapped_build(build):
 
     @functools.wraps(build)
     def wrapped(self, *args, **kwargs):
-        d = self.__dict__
-        if d.get("_building"):  # super().build(...) inside a build
+        if self.__dict__.get("_building") == threading.get_ident():  # super().build(...) inside a build
             return build(self, *args, **kwargs)
         self._require_init()
-        args = tuple(calls.normalize_shapes(value) for value in args)
-        kwargs = {key: calls.normalize_shapes(value) for key, value in kwargs.items()}
-        d["_building"] = True
-        try:
-            with shape_probe.pause(), self._scope():
-                d["_path"] = scopes.current_path()
-                if isinstance(d["_dtype_policy"], Mapping):  # a DTypePolicyMap: now the path is known
-                    d["_dtype_policy"] = d["_dtype_policy"][d["_path"]]
-                result = build(self, *args, **kwargs)
-        finally:
-            d["_building"] = False
-        self._finish_build(args, kwargs)
-        return result
+        before = self.__dict__["_build_shapes"]
+        with scopes.process.building:
+            if self.__dict__["_build_shapes"] is before:  # no other thread has built it while this one waited
+                return _build_alone(self, build, args, kwargs)
 
     wrapped._wrapped_build = True
     return wrapped
+
+
+def _build_alone(self, build, args, kwargs):
+    d = self.__dict__
+    args = tuple(calls.normalize_shapes(value) for value in args)
+    kwargs = {key: calls.normalize_shapes(value) for key, value in kwargs.items()}
+    d["_building"] = threading.get_ident()
+    try:
+        with shape_probe.pause(), self._scope():
+            d["_path"] = scopes.current_path()
+            if isinstance(d["_dtype_policy"], Mapping):  # a DTypePolicyMap: now the path is known
+                d["_dtype_policy"] = d["_dtype_policy"][d["_path"]]
+            result = build(self, *args, **kwargs)
+    finally:
+        d["_building"] = None
+    self._finish_build(args, kwargs)
+    return result
 
 
 class LayerBuild:
@@ -65,20 +72,15 @@ class LayerBuild:
             values, d["_initial_weights"] = d["_initial_weights"], None
             self.set_weights(values)
 
-    @contextlib.contextmanager
     def _scope(self):
         """The name scope of this layer, opened once however often it is asked for."""
-        d = self.__dict__
-        if d["_scope_open"] and state.names and state.names[-1] == d["_name"]:
-            yield
-            return
-        before = d["_scope_open"]
-        d["_scope_open"] = True
-        try:
-            with scopes.name_scope(d["_name"].replace("/", "_")):
-                yield
-        finally:
-            d["_scope_open"] = before
+        return scopes.name_scope(self.__dict__["_name"].replace("/", "_"), caller=self)
+
+    def _build_once(self, arguments):
+        """Builds before the first call, unless another thread does: then it waits for that."""
+        with scopes.process.building:
+            if not self.built:
+                self._build_from(arguments)
 
     def _build_from(self, arguments):
         """Builds from the tensor arguments of a call."""

@@ -8,6 +8,7 @@ name, the layer around a torch module) stand with the code that fills them.
 
 import contextlib
 import itertools
+import os
 import re
 import threading
 import weakref
@@ -74,8 +75,18 @@ class _Process:
     trainable_changes = 0  # assignments to `trainable` anywhere: while it stands still, no flag need be compared
     tokens = itertools.count()  # one for each layer, to number what it holds
 
+    def __init__(self):
+        self.renew_locks()
+
+    def renew_locks(self):
+        """A forked process has no thread that could give back what another one held."""
+        self.building = threading.RLock()  # held while a layer makes its weights: who needs them meanwhile waits
+        self.naming = threading.Lock()
+
 
 process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=process.renew_locks)
 wrappers = weakref.WeakKeyDictionary()  # torch module -> weak reference to the layer around it
 name_counters = defaultdict(int)
 custom_objects = {}  # Keras's get_custom_objects(): global, user-filled
@@ -109,8 +120,9 @@ def snake_case(name):
 
 def unique_name(prefix):
     """`dense`, `dense_1`, `dense_2`… until `clear_session` starts again."""
-    count = name_counters[prefix]
-    name_counters[prefix] += 1
+    with process.naming:
+        count = name_counters[prefix]
+        name_counters[prefix] += 1
     return prefix if count == 0 else f"{prefix}_{count}"
 
 

@@ -224,10 +224,15 @@ class Loops:
             callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
         predictions = Predictions(source.rows, self.steps_per_execution)
         predict = self._predict_function()
+
+        def step(batch):
+            with scopes.override(losses=[]):  # a training of this model in another thread keeps its own
+                return predictions.add(predict(batch))
+
         with torch.no_grad():
             callbacks.on_predict_begin()
             self.stop_predicting = False
-            self._run_epoch("predict", source.batches(), lambda batch: predictions.add(predict(batch)), callbacks)
+            self._run_epoch("predict", source.batches(), step, callbacks)
             callbacks.on_predict_end()
         return predictions.result()
 
