@@ -240,6 +240,53 @@ def test_automatic_configs_need_the_base_arguments():
 
 
 @deviation
+def test_names_are_written_where_kwargs_is_called_kwargs():
+    def outcome(keras):
+        class Scaled(keras.layers.Layer):
+            def __init__(self, factor=2.0, **kw):
+                super().__init__(**kw)
+                self.factor = factor
+
+        return "name" in Scaled(3.0, name="mine").get_config()
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_plain_parameters_are_no_weights():
+    def outcome(keras):
+        class Scaled(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.factor = torch.nn.Parameter(torch.ones(3))
+
+        return len(Scaled().weights)
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_attributes_of_a_sequential_do_not_learn():
+    def outcome(keras):
+        class Headed(keras.Sequential):
+            def __init__(self):
+                super().__init__([keras.Input((3,)), keras.layers.Dense(2)])
+                self.head = keras.layers.Dense(1)
+
+            def call(self, inputs, training=None, mask=None):
+                return self.head(super().call(inputs))
+
+        model = Headed()
+        model(np.ones((2, 3), "float32"))
+        return len(model.trainable_weights)
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 def test_lambdas_are_written_as_code():
     def outcome(keras):

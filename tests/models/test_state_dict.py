@@ -113,21 +113,6 @@ def test_torch_modules_are_freed_with_the_models_that_use_them(use):
     assert seen() is None
 
 
-def test_weights_for_a_layer_that_has_none_yet():
-    class Model(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.head = layers.Dense(1)
-
-        def call(self, x):
-            return self.head(x)
-
-    built, unbuilt = Model(), Model()
-    built(X)
-    with pytest.raises(RuntimeError, match=r"head.kernel.*build\(input_shape\)"):
-        unbuilt.load_state_dict(built.state_dict())
-
-
 # -- values, with torch's own modules inside --------------------------------------------------------------------------
 
 

@@ -132,6 +132,7 @@ class Layer(
             _outbound_nodes=[],
             _build_shapes=None,
             _initial_weights=None,
+            _for_later={},
             _activity_regularizer=None,
         )
         for name in early:  # lists and metrics may be set before this constructor, as in Keras

@@ -257,12 +257,29 @@ class LayerAttributes:
             super()._load_from_state_dict(
                 state_dict, prefix, metadata, strict, missing_keys, unexpected_keys, error_msgs
             )
-        own = [key for key in unexpected_keys if key.startswith(prefix) and "." not in key[len(prefix) :]]
-        if own and not self.built:
-            error_msgs.append(
-                f"Layer {self.name!r} has no weights yet for {', '.join(map(repr, own))}: build(input_shape) it, or "
-                "call it or its model on data, before load_state_dict()."
+        if not self.built:
+            self._put_aside(state_dict, prefix, unexpected_keys)
+
+    def _put_aside(self, state_dict, prefix, unexpected_keys):
+        """Keeps what is there for weights that building will make: `_load_put_aside` then gives it to them."""
+        for key in [key for key in unexpected_keys if key.startswith(prefix)]:
+            self._for_later[key[len(prefix) :]] = state_dict[key].detach()
+            unexpected_keys.remove(key)
+
+    def _load_put_aside(self):
+        """The weights are made: they take the values that `load_state_dict` found for them before."""
+        values = self._for_later
+        self._keep(_for_later={})
+        _, strange = self.load_state_dict(values, strict=False)
+        if strange:
+            raise RuntimeError(
+                f"load_state_dict() gave layer {self.name!r} values before it was built, and now it has no weights "
+                f"for {', '.join(map(repr, strange))}: its weights are {', '.join(map(repr, self.state_dict()))}."
             )
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination.update({prefix + key: value for key, value in self._for_later.items()})
 
     def __repr__(self):
         if "_name" not in self.__dict__:

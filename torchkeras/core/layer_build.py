@@ -68,8 +68,17 @@ class LayerBuild:
         d["_build_shapes"] = shapes
         if not d["_modules"]:
             d["_ready"] = True
-        if d["_initial_weights"] is not None:
-            values, d["_initial_weights"] = d["_initial_weights"], None
+        if d["_for_later"] or d["_initial_weights"] is not None:
+            with shape_probe.pause():  # a probe may be what builds; these values are real
+                self._give_weights()
+
+    def _give_weights(self):
+        """New weights take the values that were given before they were made."""
+        if self._for_later:
+            self._load_put_aside()
+        if self._initial_weights is not None:
+            values = self._initial_weights
+            self._keep(_initial_weights=None)
             self.set_weights(values)
 
     def _scope(self):

@@ -218,6 +218,24 @@ class Variable(torch.nn.Parameter):
         return restored, (type(self), self.data, self.requires_grad, dict(self.__dict__))
 
 
+def _only_where_it_exists(name):
+    """An attribute that torch raises `RuntimeError` for where a tensor has none: `hasattr` and `getmembers` trust in
+    `AttributeError`."""
+    read = getattr(torch.Tensor, name).__get__
+
+    def get(self):
+        try:
+            return read(self)
+        except RuntimeError as error:
+            raise AttributeError(str(error)) from error
+
+    return property(get, doc=f"torch's `Tensor.{name}`.")
+
+
+for _name in ("imag", "H", "mH", "mT"):
+    setattr(Variable, _name, _only_where_it_exists(_name))
+
+
 def _holds(kind, other):
     """Whether an in-place operation takes `other` into `kind`: `torch.can_cast`, which torch.compile cannot follow."""
 

@@ -233,8 +233,6 @@ class Functional(Model):
                 return inputs[key]
         if self._input_types[index][2]:
             return None
-        if len(inputs) == 1 and len(self._graph.inputs) == 1:
-            return next(iter(inputs.values()))
         raise ValueError(
             f"Missing data for input {name!r} of model {self.name!r}: the dict has the keys {sorted(inputs)}."
         )

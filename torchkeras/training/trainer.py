@@ -25,10 +25,10 @@ from torchkeras.training.steps import Steps
 
 
 class _Compiled:
-    """A public attribute that `Compiled` holds. Assigning one to a model that is not compiled starts its own."""
+    """An attribute that `Compiled` holds. Assigning one to a model that is not compiled starts its own."""
 
     def __set_name__(self, owner, name):
-        self.name = name
+        self.name = name.lstrip("_")
 
     def __get__(self, model, owner=None):
         return getattr(Compiled if model is None else model._training, self.name)
@@ -51,6 +51,7 @@ class Trainer(Loops, SingleBatches, Steps):
     run_eagerly, jit_compile, steps_per_execution = _Compiled(), _Compiled(), _Compiled()
     stop_training, stop_evaluating, stop_predicting = _Compiled(), _Compiled(), _Compiled()
     train_function, test_function, predict_function = _Compiled(), _Compiled(), _Compiled()
+    _loss_tracker, _compile_loss, _compile_metrics = _Compiled(), _Compiled(), _Compiled()  # steps in Keras's guides
 
     def _own_training(self):
         """This model's own state: until something is said of it, all models share one that says nothing."""
