@@ -1,6 +1,7 @@
 """Variable: Keras's manners on a torch Parameter; its strides survive what torch does with parameters."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -160,3 +161,9 @@ def test_updates_in_another_type():
     v.assign(v)
     v.assign_add([[1]][0])
     assert v.tolist() == [0, 2, 2]
+
+
+def test_looking_at_any_attribute():
+    inspect.getmembers(Variable(1.0))
+    assert not hasattr(Variable(1.0), "imag")
+    assert Variable(torch.tensor([1 + 2j])).imag.tolist() == [2.0]

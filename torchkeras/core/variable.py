@@ -177,6 +177,13 @@ class Variable(torch.nn.Parameter):
             return plain
         return restored(type(self), plain, False, dict(self.__dict__))
 
+    @property
+    def imag(self):
+        """torch's; of real numbers a missing attribute, where torch's own error would stop `inspect.getmembers`."""
+        if not self.is_complex():
+            raise AttributeError(f"Variable {self.name!r} has no imaginary part: its dtype is {self.dtype}.")
+        return super().imag
+
     def numpy(self, *args, **kwargs):
         """A numpy copy on the host, gradients or not; bfloat16 as ml_dtypes has it."""
         return self.__array__()
