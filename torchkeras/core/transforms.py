@@ -1,4 +1,4 @@
-"""What torch does to a function besides running it: transforms of torch.func, forward-mode and second derivatives.
+"""What torch does to a function besides running it: transforms of torch.func and forward-mode derivatives.
 
 May import torch. Some of torch's kernels know no such thing, and no transform lets a function write into a tensor from
 outside. Layers ask here, so that a kernel is chosen where it can serve and state moves as in a plain call.
@@ -59,38 +59,3 @@ def _one_level_down(value, level):
             "Call the layer with training=False, or give each entry a state of its own with torch.func.functional_call."
         )
     return torch._C._functorch.get_unwrapped(value)
-
-
-def differentiable_twice(output, inputs, formula):
-    """`output` of a kernel whose gradient torch cannot differentiate, with a gradient that can be: where one is made
-    with `create_graph=True`, that of `formula(*inputs)` takes its place.
-
-    Args:
-        output: what the kernel gave.
-        inputs: the tensors that it was computed from.
-        formula: the same computation in functions that torch differentiates as often as one likes.
-    """
-    if not output.requires_grad or torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return output  # neither a compiled program nor a trace differentiates twice
-    if torch._C._are_functorch_transforms_active():
-        return output
-    return _Twice.apply(formula, output, *inputs)
-
-
-class _Twice(torch.autograd.Function):
-    """The identity on a kernel's output: its gradient goes on to the kernel, or around it."""
-
-    @staticmethod
-    def forward(ctx, formula, output, *inputs):
-        ctx.formula = formula
-        ctx.save_for_backward(*inputs)
-        return output.view_as(output)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        inputs = ctx.saved_tensors
-        if not torch.is_grad_enabled():
-            return (None, gradient, *(None for _ in inputs))
-        wanted = [tensor for tensor in inputs if tensor.requires_grad]
-        found = iter(torch.autograd.grad(ctx.formula(*inputs), wanted, gradient, create_graph=True))
-        return (None, None, *(next(found) if tensor.requires_grad else None for tensor in inputs))

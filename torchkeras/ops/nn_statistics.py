@@ -201,20 +201,13 @@ def _attention(
 def attend(query, key, value, added=None, dropout=0.0, causal=False, scale=None, flash_attention=None):
     """torch's attention over `(batch, heads, steps, size)`: by a kernel, or by plain functions where derivatives are
     asked for that no kernel has."""
-
-    def by_functions(query, key, value, added=None):
-        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-            return F.scaled_dot_product_attention(query, key, value, added, dropout, causal, scale=scale)
-
     learned_on_cpu = added is not None and added.requires_grad and added.device.type == "cpu"  # no kernel there has it
     if learned_on_cpu or not flash_attention and transforms.beyond_kernels():
-        return by_functions(query, key, value, added)
-    with attention_kernels(flash_attention):
-        outputs = F.scaled_dot_product_attention(query, key, value, added, dropout, causal, scale=scale)
-    if dropout:  # what was dropped cannot be dropped again
-        return outputs
-    inputs = (query, key, value) if added is None else (query, key, value, added)
-    return transforms.differentiable_twice(outputs, inputs, by_functions)
+        kernels = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
+    else:
+        kernels = attention_kernels(flash_attention)
+    with kernels:
+        return F.scaled_dot_product_attention(query, key, value, added, dropout, causal, scale=scale)
 
 
 def attention_kernels(flash_attention):
