@@ -220,7 +220,7 @@ class FunctionOperation(Operation):
     def compute_output_spec(self, *args, **kwargs):
         rule = getattr(self.function, "output_spec", None)
         if rule is not None:
-            return rule(*args, **self.config, **kwargs)
+            return rule(*args, **_wanted(rule, self.function, self.config), **kwargs)
         return shape_probe.infer(getattr(self.function, "compute", self.function), args, {**self.config, **kwargs})
 
     def __getstate__(self):
@@ -246,15 +246,18 @@ class FunctionOperation(Operation):
     def get_config(self):
         return {"name": self.name, **self.config}
 
-def operation(keras_class, module, tensors=("x",), output_spec=None, names=None):
+def operation(keras_class, module, tensors=("x",), output_spec=None, names=None, settle=None):
     """Makes a function of tensors a public operation: eager and compiled as it stands, recorded on KerasTensors.
 
     Args:
         keras_class: class name in Keras's files, such as "Softmax".
         module: Keras's module of that class: "nn" stands for keras.src.ops.nn, a dotted name for itself.
         tensors: names of the parameters that hold tensors; all others are the operation's config.
-        output_spec: optional rule `(same arguments) -> KerasTensor`; else the shapes are probed.
+        output_spec: optional rule `(tensors, as many of the other arguments as it needs) -> KerasTensor`, which come
+            with their defaults; else the shapes are probed.
         names: spelling of config keys where Keras writes another name than the parameter's.
+        settle: parameter -> function of its value, for what a graph must not take from a later setting: the dtype and
+            the data format. The operation itself settles them too.
 
     Example:
         >>> @operation("Square", "numpy")
@@ -272,9 +275,27 @@ def operation(keras_class, module, tensors=("x",), output_spec=None, names=None)
         public.keras_class, public.keras_module = keras_class, module if "." in module else f"keras.src.ops.{module}"
         public.tensor_names, public.compute = frozenset(tensors), function
         public.output_spec, public.config_names = output_spec, names or {}
+        public.settle = settle or {}
         return registry.register(public, "operation", public.keras_module, keras_class)
 
     return decorate
+
+
+def _wanted(rule, function, config):
+    """What an output rule names of a config, with the function's defaults for what a file may leave out."""
+    wanted, parameters = {}, _signature(function.compute).parameters
+    for name in _names_of(rule):  # tensors among them, which come by position and may have other names there
+        if name in config:
+            wanted[name] = config[name]
+        elif name in parameters and name not in function.tensor_names:
+            wanted[name] = parameters[name].default
+    return wanted
+
+
+@functools.cache
+def _names_of(rule):
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return tuple(name for name, parameter in inspect.signature(rule).parameters.items() if parameter.kind in named)
 
 
 _signature = functools.cache(inspect.signature)  # on first use: at import it would cost more than all else here
@@ -292,6 +313,8 @@ def _record(public, args, kwargs):
                 tensors.extend(value)
             elif name in given:
                 tensors.append(value)
+        elif name in public.settle:
+            config[name] = public.settle[name](value)
         else:
             config[name] = value
     return FunctionOperation(public, config).symbolic_call(*tensors)

@@ -35,7 +35,7 @@ def choice(value, allowed, name):
     return value
 
 
-def same_shape_spec(images, *args, **kwargs):
+def same_shape_spec(images, *others):
     """Output rule of operations whose result looks like their first argument, an image or a batch of them."""
     image_shape(images)
     return spec(images, shape_of(images))

@@ -184,6 +184,11 @@ def static_spec(shape, dtype):
     return KerasTensor(Shape(shape), dtype)
 
 
+def same(x, *others):
+    """The output rule of what changes neither shape nor dtype of its first tensor."""
+    return KerasTensor(x.shape, x.dtype)
+
+
 def reduced_shape(shape, axis, keepdims):
     """The static shape after a reduction."""
     axes = axes_of(axis, len(shape))
@@ -215,7 +220,7 @@ def reduction(keras_class, function, doc, dtype=None, result=None, module="numpy
             x = x.to(torch_dtype(dtype(NAMES[x.dtype])))
         return function(x, axes, bool(keepdims)) if axes else function(x.unsqueeze(0), (0,), False)
 
-    def output_spec(x, axis=None, keepdims=False):
+    def output_spec(x, axis, keepdims):
         return KerasTensor(reduced_shape(x.shape, axis, keepdims), result or (dtype(x.dtype) if dtype else x.dtype))
 
     return publish(compute, keras_class, doc, module, ("x",), output_spec)

@@ -72,7 +72,7 @@ def flipud(x):
     return torch.flipud(x)
 
 
-def _diagflat_spec(x, k=0):
+def _diagflat_spec(x, k):
     size = Shape(x.shape).num_elements()
     size = None if size is None else size + abs(int(k))
     return KerasTensor((size, size), x.dtype)
@@ -84,7 +84,7 @@ def diagflat(x, k=0):
     return torch.diagflat(as_tensor(x), k)
 
 
-def _view_spec(x, dtype=None):
+def _view_spec(x, dtype):
     name = standardize_dtype(dtype or x.dtype)
     old, new = torch_dtype(x.dtype).itemsize, torch_dtype(name).itemsize
     if old == new:
@@ -104,19 +104,15 @@ def _viewed_size(shape, old, new):
     return size
 
 
-@operation("View", "numpy", output_spec=_view_spec)
-def _view(x, dtype=None):
+@operation("View", "numpy", output_spec=_view_spec, settle={"dtype": lambda dtype: dtype and standardize_dtype(dtype)})
+def view(x, dtype=None):
+    """The same bytes read as another dtype; the last axis grows or shrinks with the size of a number."""
     x = as_tensor(x)
     if dtype is None:
         return x
     if torch_dtype(dtype).itemsize != x.dtype.itemsize:
         _viewed_size(x.shape, NAMES[x.dtype], dtype)
     return x.view(torch_dtype(dtype))
-
-
-def view(x, dtype=None):
-    """The same bytes read as another dtype; the last axis grows or shrinks with the size of a number."""
-    return _view(x, dtype=None if dtype is None else standardize_dtype(dtype))
 
 
 # -- choosing and comparing -------------------------------------------------------------------------------------------
@@ -160,7 +156,7 @@ def select(condlist, choicelist, default=0):
     "AllClose",
     "numpy",
     ("x1", "x2"),
-    output_spec=lambda x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False: KerasTensor((), "bool"),
+    output_spec=lambda x1, x2: KerasTensor((), "bool"),
 )
 def allclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
     """Whether `abs(x1 - x2) <= atol + rtol * abs(x2)` everywhere, as a tensor; integers must be equal."""

@@ -105,7 +105,7 @@ def _traced_switch(index, branches, operands):
 # -- loops ------------------------------------------------------------------------------------------------------------
 
 
-def _while_spec(cond, body, loop_vars, maximum_iterations=None):
+def _while_spec(cond, body, loop_vars):
     return tree.map_structure(_spec_of, loop_vars)
 
 
@@ -149,7 +149,7 @@ def _check_scan(f, xs, length, unroll):
         raise ValueError("scan needs `xs` to run over, or a `length`.")
 
 
-def _scan_spec(f, init, xs=None, length=None, reverse=False, unroll=1):
+def _scan_spec(f, init, xs=None, *, length, unroll):
     _check_scan(f, xs, length, unroll)
     carry, y = _results(f, init, None if xs is None else _entry(xs))
     count = int(length) if length is not None else _rows(xs)

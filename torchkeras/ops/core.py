@@ -12,7 +12,7 @@ from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
 from torchkeras.core.dtypes import dtype_of, standardize_dtype, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor, Shape, is_keras_tensor
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import canonical_axis, joint_type, shape_of
+from torchkeras.ops._makers import canonical_axis, joint_type, same, shape_of
 
 __all__ = [
     "cast", "convert_to_numpy", "convert_to_tensor", "dtype", "is_tensor", "saturate_cast", "scatter",
@@ -35,7 +35,7 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     return _convert_to_tensor(x, dtype, sparse, ragged)
 
 
-def _convert_spec(x, dtype=None, sparse=None, ragged=None):
+def _convert_spec(x, dtype):
     return KerasTensor(x.shape, dtype or x.dtype)
 
 
@@ -103,14 +103,10 @@ def dtype(x):
     return {"int": "int32", "float": standardize_dtype(None)}.get(name, name)
 
 
-@operation("StopGradient", "core", tensors=("variable",), output_spec=lambda variable: _same(variable))
+@operation("StopGradient", "core", tensors=("variable",), output_spec=same)
 def stop_gradient(variable):
     """The same numbers, through which no gradient flows. torch: `x.detach()`."""
     return as_tensor(variable).detach()
-
-
-def _same(x):
-    return KerasTensor(x.shape, x.dtype)
 
 
 # -- slices and scatters ----------------------------------------------------------------------------------------------
@@ -209,7 +205,7 @@ _REDUCTIONS = {"max": "amax", "min": "amin", "mul": "prod"}
     "ScatterUpdate",
     "core",
     ("inputs", "indices", "updates"),
-    output_spec=lambda inputs, indices, updates, reduction: _scatter_spec(indices, inputs, shape_of(inputs)),
+    output_spec=lambda inputs, indices, updates: _scatter_spec(indices, inputs, shape_of(inputs)),
 )
 def _scatter_update(inputs, indices, updates, reduction=None):
     inputs = as_tensor(inputs)
@@ -247,7 +243,7 @@ def scatter_update(inputs, indices, updates, reduction=None):
     return _scatter_update(inputs, indices, updates, reduction=reduction)
 
 
-def _unstack_spec(x, num=None, axis=0):
+def _unstack_spec(x, num, axis):
     axis = canonical_axis(axis, len(x.shape))
     num = x.shape[axis] if num is None else num
     if num is None:

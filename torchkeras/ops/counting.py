@@ -17,7 +17,7 @@ from torchkeras.ops._makers import as_float, canonical_axis, promoted, shape_of
 __all__ = ["argpartition", "bincount", "digitize", "histogram", "isin", "searchsorted", "unique", "unravel_index"]
 
 
-def _bincount_spec(x, weights=None, minlength=0, sparse=False):
+def _bincount_spec(x, weights):
     dtype = "int32" if weights is None else result_type(x.dtype, NAMES[as_tensor(weights).dtype])
     return KerasTensor((*x.shape[:-1], None), dtype)
 
@@ -69,7 +69,7 @@ def digitize(x, bins):
     return torch.bucketize(x, bins, out_int32=True, right=True)
 
 
-def _search_spec(sorted_sequence, values, side="left"):
+def _search_spec(sorted_sequence, values):
     shape = shape_of(sorted_sequence)
     if len(shape) != 1:
         raise ValueError(f"searchsorted needs a sequence with one axis, got shape {tuple(shape)}.")
@@ -93,7 +93,7 @@ def searchsorted(sorted_sequence, values, side="left"):
     "IsIn",
     "numpy",
     ("x1", "x2"),
-    output_spec=lambda x1, x2, assume_unique=False, invert=False: KerasTensor(shape_of(x1), "bool"),
+    output_spec=lambda x1, x2: KerasTensor(shape_of(x1), "bool"),
 )
 def isin(x1, x2, assume_unique=False, invert=False):
     """True for each number of `x1` that occurs in `x2` (that does not, with `invert`)."""
@@ -101,7 +101,7 @@ def isin(x1, x2, assume_unique=False, invert=False):
     return torch.isin(x1, x2, assume_unique=assume_unique, invert=invert)
 
 
-def _histogram_spec(x, bins=10, range=None):
+def _histogram_spec(x, bins):
     dtype = x.dtype if "float" in x.dtype else result_type(x.dtype, float)
     return KerasTensor((bins,), dtype), KerasTensor((bins + 1,), dtype)
 
@@ -146,7 +146,7 @@ def histogram(x, bins=10, range=None):
     return _histogram(x, bins=bins, range=range or None)
 
 
-def _partition_spec(x, kth, axis=-1):
+def _partition_spec(x, axis):
     return KerasTensor((x.shape.num_elements(),) if axis is None else x.shape, "int32")
 
 
@@ -184,9 +184,7 @@ def unravel_index(indices, shape):
 # -- different values -------------------------------------------------------------------------------------------------
 
 
-def _unique_spec(
-    x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None, size=None, fill_value=None
-):
+def _unique_spec(x, return_index, return_inverse, return_counts, axis, size):
     shape, inverse = (size,), x.shape
     if axis is not None:
         axis = canonical_axis(axis, len(x.shape))

@@ -47,7 +47,7 @@ def full(shape, fill_value, dtype=None):
     return torch.broadcast_to(value, _shape(shape)).clone()
 
 
-def _like_spec(x, dtype=None):
+def _like_spec(x, dtype):
     return KerasTensor(x.shape, dtype or x.dtype)
 
 
@@ -69,7 +69,7 @@ def empty_like(x, dtype=None):
     return torch.empty_like(as_tensor(x), dtype=None if dtype is None else torch_dtype(dtype))
 
 
-@operation("FullLike", "numpy", ("x", "fill_value"), lambda x, fill_value, dtype=None: _like_spec(x, dtype))
+@operation("FullLike", "numpy", ("x", "fill_value"), lambda x, fill_value, dtype: _like_spec(x, dtype))
 def full_like(x, fill_value, dtype=None):
     """One number in the shape (and dtype) of `x`."""
     x = as_tensor(x)
@@ -148,7 +148,7 @@ def tri(N, M=None, k=0, dtype=None):
     return torch.tril(ones((N, N if M is None else M), dtype), k)
 
 
-@operation("Array", "numpy", output_spec=lambda x, dtype=None: KerasTensor(x.shape, dtype or x.dtype))
+@operation("Array", "numpy", output_spec=_like_spec)
 def array(x, dtype=None):
     """A tensor of anything that has numbers."""
     return as_tensor(x, dtype)

@@ -26,7 +26,7 @@ def _check_batch(**tensors):
         raise ValueError(f"All arguments must have the same first axis, the batch; got shapes {shapes}.")
 
 
-def _ctc_loss_spec(target, output, target_length, output_length, mask_index=0):
+def _ctc_loss_spec(target, output, target_length, output_length):
     _check_batch(target=target, output=output, target_length=target_length, output_length=output_length)
     return static_spec((shape_of(target)[0],), result_type(dtype_of(output), "float32"))
 
@@ -56,9 +56,7 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
     return F.ctc_loss(logs, target, output_length, target_length, blank=mask_index, reduction="none")
 
 
-def _ctc_decode_spec(
-    inputs, sequence_lengths, strategy="greedy", beam_width=100, top_paths=1, merge_repeated=True, mask_index=0
-):
+def _ctc_decode_spec(inputs, sequence_lengths, strategy, top_paths):
     _check_strategy(strategy)
     paths = 1 if strategy == "greedy" else top_paths
     batch, steps, _ = inputs.shape

@@ -12,7 +12,7 @@ from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import binary, broadcast_shape, joint_type, promoted, shape_of, unary
+from torchkeras.ops._makers import binary, broadcast_shape, joint_type, promoted, same, shape_of, unary
 
 __all__ = [
     "abs", "absolute", "add", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
@@ -113,7 +113,7 @@ def imag(x):
     return x.imag if x.is_complex() else torch.zeros_like(x)
 
 
-@operation("Round", "numpy", output_spec=lambda x, decimals=0: KerasTensor(x.shape, x.dtype))
+@operation("Round", "numpy", output_spec=same)
 def round(x, decimals=0):
     """Rounds to `decimals` places, halves to the even side. Integers are rounded where `decimals` is negative."""
     x = as_tensor(x)
@@ -124,7 +124,7 @@ def round(x, decimals=0):
     return torch.round(x.to(torch.float64), decimals=decimals).to(x.dtype)
 
 
-@operation("NanToNum", "numpy", output_spec=lambda x, nan=0.0, posinf=None, neginf=None: KerasTensor(x.shape, x.dtype))
+@operation("NanToNum", "numpy", output_spec=same)
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
     """Replaces NaN and infinities; by default by zero and the dtype's largest numbers."""
     x = as_tensor(x)

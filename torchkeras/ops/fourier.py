@@ -71,7 +71,7 @@ fft2 = _transform("FFT2", torch.fft.fft2, 2, "The discrete Fourier transform ove
 ifft2 = _transform("IFFT2", torch.fft.ifft2, 2, "The inverse of `fft2`.")
 
 
-def _rfft_spec(x, fft_length=None):
+def _rfft_spec(x, fft_length):
     if not x.shape:
         raise ValueError("rfft needs at least one axis, got a scalar.")
     size = x.shape[-1] if fft_length is None else fft_length
@@ -94,7 +94,7 @@ def rfft(x, fft_length=None):
     return result.real, result.imag
 
 
-def _irfft_spec(x, fft_length=None):
+def _irfft_spec(x, fft_length):
     real, _ = _pair_spec(x, 1)
     if fft_length is None and real.shape[-1] is not None:
         fft_length = 2 * (real.shape[-1] - 1)
@@ -131,7 +131,7 @@ def _check_stride(stride):
         raise ValueError(f"`sequence_stride` must be a positive integer, got {stride!r}.")
 
 
-def _stft_spec(x, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+def _stft_spec(x, sequence_stride, fft_length, center):
     _check_signal(x, 1)
     _check_stride(sequence_stride)
     steps = x.shape[-1]
@@ -178,7 +178,7 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
     return result.real, result.imag
 
 
-def _istft_spec(x, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
+def _istft_spec(x, sequence_stride, fft_length, length, center):
     _check_stride(sequence_stride)
     real, _ = _pair_spec(x, 2)
     if length is None and real.shape[-2] is not None:

@@ -23,7 +23,7 @@ def _check_channels(shape, axis, allowed):
         )
 
 
-def _grayscale_spec(images, data_format=None):
+def _grayscale_spec(images, data_format):
     shape, axis = list(image_shape(images)), spatial_axes(data_format)[-1]
     _check_channels(tuple(shape), axis, (1, 3))
     shape[axis] = 1
@@ -64,7 +64,7 @@ def _three_floats(images, data_format):
     return axis
 
 
-def _color_spec(images, data_format=None):
+def _color_spec(images, data_format):
     _three_floats(images, data_format)
     return spec(images, images.shape)
 

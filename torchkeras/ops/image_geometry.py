@@ -95,7 +95,7 @@ def _sample(entries, sizes, coordinates, order, fill_mode, fill_value, start=0):
     return rounded_to(total, dtype)
 
 
-def _map_spec(inputs, coordinates, order, fill_mode="constant", fill_value=0):
+def _map_spec(inputs, coordinates):
     shape, places = shape_of(inputs), _places_shape(coordinates)
     _check_places(shape, places)
     return spec(inputs, places[1:])
@@ -173,7 +173,7 @@ def _check_transform(transform):
         raise ValueError(f"`transform` must have the shape (8,) or (batch, 8), got {shape}.")
 
 
-def _affine_spec(images, transform, interpolation="bilinear", fill_mode="constant", fill_value=0, data_format=None):
+def _affine_spec(images, transform):
     _check_transform(transform)
     return same_shape_spec(images)
 
@@ -232,7 +232,7 @@ def _check_points(start_points, end_points):
         raise ValueError(f"`start_points` and `end_points` must have one shape, got {shapes[0]} and {shapes[1]}.")
 
 
-def _perspective_spec(images, start_points, end_points, interpolation="bilinear", fill_value=0, data_format=None):
+def _perspective_spec(images, start_points, end_points):
     _check_points(start_points, end_points)
     return same_shape_spec(images)
 

@@ -96,17 +96,7 @@ def _check_resize(images, size, interpolation, crop, pad, fill_mode, data_format
     return image_shape(images), spatial_axes(data_format)
 
 
-def _resize_spec(
-    images,
-    size,
-    interpolation="bilinear",
-    antialias=False,
-    crop_to_aspect_ratio=False,
-    pad_to_aspect_ratio=False,
-    fill_mode="constant",
-    fill_value=0.0,
-    data_format=None,
-):
+def _resize_spec(images, size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode, data_format):
     shape, (rows, columns, _) = _check_resize(
         images, size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode, data_format
     )
@@ -236,7 +226,7 @@ def _cubic(planes, target, axis):
 # -- scale and translate ----------------------------------------------------------------------------------------------
 
 
-def _scale_spec(images, output_shape, scale, translation, spatial_dims, method, antialias=True):
+def _scale_spec(images, output_shape, scale, translation, method):
     choice(method, _METHODS, "method")
     return spec(images, tuple(output_shape))
 

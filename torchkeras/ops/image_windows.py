@@ -74,14 +74,7 @@ def _margins_spec(images, rows, columns, data_format):
 
 
 def _crop_spec(
-    images,
-    top_cropping=None,
-    left_cropping=None,
-    bottom_cropping=None,
-    right_cropping=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
+    images, top_cropping, left_cropping, bottom_cropping, right_cropping, target_height, target_width, data_format
 ):
     vertical = (top_cropping, bottom_cropping, target_height)
     horizontal = (left_cropping, right_cropping, target_width)
@@ -120,14 +113,7 @@ def crop_images(
 
 
 def _pad_spec(
-    images,
-    top_padding=None,
-    left_padding=None,
-    bottom_padding=None,
-    right_padding=None,
-    target_height=None,
-    target_width=None,
-    data_format=None,
+    images, top_padding, left_padding, bottom_padding, right_padding, target_height, target_width, data_format
 ):
     vertical = (top_padding, bottom_padding, target_height)
     horizontal = (left_padding, right_padding, target_width)
@@ -196,7 +182,7 @@ def _patch_options(shape, size, strides, dilation_rate, padding, data_format):
     return axes, sizes, steps, gaps, counts
 
 
-def _patches_spec(images, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+def _patches_spec(images, size, strides, dilation_rate, padding, data_format):
     data_format = standardize_data_format(data_format)
     shape = list(shape_of(images))
     axes, sizes, _, _, counts = _patch_options(shape, size, strides, dilation_rate, padding, data_format)
@@ -338,7 +324,7 @@ def _sobel_shape(images):
     return shape
 
 
-def _sobel_spec(images, data_format=None):
+def _sobel_spec(images):
     return spec(images, (*_sobel_shape(images), 2))
 
 
@@ -371,7 +357,7 @@ def sobel_edges(images, data_format=None):
 # -- similarity -------------------------------------------------------------------------------------------------------
 
 
-def _ssim_spec(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01, k2=0.03, data_format=None):
+def _ssim_spec(image1, image2):
     shape = image_shape(image1, "image1")
     image_shape(image2, "image2")
     return spec(image1, shape[:1] if len(shape) == 4 else ())

@@ -49,7 +49,7 @@ def _float_spec(shape, *tensors):
     return KerasTensor(Shape(shape), joint_type(tensors, ints="floatx"))
 
 
-def _square_spec(x, upper=False):
+def _square_spec(x):
     return _float_spec(_check_square(x), x)
 
 
@@ -71,7 +71,7 @@ def _check_norm(ord, axes):
         raise ValueError(f"ord={ord!r} is no norm of matrices; those are {_MATRIX_ORDERS}.")
 
 
-def _norm_spec(x, ord=None, axis=None, keepdims=False):
+def _norm_spec(x, ord, axis, keepdims):
     _check_norm(ord, axes_of(axis, len(x.shape)))
     return _float_spec(reduced_shape(x.shape, axis, keepdims), x)
 
@@ -96,7 +96,7 @@ def det(x):
     return torch.linalg.det(_square(x))
 
 
-@operation("MatrixRank", "linalg", output_spec=lambda x, tol=None: KerasTensor(_check_matrix(x)[:-2], "int32"))
+@operation("MatrixRank", "linalg", output_spec=lambda x: KerasTensor(_check_matrix(x)[:-2], "int32"))
 def matrix_rank(x, tol=None):
     """The number of singular values above `tol`, as int32.
 
@@ -154,7 +154,7 @@ def eig(x):
     return tuple(torch.linalg.eig(_square(x)))
 
 
-def _qr_spec(x, mode="reduced"):
+def _qr_spec(x, mode):
     *batch, rows, columns = _check_matrix(x)
     _check_mode(mode)
     inner = _smaller(rows, columns) if mode == "reduced" else rows
@@ -173,7 +173,7 @@ def qr(x, mode="reduced"):
     return tuple(torch.linalg.qr(_matrix(x), mode=mode))
 
 
-def _svd_spec(x, full_matrices=True, compute_uv=True):
+def _svd_spec(x, full_matrices, compute_uv):
     *batch, rows, columns = _check_matrix(x)
     inner = _smaller(rows, columns)
     values = _float_spec((*batch, inner), x)
@@ -214,7 +214,7 @@ def inv(x):
     return torch.linalg.inv(_square(x))
 
 
-def _pinv_spec(x, rcond=None):
+def _pinv_spec(x):
     *batch, rows, columns = _check_matrix(x)
     return _float_spec((*batch, columns, rows), x)
 
@@ -230,7 +230,7 @@ def pinv(x, rcond=None):
     return torch.linalg.pinv(_matrix(x), rtol=rcond)
 
 
-def _solve_spec(a, b, lower=False):
+def _solve_spec(a, b):
     _check_system(a, b)
     return _float_spec(shape_of(b), a, b)
 
@@ -262,7 +262,7 @@ def solve_triangular(a, b, lower=False):
     return torch.linalg.solve_triangular(a, b, upper=not lower)
 
 
-def _lstsq_spec(a, b, rcond=None):
+def _lstsq_spec(a, b):
     _check_least_squares(a, b)
     return _float_spec((shape_of(a)[1], *shape_of(b)[1:]), a, b)
 
@@ -301,7 +301,7 @@ def lstsq(a, b, rcond=None):
 # -- derivatives ------------------------------------------------------------------------------------------------------
 
 
-def _jvp_spec(fun, primals, tangents, has_aux=False):
+def _jvp_spec(fun, primals, tangents, has_aux):
     outputs = shape_probe.infer(fun, tuple(primals), {})
     value, *aux = outputs if has_aux else (outputs,)
     return value, tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), value), *aux

@@ -34,7 +34,7 @@ rsqrt = unary("Rsqrt", torch.rsqrt, "`1 / sqrt(x)`.", ints="floatx", module="mat
 logsumexp = reduction("Logsumexp", torch.logsumexp, "`log(sum(exp(x)))` without overflow.", mean_type, module="math")
 
 
-def _top_spec(x, k, sorted=True):
+def _top_spec(x, k):
     shape = (*x.shape[:-1], k)
     return KerasTensor(shape, x.dtype), KerasTensor(shape, "int32")
 
@@ -50,7 +50,7 @@ def top_k(x, k, sorted=True):
     "InTopK",
     "math",
     ("targets", "predictions"),
-    output_spec=lambda targets, predictions, k: KerasTensor(shape_of(targets), "bool"),
+    output_spec=lambda targets, predictions: KerasTensor(shape_of(targets), "bool"),
 )
 def in_top_k(targets, predictions, k):
     """True where the class `targets[i]` is among the `k` best of `predictions[i]`; ties at the border count."""

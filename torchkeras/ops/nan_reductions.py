@@ -97,7 +97,7 @@ def nanargmin(x, axis=None, keepdims=False):
     return _position(argmin, x, axis, keepdims, float("inf"))
 
 
-def _running_spec(x, axis=None, dtype=None):
+def _running_spec(x, axis, dtype):
     shape = (x.shape.num_elements(),) if axis is None else x.shape
     return KerasTensor(shape, dtype or ("int32" if x.dtype == "bool" else x.dtype))
 
@@ -135,7 +135,7 @@ def _hundredth(q, device):
     return as_tensor(q, result_type(float), device) / 100
 
 
-def _percentile_spec(x, q, axis=None, method="linear", keepdims=False):
+def _percentile_spec(x, q, axis, keepdims):
     shape = (*shape_of(q), *reduced_shape(x.shape, axis, keepdims))
     return KerasTensor(shape, result_type(x.dtype, float))
 

@@ -9,17 +9,13 @@ from torch.nn import functional as F
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import axes_of, unary
+from torchkeras.ops._makers import axes_of, same, unary
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu",
     "log_sigmoid", "log_softmax", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus",
     "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold",
 ]  # fmt: skip
-
-
-def _same(x, *args, **kwargs):
-    return KerasTensor(x.shape, x.dtype)
 
 
 def _nn(keras_class, function, doc, name=None):
@@ -51,25 +47,25 @@ sparse_sigmoid = _nn(
 swish, hard_swish = silu, hard_silu
 
 
-@operation("LeakyRelu", "nn", output_spec=_same)
+@operation("LeakyRelu", "nn", output_spec=same)
 def leaky_relu(x, negative_slope=0.2):
     """`x` where positive, `negative_slope * x` elsewhere."""
     return F.leaky_relu(as_tensor(x), negative_slope)
 
 
-@operation("Elu", "nn", output_spec=_same)
+@operation("Elu", "nn", output_spec=same)
 def elu(x, alpha=1.0):
     """`x` where positive, `alpha * (exp(x) - 1)` elsewhere."""
     return F.elu(as_tensor(x), alpha)
 
 
-@operation("Celu", "nn", output_spec=_same)
+@operation("Celu", "nn", output_spec=same)
 def celu(x, alpha=1.0):
     """`max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))`."""
     return F.celu(as_tensor(x), alpha)
 
 
-@operation("Gelu", "nn", output_spec=_same)
+@operation("Gelu", "nn", output_spec=same)
 def gelu(x, approximate=True):
     """`x` times the normal distribution's cumulative function; `approximate` takes the tanh formula.
 
@@ -84,25 +80,25 @@ def glu(x, axis=-1):
     return F.glu(as_tensor(x), axis)
 
 
-@operation("SoftShrink", "nn", output_spec=_same)
+@operation("SoftShrink", "nn", output_spec=same)
 def soft_shrink(x, threshold=0.5):
     """`x` moved towards zero by `threshold`; zero within."""
     return F.softshrink(as_tensor(x), threshold)
 
 
-@operation("HardShrink", "nn", output_spec=_same)
+@operation("HardShrink", "nn", output_spec=same)
 def hard_shrink(x, threshold=0.5):
     """`x`, but zero where its magnitude is at most `threshold`."""
     return F.hardshrink(as_tensor(x), threshold)
 
 
-@operation("Threshold", "nn", output_spec=_same)
+@operation("Threshold", "nn", output_spec=same)
 def threshold(x, threshold, default_value):
     """`x` where above `threshold`, `default_value` elsewhere."""
     return F.threshold(as_tensor(x), threshold, default_value)
 
 
-@operation("Squareplus", "nn", output_spec=_same)
+@operation("Squareplus", "nn", output_spec=same)
 def squareplus(x, b=4):
     """`(x + sqrt(x**2 + b)) / 2`."""
     x = as_tensor(x)
@@ -110,7 +106,7 @@ def squareplus(x, b=4):
     return (x + torch.sqrt(x * x + b)) / 2
 
 
-def _along_axis(x, axis=-1):
+def _along_axis(x, axis):
     axes_of(axis, len(x.shape) or 1)
     return KerasTensor(x.shape, x.dtype)
 
@@ -141,7 +137,7 @@ def _over_axes(function, x, axis):
     return result.permute([order.index(one) for one in range(x.dim())])
 
 
-@operation("Sparsemax", "nn", output_spec=_same)
+@operation("Sparsemax", "nn", output_spec=same)
 def sparsemax(x, axis=-1):
     """Sparse softmax along `axis` (Martins and Astudillo 2016), with Keras's threshold.
 

@@ -17,6 +17,8 @@ from torchkeras.ops.nn_windows import window
 
 __all__ = ["conv_transpose", "depth_to_space", "fold", "polar", "psnr", "space_to_depth", "unfold"]
 
+_FORMAT = {"data_format": standardize_data_format}
+
 # -- transposed convolution -------------------------------------------------------------------------------------------
 
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -142,6 +144,12 @@ def _scaled(size, factor):
     return None if size is None else size * factor
 
 
+def _block(block_size):
+    if block_size < 2:
+        raise ValueError(f"`block_size` must be at least 2, got {block_size}.")
+    return int(block_size)
+
+
 def _depth_to_space_shape(shape, block_size, data_format):
     batch, height, width, channels = shape if data_format == "channels_last" else (shape[0], *shape[2:], shape[1])
     channels = _split(channels, block_size**2, "The number of channels")
@@ -149,28 +157,11 @@ def _depth_to_space_shape(shape, block_size, data_format):
     return (batch, height, width, channels) if data_format == "channels_last" else (batch, channels, height, width)
 
 
-def _depth_to_space_spec(x, block_size, data_format="channels_last"):
+def _depth_to_space_spec(x, block_size, data_format):
     return spec(x, _depth_to_space_shape(_four_axes(x, "depth_to_space"), block_size, data_format))
 
 
-@operation("DepthToSpace", "nn", ("x",), _depth_to_space_spec)
-def _depth_to_space(x, block_size, data_format="channels_last"):
-    x = as_tensor(x)
-    batch, *sizes, channels = _depth_to_space_shape(_four_axes(x, "depth_to_space"), block_size, data_format)
-    if data_format == "channels_first":
-        # torch's kernels fail without numbers.
-        return F.pixel_shuffle(x, block_size) if x.numel() else x.reshape(batch, *sizes, channels)
-    # TensorFlow's order of channels, (row, column, channel), is not the one of pixel_shuffle.
-    x = x.reshape(*x.shape[:3], block_size, block_size, channels)
-    return x.transpose(2, 3).reshape(batch, *sizes, channels)
-
-
-def _block(block_size):
-    if block_size < 2:
-        raise ValueError(f"`block_size` must be at least 2, got {block_size}.")
-    return int(block_size)
-
-
+@operation("DepthToSpace", "nn", ("x",), _depth_to_space_spec, settle={"block_size": _block, **_FORMAT})
 def depth_to_space(x, block_size, data_format="channels_last"):
     """Channels spread over blocks of pixels: sizes times `block_size`, channels divided by its square.
 
@@ -186,8 +177,15 @@ def depth_to_space(x, block_size, data_format="channels_last"):
 
     torch: `F.pixel_shuffle(x, block_size)` for channels first.
     """
-    block_size = _block(block_size)
-    return _depth_to_space(x, block_size, standardize_data_format(data_format))
+    block_size, data_format = _block(block_size), standardize_data_format(data_format)
+    x = as_tensor(x)
+    batch, *sizes, channels = _depth_to_space_shape(_four_axes(x, "depth_to_space"), block_size, data_format)
+    if data_format == "channels_first":
+        # torch's kernels fail without numbers.
+        return F.pixel_shuffle(x, block_size) if x.numel() else x.reshape(batch, *sizes, channels)
+    # TensorFlow's order of channels, (row, column, channel), is not the one of pixel_shuffle.
+    x = x.reshape(*x.shape[:3], block_size, block_size, channels)
+    return x.transpose(2, 3).reshape(batch, *sizes, channels)
 
 
 def _space_to_depth_shape(shape, block_size, data_format):
@@ -197,20 +195,11 @@ def _space_to_depth_shape(shape, block_size, data_format):
     return (batch, height, width, channels) if data_format == "channels_last" else (batch, channels, height, width)
 
 
-def _space_to_depth_spec(x, block_size, data_format="channels_last"):
+def _space_to_depth_spec(x, block_size, data_format):
     return spec(x, _space_to_depth_shape(_four_axes(x, "space_to_depth"), block_size, data_format))
 
 
-@operation("SpaceToDepth", "nn", ("x",), _space_to_depth_spec)
-def _space_to_depth(x, block_size, data_format="channels_last"):
-    x = as_tensor(x)
-    shape = _space_to_depth_shape(_four_axes(x, "space_to_depth"), block_size, data_format)
-    if data_format == "channels_first":
-        return F.pixel_unshuffle(x, block_size) if x.numel() else x.reshape(shape)
-    x = x.reshape(shape[0], shape[1], block_size, shape[2], block_size, x.shape[3])
-    return x.transpose(2, 3).reshape(shape)
-
-
+@operation("SpaceToDepth", "nn", ("x",), _space_to_depth_spec, settle={"block_size": _block, **_FORMAT})
 def space_to_depth(x, block_size, data_format="channels_last"):
     """Blocks of pixels gathered into channels; the inverse of `depth_to_space`.
 
@@ -222,8 +211,13 @@ def space_to_depth(x, block_size, data_format="channels_last"):
 
     torch: `F.pixel_unshuffle(x, block_size)` for channels first.
     """
-    block_size = _block(block_size)
-    return _space_to_depth(x, block_size, standardize_data_format(data_format))
+    block_size, data_format = _block(block_size), standardize_data_format(data_format)
+    x = as_tensor(x)
+    shape = _space_to_depth_shape(_four_axes(x, "space_to_depth"), block_size, data_format)
+    if data_format == "channels_first":
+        return F.pixel_unshuffle(x, block_size) if x.numel() else x.reshape(shape)
+    x = x.reshape(shape[0], shape[1], block_size, shape[2], block_size, x.shape[3])
+    return x.transpose(2, 3).reshape(shape)
 
 
 # -- fold and unfold --------------------------------------------------------------------------------------------------
@@ -233,7 +227,7 @@ def _pair(value):
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _unfold_spec(x, kernel_size, dilation=1, padding=0, stride=1):
+def _unfold_spec(x, kernel_size, dilation, padding, stride):
     batch, channels, *sizes = _unfold_shape(x)
     options = zip(sizes, _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride), strict=True)
     counts = [
@@ -280,7 +274,7 @@ def _fold_shape(x, kernel_size):
     return shape[0], _split(shape[1], parts, "The second size")
 
 
-def _fold_spec(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def _fold_spec(x, output_size, kernel_size):
     return spec(x, (*_fold_shape(x, kernel_size), *_pair(output_size)))
 
 
@@ -337,7 +331,7 @@ def _psnr_shapes(x1, x2):
         raise ValueError(f"Both signals must have one shape, got {shapes[0]} and {shapes[1]}.")
 
 
-def _psnr_spec(x1, x2, max_val):
+def _psnr_spec(x1, x2):
     _psnr_shapes(x1, x2)
     return KerasTensor(Shape(()), joint_type((x1, x2), "floatx"))
 

@@ -15,7 +15,16 @@ from torchkeras.core.dtypes import NAMES, result_type, standardize_dtype, torch_
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import as_float, axes_of, canonical_axis, joint_type, promoted, reduced_shape, shape_of
+from torchkeras.ops._makers import (
+    as_float,
+    axes_of,
+    canonical_axis,
+    joint_type,
+    promoted,
+    reduced_shape,
+    same,
+    shape_of,
+)
 
 __all__ = [
     "batch_normalization", "binary_crossentropy", "categorical_crossentropy", "dot_product_attention",
@@ -26,11 +35,7 @@ __all__ = [
 _HALVES = (torch.float16, torch.bfloat16)
 
 
-def _same(x, *args, **kwargs):
-    return KerasTensor(x.shape, x.dtype)
-
-
-def _moments_spec(x, axes, keepdims=False, synchronized=False):
+def _moments_spec(x, axes, keepdims):
     shape = reduced_shape(x.shape, axes, keepdims)
     return KerasTensor(shape, x.dtype), KerasTensor(shape, x.dtype)
 
@@ -69,7 +74,7 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     return _batch_norm(x, mean, variance, offset, scale, axis=axis, epsilon=epsilon)
 
 
-@operation("LayerNorm", "nn", ("x", "gamma", "beta"), output_spec=_same)
+@operation("LayerNorm", "nn", ("x", "gamma", "beta"), output_spec=same)
 def _layer_norm(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
     x = as_tensor(x)
     epsilon = settings.epsilon if epsilon is None else epsilon
@@ -99,7 +104,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
     return _layer_norm(x, gamma, beta, axis=axis, epsilon=epsilon, rms_scaling=rms_scaling)
 
 
-@operation("RMSNorm", "nn", ("x", "scale"), output_spec=_same)
+@operation("RMSNorm", "nn", ("x", "scale"), output_spec=same)
 def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     """`x / sqrt(mean(x**2) + epsilon) * scale` over `axis` (Zhang and Sennrich 2019), in float32 at least."""
     x = as_tensor(x)
@@ -110,7 +115,7 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     return (result if scale is None else result * as_tensor(scale, exact.dtype, x.device)).to(x.dtype)
 
 
-def _float_like(x, *args, **kwargs):
+def _float_like(x, *args):
     return KerasTensor(x.shape, joint_type((x,), ints="floatx"))
 
 
@@ -152,8 +157,8 @@ def _exact(x, epsilon):
 # -- attention --------------------------------------------------------------------------------------------------------
 
 
-def _attention_spec(query, key, value, bias=None, mask=None, scale=None, **config):
-    _check_attention(query, key, value, bias, mask, config.get("attn_logits_soft_cap"))
+def _attention_spec(query, key, value, bias=None, mask=None, scale=None, *, attn_logits_soft_cap):
+    _check_attention(query, key, value, bias, mask, attn_logits_soft_cap)
     return KerasTensor((*shape_of(query)[:-1], shape_of(value)[-1]), joint_type((query, key, value)))
 
 
@@ -294,24 +299,20 @@ def _refuse_sparse(sparse):
         raise ValueError("sparse=True is not supported on torch.")
 
 
-@operation("OneHot", "nn")
-def _one_hot(x, num_classes, axis, dtype, sparse):
+@operation("OneHot", "nn", settle={"dtype": standardize_dtype})
+def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
+    """A new axis of size `num_classes` with a one at the place of each class; all zeros for classes out of range."""
+    _refuse_sparse(sparse)
     classes = as_tensor(x).long().unsqueeze(-1)
     result = classes == torch.arange(num_classes, device=classes.device)
     result = result.to(torch_dtype(dtype))
     return result if axis == -1 else result.movedim(-1, operator.index(axis))
 
 
-def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
-    """A new axis of size `num_classes` with a one at the place of each class; all zeros for classes out of range."""
-    _refuse_sparse(sparse)
-    return _one_hot(x, num_classes, axis, standardize_dtype(dtype), sparse)
-
-
 @operation("MultiHot", "nn", ("inputs",))
 def _multi_hot(inputs, num_classes, axis, dtype, sparse):
     x = as_tensor(inputs)
-    hot = _one_hot.compute(x, num_classes, axis, dtype, sparse)
+    hot = one_hot.compute(x, num_classes, axis, dtype, sparse)
     return torch.amax(hot, 1 if x.dim() > 1 else 0)
 
 
@@ -353,7 +354,7 @@ def binary_crossentropy(target, output, from_logits=False):
     return -(target * torch.log(output) + (1 - target) * torch.log(1 - output))
 
 
-def _without_axis(target, output, from_logits=False, axis=-1):
+def _without_axis(target, output, axis):
     return KerasTensor(reduced_shape(output.shape, axis, False), output.dtype)
 
 

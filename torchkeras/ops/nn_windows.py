@@ -19,6 +19,8 @@ __all__ = [
     "separable_conv",
 ]  # fmt: skip
 
+_FORMAT = {"data_format": standardize_data_format}
+
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVERAGE_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
@@ -82,8 +84,18 @@ def _convolve(x, kernel, strides, padding, dilation, groups):
     return _CONV[rank](x, kernel, None, strides, pads, dilation, groups)
 
 
-@operation("Conv", "nn", ("inputs", "kernel"))
-def _conv(inputs, kernel, strides, padding, data_format, dilation_rate):
+@operation("Conv", "nn", ("inputs", "kernel"), settle=_FORMAT)
+def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """Convolution over one, two or three axes.
+
+    Args:
+        inputs: `(batch, *sizes, channels)`, or channels first.
+        kernel: `(*window, channels / groups, filters)`; fewer input channels than the data has mean groups.
+        padding: "valid" or "same".
+
+    torch: `F.conv2d(inputs.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1))`.
+    """
+    data_format = standardize_data_format(data_format)
     _check_padding(padding)
     x, kernel = promoted(inputs, kernel)
     x = _channels_first(x) if data_format == "channels_last" else x
@@ -96,21 +108,10 @@ def _conv(inputs, kernel, strides, padding, data_format, dilation_rate):
     return _channels_last(result) if data_format == "channels_last" else result
 
 
-def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    """Convolution over one, two or three axes.
-
-    Args:
-        inputs: `(batch, *sizes, channels)`, or channels first.
-        kernel: `(*window, channels / groups, filters)`; fewer input channels than the data has mean groups.
-        padding: "valid" or "same".
-
-    torch: `F.conv2d(inputs.permute(0, 3, 1, 2), kernel.permute(3, 2, 0, 1))`.
-    """
-    return _conv(inputs, kernel, strides, padding, standardize_data_format(data_format), dilation_rate)
-
-
-@operation("DepthwiseConv", "nn", ("inputs", "kernel"))
-def _depthwise_conv(inputs, kernel, strides, padding, data_format, dilation_rate):
+@operation("DepthwiseConv", "nn", ("inputs", "kernel"), settle=_FORMAT)
+def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """Each channel convolved with filters of its own; kernel `(*window, channels, filters per channel)`."""
+    data_format = standardize_data_format(data_format)
     _check_padding(padding)
     x, kernel = promoted(inputs, kernel)
     x = _channels_first(x) if data_format == "channels_last" else x
@@ -121,30 +122,23 @@ def _depthwise_conv(inputs, kernel, strides, padding, data_format, dilation_rate
     return _channels_last(result) if data_format == "channels_last" else result
 
 
-def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    """Each channel convolved with filters of its own; kernel `(*window, channels, filters per channel)`."""
-    return _depthwise_conv(inputs, kernel, strides, padding, standardize_data_format(data_format), dilation_rate)
-
-
-@operation("SeparableConv", "nn", ("inputs", "depthwise_kernel", "pointwise_kernel"))
-def _separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate):
-    x = _depthwise_conv.compute(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
-    return _conv.compute(x, pointwise_kernel, 1, "valid", data_format, 1)
-
-
+@operation("SeparableConv", "nn", ("inputs", "depthwise_kernel", "pointwise_kernel"), settle=_FORMAT)
 def separable_conv(
     inputs, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None, dilation_rate=1
 ):
     """A depthwise convolution followed by one with windows of size one."""
     data_format = standardize_data_format(data_format)
-    return _separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
+    x = depthwise_conv.compute(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv.compute(x, pointwise_kernel, 1, "valid", data_format, 1)
 
 
 # -- pooling ----------------------------------------------------------------------------------------------------------
 
 
-@operation("MaxPool", "nn", ("inputs",))
-def _max_pool(inputs, pool_size, strides, padding, data_format):
+@operation("MaxPool", "nn", ("inputs",), settle=_FORMAT)
+def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The largest number of each window; `strides` are the window's size by default."""
+    data_format = standardize_data_format(data_format)
     _check_padding(padding)
     x = as_tensor(inputs)
     rank = _rank(x)
@@ -159,13 +153,10 @@ def _max_pool(inputs, pool_size, strides, padding, data_format):
     return _channels_last(result) if data_format == "channels_last" else result
 
 
-def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
-    """The largest number of each window; `strides` are the window's size by default."""
-    return _max_pool(inputs, pool_size, strides, padding, standardize_data_format(data_format))
-
-
-@operation("AveragePool", "nn", ("inputs",))
-def _average_pool(inputs, pool_size, strides, padding, data_format):
+@operation("AveragePool", "nn", ("inputs",), settle=_FORMAT)
+def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The mean of each window; with "same" padding only numbers of the input count."""
+    data_format = standardize_data_format(data_format)
     _check_padding(padding)
     x = as_tensor(inputs)
     rank = _rank(x)
@@ -188,11 +179,6 @@ def _averages(x, size, strides, padding, pool):
     return pool(padded, size, strides) / pool(present, size, strides)
 
 
-def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
-    """The mean of each window; with "same" padding only numbers of the input count."""
-    return _average_pool(inputs, pool_size, strides, padding, standardize_data_format(data_format))
-
-
 def _adaptive(table, inputs, output_size, data_format):
     x = as_tensor(inputs)
     rank = _rank(x)
@@ -201,21 +187,15 @@ def _adaptive(table, inputs, output_size, data_format):
     return _channels_last(result) if data_format == "channels_last" else result
 
 
-@operation("AdaptiveAveragePool", "nn", ("inputs",))
-def _adaptive_average_pool(inputs, output_size, data_format):
+@operation("AdaptiveAveragePool", "nn", ("inputs",), settle=_FORMAT)
+def adaptive_average_pool(inputs, output_size, data_format=None):
+    """Means over windows chosen so that `output_size` of them cover each axis."""
+    data_format = standardize_data_format(data_format)
     return _adaptive(_ADAPTIVE_AVERAGE, inputs, output_size, data_format)
 
 
-@operation("AdaptiveMaxPool", "nn", ("inputs",))
-def _adaptive_max_pool(inputs, output_size, data_format):
-    return _adaptive(_ADAPTIVE_MAX, inputs, output_size, data_format)
-
-
-def adaptive_average_pool(inputs, output_size, data_format=None):
-    """Means over windows chosen so that `output_size` of them cover each axis."""
-    return _adaptive_average_pool(inputs, output_size, standardize_data_format(data_format))
-
-
+@operation("AdaptiveMaxPool", "nn", ("inputs",), settle=_FORMAT)
 def adaptive_max_pool(inputs, output_size, data_format=None):
     """Largest numbers over windows chosen so that `output_size` of them cover each axis."""
-    return _adaptive_max_pool(inputs, output_size, standardize_data_format(data_format))
+    data_format = standardize_data_format(data_format)
+    return _adaptive(_ADAPTIVE_MAX, inputs, output_size, data_format)

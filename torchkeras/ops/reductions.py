@@ -93,7 +93,7 @@ nansum = reduction(
 nanmean = reduction("Nanmean", _in_float32(torch.nanmean), "The mean without NaNs.", mean_type)
 
 
-def _prod_spec(x, axis=None, keepdims=False, dtype=None):
+def _prod_spec(x, axis, keepdims, dtype):
     return KerasTensor(reduced_shape(x.shape, axis, keepdims), dtype or _sum_type(x.dtype))
 
 
@@ -108,7 +108,7 @@ def prod(x, axis=None, keepdims=False, dtype=None):
     return x.to(result)
 
 
-def _bounded_spec(x, axis=None, keepdims=False, initial=None):
+def _bounded_spec(x, axis, keepdims):
     return KerasTensor(reduced_shape(x.shape, axis, keepdims), x.dtype)
 
 
@@ -170,7 +170,7 @@ def average(x, axis=None, weights=None):
 # -- positions --------------------------------------------------------------------------------------------------------
 
 
-def _position_spec(x, axis=None, keepdims=False):
+def _position_spec(x, axis, keepdims):
     return KerasTensor(reduced_shape(x.shape, axis, keepdims), "int32")
 
 
@@ -197,7 +197,7 @@ def argmin(x, axis=None, keepdims=False):
     return _position(torch.argmin, x, axis, keepdims)
 
 
-def _sort_spec(x, axis=-1):
+def _sort_spec(x, axis):
     if axis is not None:
         canonical_axis(axis, len(x.shape) or 1)
     return KerasTensor(x.shape if axis is not None else (x.shape.num_elements(),), x.dtype)
@@ -253,7 +253,7 @@ def diff(a, n=1, axis=-1):
     return torch.diff(a, n=n, dim=canonical_axis(axis, a.dim()))
 
 
-def _quantile_spec(x, q, axis=None, method="linear", keepdims=False):
+def _quantile_spec(x, q, axis, keepdims):
     shape = (*shape_of(q), *reduced_shape(x.shape, axis, keepdims))
     return KerasTensor(shape, joint_type((x,), ints="floatx"))
 

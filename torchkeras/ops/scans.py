@@ -19,7 +19,7 @@ __all__ = ["associative_scan", "custom_gradient"]
 # -- associative scan -------------------------------------------------------------------------------------------------
 
 
-def _scan_spec(f, elems, reverse=False, axis=0):
+def _scan_spec(f, elems, axis):
     leaves = tree.flatten(elems)
     size = _common_size(leaves, axis)
     place = canonical_axis(axis, len(leaves[0].shape))

@@ -51,7 +51,7 @@ def kaiser(x, beta):
     return _window(torch.signal.windows.kaiser, x, beta=beta)
 
 
-def _geomspace_spec(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+def _geomspace_spec(start, stop, num, dtype, axis):
     shape = list(broadcast_shape(shape_of(start), shape_of(stop)))
     shape.insert(canonical_axis(axis, len(shape) + 1), num)
     return KerasTensor(shape, result_type(dtype, float) if dtype else joint_type((start, stop), ints="floatx"))
@@ -79,7 +79,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     return _geomspace(start, stop, num, endpoint, None if dtype is None else standardize_dtype(dtype), axis)
 
 
-def _vander_spec(x, N=None, increasing=False):
+def _vander_spec(x, N):
     return KerasTensor((*x.shape, x.shape[0] if N is None else N), x.dtype)
 
 
@@ -116,7 +116,7 @@ def _signal_type(x1, x2):
     return {"int64": "float64"}.get(dtype, dtype if dtype in ("bfloat16", "float16", "float64") else "float32")
 
 
-def _correlate_spec(x1, x2, mode="valid"):
+def _correlate_spec(x1, x2, mode):
     sizes = [shape_of(x) for x in (x1, x2)]
     if any(len(size) != 1 for size in sizes):
         raise ValueError(f"correlate needs tensors with one axis, got shapes {sizes[0]} and {sizes[1]}.")
@@ -178,7 +178,7 @@ def corrcoef(x):
     return (together[0, 0] if x.dim() < 2 else together).to(result)
 
 
-def _trapezoid_spec(y, x=None, dx=1.0, axis=-1):
+def _trapezoid_spec(y, axis):
     axis = canonical_axis(axis, len(y.shape))
     return KerasTensor(y.shape[:axis] + y.shape[axis + 1 :], result_type(y.dtype, float))
 

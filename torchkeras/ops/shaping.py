@@ -14,7 +14,7 @@ from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._makers import axes_of, broadcast_shape, canonical_axis, joint_type, promoted, shape_of
+from torchkeras.ops._makers import axes_of, broadcast_shape, canonical_axis, joint_type, promoted, same, shape_of
 
 __all__ = [
     "append", "array_split", "broadcast_to", "concatenate", "copy", "diag", "diagonal", "dstack", "expand_dims",
@@ -109,7 +109,7 @@ def moveaxis(x, source, destination):
     return torch.moveaxis(as_tensor(x), source, destination)
 
 
-def _flip_spec(x, axis=None):
+def _flip_spec(x, axis):
     axes_of(axis, len(x.shape))
     return KerasTensor(x.shape, x.dtype)
 
@@ -121,7 +121,7 @@ def flip(x, axis=None):
     return torch.flip(x, axes_of(axis, x.dim()))
 
 
-@operation("Roll", "numpy", output_spec=lambda x, shift, axis=None: KerasTensor(x.shape, x.dtype))
+@operation("Roll", "numpy", output_spec=same)
 def roll(x, shift, axis=None):
     """Shifts along `axis`; what leaves at one end enters at the other."""
     return torch.roll(as_tensor(x), shift, axis)
@@ -166,7 +166,7 @@ def repeat(x, repeats, axis=None):
 # -- joining and splitting --------------------------------------------------------------------------------------------
 
 
-def _concatenate_spec(xs, axis=0):
+def _concatenate_spec(xs, axis):
     shapes = [shape_of(x) for x in xs]
     rank = len(shapes[0])
     axis = canonical_axis(axis, rank)
@@ -238,7 +238,7 @@ def _sections(value):
     return tuple(map(int, value)) if number is None else number
 
 
-def _split_spec(x, indices_or_sections, axis=0):
+def _split_spec(x, indices_or_sections, axis):
     axis = canonical_axis(axis, len(x.shape))
     size, before, after = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
     indices_or_sections = _sections(indices_or_sections)
@@ -363,7 +363,7 @@ def nonzero(x):
     return tuple(index.to(torch.int32) for index in torch.nonzero(as_tensor(x), as_tuple=True))
 
 
-def _take_spec(x, indices, axis=None):
+def _take_spec(x, indices, axis):
     at = shape_of(indices)
     if axis is None:
         return KerasTensor(at, x.dtype)
@@ -405,13 +405,13 @@ def get_item(x, key):
     return as_tensor(x)[key]
 
 
-@operation("Tril", "numpy", output_spec=lambda x, k=0: KerasTensor(x.shape, x.dtype))
+@operation("Tril", "numpy", output_spec=same)
 def tril(x, k=0):
     """The lower triangle, zeros above the `k`-th diagonal."""
     return torch.tril(as_tensor(x), k)
 
 
-@operation("Triu", "numpy", output_spec=lambda x, k=0: KerasTensor(x.shape, x.dtype))
+@operation("Triu", "numpy", output_spec=same)
 def triu(x, k=0):
     """The upper triangle, zeros below the `k`-th diagonal."""
     return torch.triu(as_tensor(x), k)
@@ -440,7 +440,7 @@ def trace(x, offset=0, axis1=0, axis2=1):
     return torch.sum(torch.diagonal(x, offset, axis1, axis2), -1, dtype=torch.int32 if small else x.dtype)
 
 
-@operation("Copy", "numpy", output_spec=lambda x: KerasTensor(x.shape, x.dtype))
+@operation("Copy", "numpy", output_spec=same)
 def copy(x):
     """The same numbers in memory of their own."""
     return as_tensor(x).clone()
