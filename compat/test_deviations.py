@@ -503,3 +503,18 @@ def test_arrays_that_torch_lacks_are_refused():
 
     a, b = both(taken)
     assert a == b
+
+
+@deviation
+def test_class_weights_of_names_weigh_nothing():
+    def takes_names(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        model.compile("sgd", "mse")
+        try:
+            model.fit(np.ones((2, 1)), np.zeros((2, 1)), class_weight={"0": 5.0}, verbose=0)
+        except ValueError:
+            return False
+        return True
+
+    a, b = both(takes_names)
+    assert a == b

@@ -359,3 +359,13 @@ def test_stateless_call():
         torch.testing.assert_close(found.detach(), expected.detach(), atol=1e-5, rtol=1e-5)
     for expected, found in zip(results[0][1], results[1][1], strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("structure", [lambda x: x, lambda x: [x], lambda x: {"x": x}])
+def test_the_name_of_the_only_input_counts(structure):
+    for k in (keras, torchkeras):
+        inputs = k.Input((2,), name="x")
+        model = k.Model(structure(inputs), k.layers.Dense(1)(inputs))
+        assert model.predict({"x": np.ones((3, 2))}, verbose=0).shape == (3, 1)
+        with pytest.raises(ValueError, match="x"):
+            model.predict({"wrong": np.ones((3, 2))}, verbose=0)

@@ -191,7 +191,17 @@ def test_arguments_of_fit(case):
     run_both(scenario)
 
 
-@pytest.mark.parametrize("class_weight", [{0: 1.0, 1: 2.0, 2: 0.5, 3: 3.0}, {1: 4.0}, {}], ids=["all", "some", "none"])
+CLASS_WEIGHTS = {
+    "all": {0: 1.0, 1: 2.0, 2: 0.5, 3: 3.0},
+    "some": {1: 4.0},
+    "none": {},
+    "floats": {2.0: 3, 0.0: 2},
+    "numpy": {np.int8(3): np.float32(2)},
+    "no class": {-1: 5.0, 2: 3.0, 2**40: 2.0},
+}
+
+
+@pytest.mark.parametrize("class_weight", CLASS_WEIGHTS.values(), ids=CLASS_WEIGHTS)
 @pytest.mark.parametrize("labels", ["sparse", "column", "one-hot"])
 def test_class_weight(class_weight, labels):
     y = {"sparse": LABELS, "column": LABELS[:, None], "one-hot": np.eye(4, dtype="float32")[LABELS]}[labels]

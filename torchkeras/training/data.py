@@ -140,16 +140,22 @@ def class_weights(y, class_weight):
     """Weight of each sample from `{class: weight}` (or a list); classes without an entry weigh 1."""
     if isinstance(class_weight, (list, tuple)):
         class_weight = dict(enumerate(class_weight))
-    if not isinstance(class_weight, dict) or not all(isinstance(k, (int, np.integer)) for k in class_weight):
+    if not isinstance(class_weight, dict) or not all(_is_whole(key) for key in class_weight):
         raise ValueError(f"`class_weight` must be a dict of class index -> weight, got {class_weight!r}.")
     if not isinstance(y, (torch.Tensor, MappedArray)):
         raise ValueError("`class_weight` needs one target array `y`; with several outputs use `sample_weight`.")
     labels = torch.cat([_labels(part) for part in y.in_parts()]) if isinstance(y, MappedArray) else _labels(y)
-    size = max([int(labels.max()) if labels.numel() else 0, *class_weight]) + 1
-    table = torch.ones(size, dtype=torch.float32)
-    for label, weight in class_weight.items():
-        table[int(label)] = float(weight)
-    return table.to(labels.device)[labels]
+    if not class_weight:
+        return torch.ones(labels.shape, device=labels.device)
+    classes = sorted(class_weight)
+    weights = torch.tensor([float(class_weight[key]) for key in classes], device=labels.device)
+    classes = torch.tensor([int(key) for key in classes], device=labels.device)
+    places = torch.searchsorted(classes, labels).clamp_(max=len(classes) - 1)
+    return torch.where(classes[places] == labels, weights[places], 1.0)
+
+
+def _is_whole(key):
+    return isinstance(key, (int, float, np.integer, np.floating)) and key == int(key)
 
 
 def _labels(y):
