@@ -172,6 +172,9 @@ class LayerAttributes:
             self._require_init()
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def __dir__(self):
+        return super().__dir__() if "_parameters" in self.__dict__ else object.__dir__(self)
+
     def _tell_property_error(self, name):
         """A property that raised an AttributeError says why in its own words; Python has thrown them away by now."""
         told, state.property_error = state.property_error, None
@@ -198,7 +201,7 @@ class LayerAttributes:
     @property
     def name(self):
         """The layer's name, unique in its model; settable."""
-        return self.__dict__["_name"]
+        return self._name
 
     @name.setter
     def name(self, value):
@@ -210,14 +213,14 @@ class LayerAttributes:
         automatic = scopes.snake_case(type(self).__name__)
         self._keep(_was_named=self.name != automatic and not (base == automatic and number.isdigit()))
 
-    path = property(lambda self: self.__dict__["_path"])
+    path = property(lambda self: self._path)
     _metrics = property(lambda self: held_states(self, "_is_metric"))
     _seed_generators = property(lambda self: held_states(self, "_is_seed_generator"))
-    activity_regularizer = property(lambda self: self.__dict__["_activity_regularizer"])
+    activity_regularizer = property(lambda self: self._activity_regularizer)
 
     @activity_regularizer.setter
     def activity_regularizer(self, value):
-        self.__dict__["_activity_regularizer"] = registry.resolve("regularizer", value)
+        self._keep(_activity_regularizer=registry.resolve("regularizer", value))
         if value is not None:
             self._note_loss_source()
 
@@ -226,11 +229,11 @@ class LayerAttributes:
     @property
     def dtype_policy(self):
         """In which types the layer keeps its weights and computes; settable by name or policy."""
-        return self.__dict__["_dtype_policy"]
+        return self._dtype_policy
 
     @dtype_policy.setter
     def dtype_policy(self, value):
-        self.__dict__["_dtype_policy"] = dtype_policy.get(value)
+        self._keep(_dtype_policy=dtype_policy.get(value))
 
     compute_dtype = property(lambda self: self.dtype_policy.compute_dtype)
     variable_dtype = property(lambda self: self.dtype_policy.variable_dtype)

@@ -20,9 +20,9 @@ def wrapped_build(build):
         if self.__dict__.get("_building") == threading.get_ident():  # super().build(...) inside a build
             return build(self, *args, **kwargs)
         self._require_init()
-        before = self.__dict__["_build_shapes"]
+        before = self._build_shapes
         with scopes.process.building:
-            if self.__dict__["_build_shapes"] is before:  # no other thread has built it while this one waited
+            if self._build_shapes is before:  # no other thread has built it while this one waited
                 return _build_alone(self, build, args, kwargs)
 
     wrapped._wrapped_build = True
@@ -49,7 +49,7 @@ def _build_alone(self, build, args, kwargs):
 class LayerBuild:
     """`build`, what surrounds it, and its config."""
 
-    _build_shapes_dict = property(lambda self: self.__dict__["_build_shapes"])
+    _build_shapes_dict = property(lambda self: self._build_shapes)
 
     @wrapped_build
     def build(self, input_shape):
@@ -83,7 +83,7 @@ class LayerBuild:
 
     def _scope(self):
         """The name scope of this layer, opened once however often it is asked for."""
-        return scopes.name_scope(self.__dict__["_name"].replace("/", "_"), caller=self)
+        return scopes.name_scope(self.name.replace("/", "_"), caller=self)
 
     def _build_once(self, arguments):
         """Builds before the first call, unless another thread does: then it waits for that."""
@@ -104,7 +104,7 @@ class LayerBuild:
 
     def get_build_config(self):
         """What `build_from_config` needs to make the weights again without data; None before building."""
-        shapes = self.__dict__["_build_shapes"]
+        shapes = self._build_shapes
         if not shapes or any(shape is None for shape in shapes.values()):
             return None
         plain = {key: _plain_shape(shape) for key, shape in shapes.items()}

@@ -80,14 +80,14 @@ class LayerState:
         """Registered under its own name until an attribute takes it; an automatic one is numbered within the layer."""
         name = name.replace(".", "_")  # torch allows no dots
         key, count = name, 0
-        parameters = self.__dict__["_parameters"]
+        parameters = self._parameters
         while key in parameters:
             count += 1
             key = f"{name}_{count}"
         parameters[key] = variable
-        self.__dict__["_places"].meet(variable)
+        self._places.meet(variable)
         variable.__dict__["_provisional"] = key
-        self.__dict__["_ready"] = False
+        self._keep(_ready=False)
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class LayerState:
     @property
     def trainable(self):
         """Whether this layer learns. Setting it reaches all sublayers and turns gradients off and on."""
-        return self.__dict__["_trainable"]
+        return self._trainable
 
     @trainable.setter
     def trainable(self, value):
@@ -178,7 +178,7 @@ class LayerState:
             raise ValueError(f"`trainable` must be a boolean, got {value!r}.")
         value = bool(value)
         process.trainable_changes += 1
-        self.__dict__["_trainable"] = value
+        self._keep(_trainable=value)
         for variable in self._own_variables():
             if variable.__dict__.get("_made_trainable", variable.is_floating_point()):
                 if isinstance(variable, Variable):
@@ -255,7 +255,7 @@ class LayerState:
 
     def _note_loss_source(self):
         """From now on calls of this layer, and of those that hold it, look after its losses."""
-        self.__dict__["_adds_losses"] = True
+        self._keep(_adds_losses=True)
         process.loss_source_changes += 1
 
     def _children_changed(self):
@@ -265,7 +265,7 @@ class LayerState:
     def _loss_sources(self):
         """The layers here and below that add losses, found once for as long as no layer joins or leaves any model."""
         d = self.__dict__
-        if d["_loss_layers_at"] != process.loss_source_changes:
+        if self._loss_layers_at != process.loss_source_changes:
             d["_loss_layers"] = [layer for layer in self._flatten_layers() if layer.__dict__["_adds_losses"]]
             d["_loss_layers_at"] = process.loss_source_changes
         return d["_loss_layers"]
@@ -346,7 +346,7 @@ class LayerState:
         return zip(own, given, strict=True)
 
     def _refuse_state_in_call(self, what, where):
-        if self.__dict__["_in_first_call"]:
+        if self._in_first_call:
             raise ValueError(
                 f"Layer {self.name!r} makes a {what} inside call(), so each call would make another one: make it in "
                 f"{where}."

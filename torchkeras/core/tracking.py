@@ -14,10 +14,9 @@ from torchkeras.core.scopes import process
 
 def held_states(layer, flag):
     """The metrics (`_is_metric`) or seed generators (`_is_seed_generator`) in a layer's attributes, each once."""
-    d = layer.__dict__
     found = {}
-    for attribute in d["_held"]:
-        for _, item in leaves(d.get(attribute)):
+    for attribute in layer._held:
+        for _, item in leaves(layer.__dict__.get(attribute)):
             if getattr(type(item), flag, False):
                 found[id(item)] = item
     return list(found.values())

@@ -48,34 +48,35 @@ class Functional(Model):
         self._adopt(graph, inputs, outputs)
 
     def _adopt(self, graph, inputs, outputs):
-        """Takes over a graph: registers its layers by name, remembers the structures."""
-        d = self.__dict__
+        """Takes over a graph: registers its layers, remembers the structures."""
         _refuse_equal_names(graph.layers)
-        d["_graph"] = graph
-        d["_input_structure"] = tree.pack_sequence_as(inputs, range(len(graph.inputs)))
-        d["_output_structure"] = tree.pack_sequence_as(outputs, range(len(graph.outputs)))
-        d["autocast"] = False
-        d["supports_masking"] = True
-        for layer in graph.layers:
-            d["_modules"][key_of(layer, d["_modules"])] = layer
-        d["_watched"], d["_plan"] = [], graph
-        self._register_constants(graph.constants.values())
-        self._children_changed()
+        self._keep(
+            _graph=graph,
+            _input_structure=tree.pack_sequence_as(inputs, range(len(graph.inputs))),
+            _output_structure=tree.pack_sequence_as(outputs, range(len(graph.outputs))),
+            _watched=[],
+            autocast=False,
+            supports_masking=True,
+        )
+        self._run_from(graph)
         self._learn_inputs()
-        d["built"] = d["_ready"] = True
+        self._keep(built=True, _ready=True)
 
-    def watch(self, tensor, receive):
-        """From now on each run also computes `tensor`, made from this model's inputs, and hands it to `receive`."""
-        d = self.__dict__
-        watched = [*self._watched, (tensor, receive)]
-        plan = Graph(self._graph.inputs, [*self._graph.outputs, *(each for each, _ in watched)])
+    def _run_from(self, plan):
+        """Registers what a plan runs: its layers, and the tensors that stand in it."""
         known = {id(layer) for layer in self._child_modules()}
         for layer in plan.layers:
             if id(layer) not in known:
-                d["_modules"][key_of(layer, d["_modules"])] = layer
+                self._modules[key_of(layer, self._modules)] = layer
         self._register_constants(plan.constants.values())
         self._children_changed()
-        d["_watched"], d["_plan"] = watched, plan
+        self._keep(_plan=plan)
+
+    def watch(self, tensor, receive):
+        """From now on each run also computes `tensor`, made from this model's inputs, and hands it to `receive`."""
+        watched = [*self._watched, (tensor, receive)]
+        self._run_from(Graph(self._graph.inputs, [*self._graph.outputs, *(each for each, _ in watched)]))
+        self._keep(_watched=watched)
 
     def add_loss(self, loss):
         """Adds to what training minimizes: values, functions without arguments, symbolic tensors of this graph."""
@@ -87,7 +88,7 @@ class Functional(Model):
 
     def _register_constants(self, constants):
         """Tensors that stand in the graph: parameters learn and are saved, other tensors only move along."""
-        self.__dict__["_constants"] = [f"constant_{index}" for index in range(len(constants))]
+        self._keep(_constants=[f"constant_{index}" for index in range(len(constants))])
         for key, constant in zip(self._constants, constants, strict=True):
             if isinstance(constant, torch.nn.Parameter):
                 self._parameters[key] = constant
@@ -117,25 +118,26 @@ class Functional(Model):
         self._set_input_types([(shape, moved(kind), optional) for shape, kind, optional in self._input_types])
 
     def _set_input_types(self, types):
-        d = self.__dict__
-        d["_input_types"] = types
-        d["_plain_input"] = None
+        plain = None
         if not tree.is_nested(self._input_structure):  # what a single tensor must have to pass as it is
             shape, kind, _ = types[0]
-            d["_plain_input"] = kind, len(shape), [(i, size) for i, size in enumerate(shape) if i and size is not None]
+            plain = kind, len(shape), [(i, size) for i, size in enumerate(shape) if i and size is not None]
+        self._keep(_input_types=types, _plain_input=plain)
 
     def _learn_inputs(self):
-        d = self.__dict__
         self._set_input_types(
             [
                 (tensor.shape, torch_dtype(tensor.dtype) if tensor.dtype != "string" else None, self._optional(tensor))
                 for tensor in self._graph.inputs
             ]
         )
-        d["_single_input"] = not tree.is_nested(self._input_structure)
         result = self._output_structure  # a list of one output is that output, when called
-        d["_result_structure"] = result[0] if isinstance(result, (list, tuple)) and len(result) == 1 else result
-        d["_single_output"] = not tree.is_nested(d["_result_structure"])
+        result = result[0] if isinstance(result, (list, tuple)) and len(result) == 1 else result
+        self._keep(
+            _single_input=not tree.is_nested(self._input_structure),
+            _result_structure=result,
+            _single_output=not tree.is_nested(result),
+        )
 
     @staticmethod
     def _optional(tensor):

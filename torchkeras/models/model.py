@@ -50,7 +50,7 @@ class Model(Trainer, Layer):
             Model._graph_model.__init__(self, *args, **kwargs)
             return
         Layer.__init__(self, *args, **kwargs)
-        self.__dict__["autocast"] = False  # layers cast for themselves
+        self._keep(autocast=False)  # layers cast for themselves
 
     # -- structure ----------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ class Sequential(Model):
 
     def __init__(self, layers=None, trainable=True, name=None, **kwargs):
         Layer.__init__(self, name=name, trainable=trainable, **kwargs)
-        self.__dict__.update(_stack=[], _inner=None, autocast=False, supports_masking=True)
+        self._keep(_stack=[], _inner=None, autocast=False, supports_masking=True)
         if isinstance(layers, (torch.nn.Module, KerasTensor)) and not isinstance(layers, torch.nn.ModuleList):
             layers = [layers]
         for layer in layers or ():
@@ -97,7 +97,7 @@ class Sequential(Model):
 
     def _forget_graph(self):
         self._children_changed()
-        self.__dict__.update(_inner=None, built=False, _ready=False)
+        self._keep(_inner=None, built=False, _ready=False)
 
     def _build_if_shape_known(self):
         if self._stack and isinstance(self._stack[0], InputLayer) and len(self._stack) > 1:
@@ -130,7 +130,7 @@ class Sequential(Model):
         inner = Functional(tensor, x)  # takes an automatic name, as in Keras, so that later models are numbered alike
         inner.name = self.name
         inner._checks_sizes = False  # each layer judges for itself, as in Keras: a sequence may be longer than declared
-        self.__dict__["_inner"] = inner
+        self._keep(_inner=inner)
         self.built = True
 
     def _start_with_input(self, input_shape):
@@ -141,7 +141,7 @@ class Sequential(Model):
     def _finish_build(self, args, kwargs):
         shape = self._stack[0].batch_shape if self._stack and isinstance(self._stack[0], InputLayer) else None
         super()._finish_build((shape,) if shape is not None else args, {} if shape is not None else kwargs)
-        self.__dict__["_ready"] = self._inner is not None
+        self._keep(_ready=self._inner is not None)
 
     def _build_from(self, arguments):
         tensors = list(calls.tensor_arguments(arguments).values())
