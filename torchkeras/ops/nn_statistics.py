@@ -132,9 +132,10 @@ def normalize(x, axis=-1, order=2, epsilon=None):
     axes = axes_of(axis, x.dim())
     if order == 2:
         return unit_length(x, axes, epsilon)
-    exact, least = _exact(x, epsilon)
-    norm = torch.linalg.vector_norm(exact, ord=order, dim=axes, keepdim=True) if axes else exact.abs()
-    return (exact / norm.clamp(min=least)).to(x.dtype)
+    exact, least, _ = _limits(x.dtype, epsilon)
+    wide = x.to(exact)
+    norm = torch.linalg.vector_norm(wide, ord=order, dim=axes, keepdim=True) if axes else wide.abs()
+    return (wide / norm.clamp(min=least)).to(x.dtype)
 
 
 def unit_length(x, axes, epsilon=None):
@@ -142,16 +143,25 @@ def unit_length(x, axes, epsilon=None):
 
     Limited before the root is taken, so that the gradient is finite where the length is zero.
     """
-    exact, least = _exact(x, epsilon)
-    squares = exact.square()
+    exact, _, least_square = _limits(x.dtype, epsilon)
+    wide = x.to(exact)
+    squares = wide.square()
     squares = squares.sum(axes, keepdim=True) if axes != () else squares
-    return (exact * squares.clamp(min=max(least**2, torch.finfo(exact.dtype).tiny)).rsqrt()).to(x.dtype)
+    return (wide * squares.clamp(min=least_square).rsqrt()).to(x.dtype)
 
 
-def _exact(x, epsilon):
-    """`x` in a type whose powers neither vanish nor overflow, and the least length: its inverse fits into x's type."""
-    least = max(settings.epsilon if epsilon is None else epsilon, 1.0 / torch.finfo(x.dtype).max)
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x, least
+def _limits(dtype, epsilon):
+    """A dtype whose powers neither vanish nor overflow, the least length, whose inverse fits into `dtype`, and its
+    square."""
+    key = dtype, settings.epsilon if epsilon is None else epsilon
+    if key not in _known_limits:
+        exact = torch.float32 if dtype in _HALVES else dtype
+        least = max(key[1], 1.0 / torch.finfo(dtype).max)
+        _known_limits[key] = exact, least, max(least**2, torch.finfo(exact).tiny)
+    return _known_limits[key]
+
+
+_known_limits = {}  # finfo costs more than the rest
 
 
 # -- attention --------------------------------------------------------------------------------------------------------
