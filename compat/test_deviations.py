@@ -35,6 +35,26 @@ def test_result_type_narrows():
 
 
 @deviation
+def test_layers_in_a_model_whose_call_takes_no_training_do_not_train():
+    def statistics(keras):
+        class Plain(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.norm = keras.layers.BatchNormalization()
+
+            def call(self, inputs):
+                return self.norm(inputs)
+
+        model = Plain()
+        model.compile("sgd", "mse")
+        model.fit(np.ones((2, 1)), np.zeros((2, 1)), verbose=0)
+        return float(model.norm.moving_mean[0])
+
+    a, b = both(statistics)
+    assert a == b
+
+
+@deviation
 def test_fit_overrides_training_in_graph():
     def moving_mean(keras):
         inputs = keras.Input((2,))

@@ -106,7 +106,7 @@ def test_training_given_by_position_reaches_the_layers_inside(seen, spy):
     layer, x = around(spy(), default=True), torch.ones(1)
     layer(x)
     layer(x, False)
-    layer(x, None)
+    layer(x, True)
     assert seen == [True, False, True]
 
 
@@ -149,3 +149,21 @@ def test_learning_phase_ranks_below_arguments():
         assert (drop(data) == 0).any()
         assert not (drop(data, training=False) == 0).any()
     assert not (drop(data) == 0).any()
+
+
+def test_none_given_takes_the_place_of_another_default(seen, spy):
+    class Sampler(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = spy()
+
+        def call(self, x, training=True):
+            seen.append(training)
+            return self.inner(x)
+
+    layer, x = Sampler(), torch.ones(1)
+    layer(x, training=None)  # builds
+    layer(x, training=None)
+    layer(x, None)
+    layer(x)
+    assert seen == [None, None] * 3 + [True, True]

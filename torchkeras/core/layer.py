@@ -26,6 +26,7 @@ from torchkeras.core.layer_inputs import LayerInputs
 from torchkeras.core.layer_saving import LayerSaving
 from torchkeras.core.layer_shapes import LayerShapes
 from torchkeras.core.layer_state import LayerState
+from torchkeras.core.layer_views import LayerViews
 from torchkeras.core.masks import any_mask
 from torchkeras.core.scopes import state
 from torchkeras.core.symbolic import Operation
@@ -65,6 +66,7 @@ class Layer(
     LayerSaving,
     fields.Configured,
     LayerState,
+    LayerViews,
     Operation,
     torch.nn.Module,
     extra="kwargs",
@@ -188,7 +190,9 @@ class Layer(
                     if not kwargs:
                         return self._call_tensor(args[0], None)
                     if len(kwargs) == 1 and "training" in kwargs:
-                        return self._call_tensor(args[0], kwargs["training"])
+                        training = kwargs["training"]
+                        if training is not None or not self._call_info.training_default:
+                            return self._call_tensor(args[0], training)
                 # Several tensors that need neither conversion nor masks: attention, merging, cells.
                 if self._fit_as_they_are(args, kwargs):
                     return self._call_built(self._call_info, args, kwargs, kwargs.get("training"), masks=False)
@@ -235,13 +239,13 @@ class Layer(
         """Settles `training` of a `call` that takes it, and what sublayers are to see.
 
         The order is Keras's: argument, outer call (both already in `training`), Keras 2's learning phase; then the
-        module's own flag, for torch programs; then the default that `call` declares, which stays to Python.
+        module's own flag, for torch programs; then the default that `call` declares, which stays to Python. A
+        `training=None` that was given takes the default's place.
         """
         if training is None:
             training = True if self.training else state.learning_phase
         if training is None:
-            kwargs.pop("training", None)
-            return info.training_default
+            return None if "training" in kwargs else info.training_default
         kwargs["training"] = training
         return training
 

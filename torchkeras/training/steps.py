@@ -79,9 +79,13 @@ class Steps:
         state = self._training
         if not self._overrides("compute_loss"):
             return state.losses(self, y, y_pred, sample_weight)
-        more = {"training": training} if state.compute_loss_takes_training else {}
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
+        loss = self._compute_loss(x, y, y_pred, sample_weight, training)
         return loss, loss
+
+    def _compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """`compute_loss`, which may be the user's and without `training`. Custom steps call it by this name too."""
+        more = {"training": training} if self._training.compute_loss_takes_training else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the compiled metrics and returns all results as a dict of tensors."""

@@ -22,6 +22,7 @@ from torchkeras.training.loops import Loops
 from torchkeras.training.results import number
 from torchkeras.training.single_batches import SingleBatches
 from torchkeras.training.steps import Steps
+from torchkeras.training.views import TrainerViews
 
 
 class _Compiled:
@@ -38,7 +39,7 @@ class _Compiled:
         setattr(model._training, self.name, value)
 
 
-class Trainer(Loops, SingleBatches, Steps):
+class Trainer(Loops, SingleBatches, Steps, TrainerViews):
     """What makes a layer trainable. See `Model`.
 
     All that training knows of the model is in `_training`, a `Compiled`; the attributes below show the public part.
