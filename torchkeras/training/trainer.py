@@ -26,10 +26,10 @@ from torchkeras.training.views import TrainerViews
 
 
 class _Compiled:
-    """An attribute that `Compiled` holds. Assigning one to a model that is not compiled starts its own."""
+    """A public attribute that `Compiled` holds. Assigning one to a model that is not compiled starts its own."""
 
     def __set_name__(self, owner, name):
-        self.name = name.lstrip("_")
+        self.name = name
 
     def __get__(self, model, owner=None):
         return getattr(Compiled if model is None else model._training, self.name)
@@ -52,7 +52,6 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
     run_eagerly, jit_compile, steps_per_execution = _Compiled(), _Compiled(), _Compiled()
     stop_training, stop_evaluating, stop_predicting = _Compiled(), _Compiled(), _Compiled()
     train_function, test_function, predict_function = _Compiled(), _Compiled(), _Compiled()
-    _loss_tracker, _compile_loss, _compile_metrics = _Compiled(), _Compiled(), _Compiled()  # steps in Keras's guides
 
     def _own_training(self):
         """This model's own state: until something is said of it, all models share one that says nothing."""
