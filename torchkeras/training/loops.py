@@ -198,7 +198,7 @@ class Loops:
         with epoch(self):
             callbacks.on_test_begin()
             self.reset_metrics()
-            self.stop_evaluating = False
+            self._own_training().stop_evaluating = False
             with torch.no_grad():
                 logs = self._run_epoch("test", source.batches(restart=True), self._test_function(), callbacks)
                 logs = python_logs(self._result_or(logs))
@@ -231,7 +231,7 @@ class Loops:
 
         with torch.no_grad():
             callbacks.on_predict_begin()
-            self.stop_predicting = False
+            self._own_training().stop_predicting = False
             self._run_epoch("predict", source.batches(), step, callbacks)
             callbacks.on_predict_end()
         return predictions.result()

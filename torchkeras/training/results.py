@@ -68,7 +68,9 @@ class Predictions:
 
 def _column(leaf, rows):
     whole = isinstance(leaf, torch.Tensor) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc")
-    return _Whole(leaf, rows) if whole and leaf.ndim and rows is not None else _Parts([])
+    if not whole or rows is None or leaf.ndim == 0 or leaf.shape[0] == rows:  # all in one batch: one copy, in the end
+        return _Parts([])
+    return _Whole(leaf, rows)
 
 
 class _Whole:

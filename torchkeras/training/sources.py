@@ -210,7 +210,7 @@ class _Stream:
     `set_random_seed` equal to Keras's."""
 
     def __init__(self):
-        self._number, self._generator = torch.empty((), dtype=torch.int64), torch.Generator()
+        self._number, self._generator = torch.empty((), dtype=torch.int64), None
 
     def draw(self):
         """One number."""
@@ -218,6 +218,8 @@ class _Stream:
 
     def order(self, count):
         """A random order of so many, from a generator that one number seeds."""
+        if self._generator is None:
+            self._generator = torch.Generator()
         return torch.randperm(count, generator=self._generator.manual_seed(int(self.draw())))
 
 

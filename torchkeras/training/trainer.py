@@ -55,7 +55,9 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
 
     def _own_training(self):
         """This model's own state: until something is said of it, all models share one that says nothing."""
-        return self.__dict__.setdefault("_training", Compiled())
+        if "_training" not in self.__dict__:
+            self.__dict__["_training"] = Compiled()
+        return self._training
 
     # -- compile ------------------------------------------------------------------------------------------------------
 
