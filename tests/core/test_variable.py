@@ -124,6 +124,37 @@ def test_operators_beside_arrays_give_tensors(array):
     np.testing.assert_allclose((np.ones((2, 3), "float32") @ v).detach(), [6.0, 6.0])
 
 
+def test_operators_beside_lists():
+    v, row = Variable([1.0, 2.0, 4.0]), [2.0, 3.0, 5.0]
+    assert ((v + row) - (row + v)).abs().max() == 0 and (row - v).tolist() == [1.0, 1.0, 1.0]
+    assert (v * tuple(row)).tolist() == [2.0, 6.0, 20.0] and (row / v).tolist() == [2.0, 1.5, 1.25]
+    assert (row**v).tolist() == [2.0, 9.0, 625.0] and (row // v).tolist() == [2.0, 1.0, 1.0]
+    assert (v @ row).item() == (row @ v).item() == 28.0 and (v @ row).requires_grad
+    assert (v < row).all() and (row > v).all() and not (v >= row).any()
+    with pytest.raises(TypeError):
+        v + "a"
+    x = torch.tensor([0.1, 0.2, 0.7])
+    assert torch.equal(x / v, torch.div(x, v)) and torch.equal(x - v, torch.sub(x, v))
+
+
+def test_operators_compile_as_one_graph():
+    torch._dynamo.reset()
+    v = Variable([1.0, 2.0])
+
+    def step(x):
+        return (x * v + v) / v - (1 - v) ** 2 + x @ v
+
+    x = torch.tensor([3.0, 4.0])
+    assert torch.equal(torch.compile(step, backend="eager", fullgraph=True)(x), step(x))
+
+
+def test_bits_beside_arrays():
+    mask = np.array([True, False])
+    v = Variable(np.array([True, True]))
+    assert (v & mask).tolist() == (mask & v).tolist() == [True, False]
+    assert (mask | v).tolist() == [True, True] and (mask ^ v).tolist() == [False, True]
+
+
 def test_functions_of_numpy_see_the_numbers():
     v = Variable([1.0, 4.0])
     assert type(np.sqrt(v)) is np.ndarray and np.sqrt(v).tolist() == [1.0, 2.0]

@@ -93,6 +93,20 @@ def test_jacobians_agree(case, options):
             close(each, found[0])
 
 
+@pytest.mark.parametrize("case", [case for case in PLAIN if case.layer in BATCH_STATISTICS], ids=named)
+def test_jacobians_by_all_parameters(case):
+    """`dict(model.named_parameters())` holds statistics too, which are no buffers here."""
+    layer, inputs = layer_of(case), inputs_of(case)
+    state = {name: value.detach() for name, value in layer.named_parameters()}
+
+    def function(state):
+        return total(functional_call(layer, state, inputs))
+
+    found, expected = jacrev(function)(state), jacfwd(function)(state)
+    close(found, expected)
+    assert all(float(found[name].abs().sum()) > 0 for name in state if name.startswith("moving"))
+
+
 @BOTH
 def test_hessians_agree(case, options):
     layer, inputs = small(case)

@@ -7,6 +7,7 @@ layout that they want without a copy per step. torch keeps those strides through
 and casts.
 """
 
+import functools
 import math
 import operator
 import sys
@@ -280,7 +281,34 @@ _OPERATORS = {
     np.greater_equal: operator.ge,
     np.equal: operator.eq,
     np.not_equal: operator.ne,
+    np.bitwise_and: operator.and_,
+    np.bitwise_or: operator.or_,
+    np.bitwise_xor: operator.xor,
 }
+
+
+def _beside_lists(plain, swapped=None):
+    """An operator of torch's that takes a list or a tuple of numbers too; `swapped` is the operator for a list on the
+    left. Such a method stands before the other tensor's own where that one is on the left: it lets it pass."""
+
+    @functools.wraps(plain)
+    def method(self, other):
+        if isinstance(other, (list, tuple)):
+            other = as_tensor(other, None, self.device)
+            return plain(self, other) if swapped is None else swapped(other, self)
+        if swapped is not None and isinstance(other, torch.Tensor):
+            return NotImplemented
+        return plain(self, other)
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"):
+    _plain = getattr(torch.Tensor, f"__{_name}__")
+    setattr(Variable, f"__{_name}__", _beside_lists(_plain))
+    setattr(Variable, f"__r{_name}__", _beside_lists(getattr(torch.Tensor, f"__r{_name}__"), swapped=_plain))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(Variable, f"__{_name}__", _beside_lists(getattr(torch.Tensor, f"__{_name}__")))
 
 
 def restored(cls, data, requires_grad, attributes):

@@ -16,7 +16,7 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.keras_tensor import Shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.transforms import write
+from torchkeras.core.transforms import beyond_kernels, write
 from torchkeras.layers import _slots
 from torchkeras.layers._renorm import Renorm, clipping
 
@@ -152,7 +152,10 @@ class BatchNormalization(Layer):
             outputs = self._by_batch(x, gamma, beta)
         else:
             mean, variance = self._flat(self.moving_mean), self._flat(self.moving_variance)
-            outputs = F.batch_norm(x, mean, variance, gamma, beta, False, 0.0, self.epsilon)
+            if mean.requires_grad or variance.requires_grad or beyond_kernels():  # derivatives by all of named_parameters
+                outputs = _by_statistics(x, mean, variance, gamma, beta, self.epsilon)
+            else:
+                outputs = F.batch_norm(x, mean, variance, gamma, beta, False, 0.0, self.epsilon)
         if self._as_rows:
             outputs = outputs.reshape(shape)
         return outputs if self._order is None else outputs.permute(self._inverse)
@@ -222,6 +225,15 @@ class BatchNormalization(Layer):
     def compute_output_shape(self, input_shape):
         _check_axes(self.name, self.axis if isinstance(self.axis, list) else [self.axis], input_shape)
         return Shape(input_shape)
+
+
+def _by_statistics(x, mean, variance, gamma, beta, epsilon):
+    """torch's batch normalization by given statistics, written out: its kernel has no derivative by them."""
+    shape = (-1, *[1] * (x.dim() - 2))
+    gain = torch.rsqrt(variance + epsilon)
+    gain = gain if gamma is None else gain * gamma
+    outputs = (x - mean.reshape(shape)) * gain.reshape(shape)
+    return outputs if beta is None else outputs + beta.reshape(shape)
 
 
 def _layout(rank, axes):

@@ -243,8 +243,9 @@ def _bind(optimizer, learned):
     known = {id(variable) for variable in optimizer._trainable_variables}
     strange = [variable for variable in learned if id(variable) not in known]
     if strange:
+        which = getattr(strange[0], "path", None) or f"a parameter of shape {tuple(strange[0].shape)}"  # torch's own
         raise ValueError(
-            f"The optimizer was built for other variables: it does not know {strange[0].path!r}. It belongs to "
+            f"The optimizer was built for other variables: it does not know {which!r}. It belongs to "
             "another model, or layers were added or unfrozen since: call compile() again with a new optimizer."
         )
 
