@@ -84,6 +84,15 @@ def test_static_shape_of_correlations_is_that_of_the_result():
     assert ops.corrcoef(Input(batch_shape=(3, 5))).shape == ops.corrcoef(torch.randn(3, 5)).shape == (3, 3)
 
 
+def test_vectors_of_unknown_length_have_a_cross_product_beside_three_numbers():
+    unknown, three, two = (Input(batch_shape=(4, size)) for size in (None, 3, 2))
+    assert ops.cross(unknown, three).shape == (4, 3) and ops.cross(three, unknown, axisc=0).shape == (3, 4)
+    assert ops.cross(two, two).shape == (4,)
+    for other in (unknown, two):
+        with pytest.raises(ValueError, match="2 or 3 numbers"):
+            ops.cross(unknown, other)
+
+
 def test_select_promotes_its_choices_and_broadcasts():
     x = torch.arange(4)
     got = ops.select([x < 1, x > 2], [x.to(torch.int8), torch.tensor(7.0)], default=-1)

@@ -152,7 +152,7 @@ class BatchNormalization(Layer):
             outputs = self._by_batch(x, gamma, beta)
         else:
             mean, variance = self._flat(self.moving_mean), self._flat(self.moving_variance)
-            if mean.requires_grad or variance.requires_grad or beyond_kernels():  # derivatives by all of named_parameters
+            if mean.requires_grad or variance.requires_grad or beyond_kernels():  # derivatives by statistics too
                 outputs = _by_statistics(x, mean, variance, gamma, beta, self.epsilon)
             else:
                 outputs = F.batch_norm(x, mean, variance, gamma, beta, False, 0.0, self.epsilon)

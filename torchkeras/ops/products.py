@@ -9,6 +9,7 @@ from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.dtypes import dtype_of, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
+from torchkeras.errors import ShapeInferenceError
 from torchkeras.ops._makers import as_float, broadcast_shape, canonical_axis, joint_type, promoted, shape_of
 from torchkeras.ops.math import check_square, logdet_spec
 
@@ -91,7 +92,22 @@ def outer(x1, x2):
     return torch.outer(a.reshape(-1), b.reshape(-1))
 
 
-@operation("Cross", "numpy", ("x1", "x2"))
+def _cross_spec(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = list(shape_of(x1)), list(shape_of(x2))
+    lengths = a.pop(canonical_axis(axisa, len(a))), b.pop(canonical_axis(axisb, len(b)))
+    if not {2, 3, None}.issuperset(lengths):
+        raise ValueError(f"cross takes vectors of 2 or 3 numbers, got lengths {lengths[0]} and {lengths[1]}.")
+    if None in lengths and 3 not in lengths:  # of two numbers on both sides there is no axis in the result
+        raise ShapeInferenceError("cross must know whether vectors have 2 or 3 numbers: that axis is unknown (None).")
+    shape = list(broadcast_shape(a, b))
+    if lengths != (2, 2):
+        shape.insert(canonical_axis(axisc, len(shape) + 1), 3)
+    return KerasTensor(Shape(shape), joint_type((x1, x2)))
+
+
+@operation("Cross", "numpy", ("x1", "x2"), output_spec=_cross_spec)
 def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     """The cross product of vectors of three (or two) numbers along an axis."""
     a, b = promoted(x1, x2)
