@@ -27,6 +27,7 @@ from torchkeras.core.layer_saving import LayerSaving
 from torchkeras.core.layer_shapes import LayerShapes
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.layer_views import LayerViews
+from torchkeras.core.lazy_modules import make_parameters_outside_probes
 from torchkeras.core.masks import any_mask
 from torchkeras.core.scopes import state
 from torchkeras.core.symbolic import Operation
@@ -288,7 +289,10 @@ class Layer(
     def _take_in(self, module):
         """A module becomes a child. A fresh torch module says that it trains, a fresh layer that it does not."""
         self._children_changed()
-        if not isinstance(module, LayerState) and module.training != self.training:
+        if isinstance(module, LayerState):
+            return
+        make_parameters_outside_probes(module)
+        if module.training != self.training:
             module.train(self.training)
 
     def _call_any(self, args, kwargs):
