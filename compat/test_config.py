@@ -371,3 +371,27 @@ def test_the_setting_outranks_an_explicit_safe_mode():
         thread.start()
         thread.join()
     assert outcomes[0] == outcomes[1]
+
+
+def test_automatic_configs_hold_the_name_where_keras_writes_it():
+    def configs(keras):
+        class Listed(keras.layers.Layer):
+            def __init__(self, units=2, name=None):
+                super().__init__(name=name)
+
+        class Rest(keras.layers.Layer):
+            def __init__(self, units=2, **kwargs):
+                super().__init__(**kwargs)
+
+        class OtherRest(keras.layers.Layer):
+            def __init__(self, units=2, **options):
+                super().__init__(**options)
+
+        class Neither(keras.layers.Layer):
+            def __init__(self, units=2):
+                super().__init__()
+
+        layers = Listed(name="a"), Rest(name="b"), Rest(3), OtherRest(name="c"), Neither(4)
+        return [{key: value for key, value in layer.get_config().items() if key != "dtype"} for layer in layers]
+
+    assert configs(torchkeras) == configs(keras)

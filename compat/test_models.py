@@ -369,3 +369,28 @@ def test_the_name_of_the_only_input_counts(structure):
         assert model.predict({"x": np.ones((3, 2))}, verbose=0).shape == (3, 1)
         with pytest.raises(ValueError, match="x"):
             model.predict({"wrong": np.ones((3, 2))}, verbose=0)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_metrics_of_nested_models_are_their_own(compiled):
+    def names(k):
+        class Holder(k.layers.Layer):
+            def __init__(self, name):
+                super().__init__()
+                self.seen = [k.metrics.Mean(name=name)]
+
+            def call(self, x):
+                return x
+
+        inner = k.Sequential([k.Input((3,)), Holder("in a layer of the inner model"), k.layers.Dense(1)])
+        inner.of_inner = k.metrics.Mean(name="of the inner model")
+        outer = k.Sequential([k.Input((3,)), Holder("in a layer of the outer model"), inner])
+        outer.of_outer = k.metrics.Mean(name="of the outer model")
+        if compiled:
+            inner.compile("sgd", "mse", metrics=["mae"])
+            outer.compile("sgd", "mse")
+        layer = Holder("of the layer")
+        layer.inner = inner
+        return [list(dict.fromkeys(metric.name for metric in each.metrics)) for each in (outer, inner, layer)]
+
+    assert names(torchkeras) == names(keras)

@@ -6,6 +6,7 @@ May import core. A mixin of `core.layer.Layer`.
 import inspect
 
 from torchkeras.core import dtype_policy, fields, serialization
+from torchkeras.core.made_with import writes_name
 
 
 class LayerConfig:
@@ -46,9 +47,7 @@ class LayerConfig:
                 f"({', '.join(refused)}): define get_config() and from_config() on it."
             )
         dtype = serialization.serialize_keras_object(self.dtype_policy)
-        parameters = inspect.signature(type(self)).parameters
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        name = {"name": self.name} if "name" in parameters or takes_any else {}
+        name = {"name": self.name} if writes_name(type(self)) else {}
         return {**name, **values, "trainable": self.trainable, "dtype": dtype}
 
     @classmethod

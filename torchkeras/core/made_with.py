@@ -37,6 +37,13 @@ def plain_arguments(cls, args, kwargs, without):
     return {name: _copy(value) for name, value in values.items() if name not in refused}, refused
 
 
+def writes_name(cls):
+    """Whether an automatic config holds the name: Keras's rule is that the constructor lists `name` or `**kwargs`."""
+    parameters = inspect.signature(cls.__init__).parameters
+    rest = parameters.get("kwargs")
+    return "name" in parameters or (rest is not None and rest.kind is rest.VAR_KEYWORD)
+
+
 def is_plain(value):
     """Whether a value can stand in JSON as it is: a number, text, bool or None, or a structure of them."""
     if isinstance(value, (str, int, float, bool, type(None), np.generic)):

@@ -12,7 +12,7 @@ from collections import namedtuple
 
 from torchkeras.core import registry, remat, scopes, shape_probe, tree
 from torchkeras.core.keras_tensor import KerasTensor, any_symbolic, bind_recorder
-from torchkeras.core.made_with import plain_arguments
+from torchkeras.core.made_with import plain_arguments, writes_name
 from torchkeras.core.scopes import state
 
 KerasHistory = namedtuple("KerasHistory", ["operation", "node_index", "tensor_index"])
@@ -158,9 +158,7 @@ class Operation:
                 f"Operation {type(self).__name__} was made with arguments that cannot be saved as they are "
                 f"({', '.join(refused)}): define get_config() and from_config() on it."
             )
-        parameters = inspect.signature(type(self).__init__).parameters.values()
-        named = any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters)
-        return {**({"name": self.name} if named else {}), **values}
+        return {**({"name": self.name} if writes_name(type(self)) else {}), **values}
 
     get_config._is_automatic = True
 
