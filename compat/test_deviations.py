@@ -327,6 +327,13 @@ def test_seed_state_is_int32():
 
 
 @deviation
+def test_shuffling_the_last_axis_by_a_negative_number_repeats_one_entry():
+    x = torch.arange(6).reshape(2, 3)
+    a, b = both(lambda keras: keras.random.shuffle(x, axis=-1, seed=1).sort().values.tolist())
+    assert a == b
+
+
+@deviation
 def test_a_layer_shared_with_a_submodel_becomes_two():
     def weights(keras):
         shared, inputs, outer = keras.layers.Dense(2, name="shared"), keras.Input((2,)), keras.Input((2,))

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -46,3 +47,21 @@ def test_sampling_leaves_torchs_own_generator_alone():
     random.gamma((3,), 2.0, seed=1)
     random.normal((3,), seed=1)
     assert torch.equal(torch.rand(2), want)
+
+
+def test_shuffle_keeps_the_entries_whatever_the_axis():
+    x = torch.arange(24).reshape(2, 3, 4)
+    for axis in range(-3, 3):
+        mixed = random.shuffle(x, axis=axis, seed=3)
+        assert torch.equal(mixed.flatten().sort().values, x.flatten())
+        assert torch.equal(mixed, random.shuffle(x, axis=axis % 3, seed=3))
+    with pytest.raises(ValueError, match="axis"):
+        random.shuffle(x, axis=3)
+
+
+@pytest.mark.parametrize("rate", [0, 0.5, 1])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_dropout_of_what_is_no_tensor(rate, seed):
+    for inputs in ([[1.0, 1.0]], np.ones((1, 2), ">f4")[::-1]):
+        result = random.dropout(inputs, rate, seed=seed)
+        assert result.dtype == torch.float32 and set(result.flatten().tolist()) <= {0.0, 1.0, 2.0}

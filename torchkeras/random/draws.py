@@ -12,6 +12,7 @@ import torch
 from torchkeras.core import scopes
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import is_float_dtype, is_int_dtype, standardize_dtype, torch_dtype
+from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.opaque import opaque
 from torchkeras.core.scopes import state
 from torchkeras.random.seeds import draw_seed, seed_number
@@ -140,6 +141,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
     torch: `torch.nn.functional.dropout(inputs, rate, training=True)`.
     """
+    if not isinstance(inputs, KerasTensor):
+        inputs = as_tensor(inputs)
     if rate == 0:
         return inputs
     if rate == 1:
@@ -158,6 +161,9 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 def shuffle(x, axis=0, seed=None):
     """The entries of `x` along `axis` in random order; slices move as a whole where `axis` is 0."""
     x = as_tensor(x)
+    if not -x.dim() <= axis < x.dim():
+        raise ValueError(f"shuffle: axis={axis} is no axis of a tensor of shape {tuple(x.shape)}.")
+    axis %= x.dim()
     if state.probe is not None:
         return torch.empty_like(x)
     generator = _generator(seed, x.device)
