@@ -497,16 +497,6 @@ def test_the_shape_of_a_given_value_is_ignored():
 
 
 @deviation
-def test_operators_of_variables_take_lists():
-    def added(keras):
-        with contextlib.suppress(TypeError):
-            return keras.ops.convert_to_numpy(keras.Variable([1.0, 2.0]) + [1.0, 2.0]).tolist()
-
-    a, b = both(added)
-    assert a == b
-
-
-@deviation
 def test_and_of_variables_is_logical():
     def both_set(keras):
         v = keras.Variable([1, 2], trainable=False, dtype="int32")

@@ -293,11 +293,11 @@ def _beside_lists(plain, swapped=None):
 
     @functools.wraps(plain)
     def method(self, other):
+        if isinstance(other, torch.Tensor):
+            return plain(self, other) if swapped is None else NotImplemented
         if isinstance(other, (list, tuple)):
             other = as_tensor(other, None, self.device)
             return plain(self, other) if swapped is None else swapped(other, self)
-        if swapped is not None and isinstance(other, torch.Tensor):
-            return NotImplemented
         return plain(self, other)
 
     return method
