@@ -4,6 +4,7 @@ import numpy as np
 
 import torchkeras as keras
 from torchkeras import layers
+from torchkeras.core.layer_views import LayerViews, View
 
 DATA = np.ones((2, 3), "float32")
 
@@ -61,3 +62,10 @@ def test_a_tracker_of_the_users_own_under_a_private_name():
     model.compile("sgd", "mse")
     model.fit(DATA, DATA[:, :1], verbose=0)
     assert model._loss_tracker.name == "mine" and [metric.name for metric in model.metrics] == ["loss", "mine"]
+
+
+def test_a_layer_without_its_constructor_has_none():
+    layer, views = Block.__new__(Block), [name for name, view in vars(LayerViews).items() if isinstance(view, View)]
+    assert len(views) == 5
+    for name in views:
+        hasattr(layer, name)

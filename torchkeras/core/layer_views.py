@@ -26,7 +26,7 @@ class LayerViews:
     _non_trainable_variables = View(
         lambda layer: [v for v in layer._own_variables() if not _made_trainable(v)], "Own weights made to stay."
     )
-    _losses = View(lambda layer: list(layer.__dict__["_added"]), "Losses that the last call added to this layer alone.")
+    _losses = View(lambda layer: list(layer._added), "Losses that the last call added to this layer alone.")
 
     def _get_own_losses(self):
         return self._losses
