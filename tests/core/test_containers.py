@@ -86,6 +86,16 @@ def test_a_list_without_weights_reads_without_a_look():
     assert "__getitem__" not in vars(type(layer.rows))
 
 
+def test_function_transforms_take_containers_apart():
+    layer = layers.Layer()
+    layer.rows, layer.by_name = [torch.ones(4, 2), torch.ones(4, 2)], {"b": torch.ones(4), "a": torch.zeros(4)}
+    layer.weight = [layer.add_weight(shape=(2,), initializer="ones")]
+    summed = torch.vmap(lambda rows, by_name: rows[0] + rows[1] + by_name["a"])(layer.rows, layer.by_name)
+    torch.testing.assert_close(summed, torch.full((4, 2), 2.0))
+    (gradient,) = torch.func.grad(lambda weights: (weights[0] ** 2).sum())(layer.weight)
+    torch.testing.assert_close(gradient, torch.full((2,), 2.0))
+
+
 # -- layers inside torch's own modules --------------------------------------------------------------------------------
 
 

@@ -89,6 +89,16 @@ def test_layers_taken_off_leave_their_key():
     assert [key for key in model.state_dict() if "kernel" in key] == ["dense.kernel", "dense_1.kernel"]
 
 
+def test_weights_stay_in_the_order_of_the_layers():
+    model = keras.Sequential([keras.Input((3,)), *(layers.Dense(3, name=name) for name in "abc")])
+    last = model.pop()
+    model.add(layers.Dense(3, name="d"))
+    model.add(last)
+    model.head = model.layers[1]
+    model.head = layers.Dense(1)  # replaced: what the model holds is put in order anew
+    assert [weight.path.split("/")[-2] for weight in model.weights if weight.name == "kernel"] == list("abdc")
+
+
 def test_torch_modules_in_models():
     def make():
         return keras.Sequential([keras.Input((3,)), torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)])

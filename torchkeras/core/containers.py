@@ -13,6 +13,7 @@ import weakref
 from collections import OrderedDict, defaultdict, deque
 
 import torch
+from torch.utils import _pytree as pytree
 
 from torchkeras.core import tree
 from torchkeras.core.scopes import state
@@ -297,3 +298,23 @@ def exchanged(value, fresh, seen=()):
         if new is not item:
             _put(value, key, item, new)
     return value
+
+
+def _enter_in_pytrees():
+    """torch's function transforms and exports take a twin apart as they do its plain kind."""
+    for kind in (*_WITHOUT, *_WITH_WEIGHTS, WeightTuple):
+        if issubclass(kind, dict):
+            pytree.register_pytree_node(kind, _dict_parts, lambda values, keys: dict(zip(keys, values, strict=True)))
+        else:
+            pytree.register_pytree_node(kind, _row_parts, lambda items, plain: plain(items))
+
+
+def _dict_parts(value):
+    return list(value.values()), list(value)
+
+
+def _row_parts(value):
+    return list(value), next(plain for plain in (list, tuple, deque) if isinstance(value, plain))
+
+
+_enter_in_pytrees()

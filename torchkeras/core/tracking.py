@@ -40,6 +40,10 @@ class Places:
             self._next += 1
         return known
 
+    def forget(self, item):
+        """What comes back after this comes last."""
+        item.__dict__["_met"].pop(self._token)
+
     def sort(self, table):
         """Puts the entries of `_modules` or `_parameters` in order; one without a number stays behind its neighbour."""
         last, numbers = -1, {}

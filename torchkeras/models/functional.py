@@ -68,6 +68,7 @@ class Functional(Model):
         for layer in plan.layers:
             if id(layer) not in known:
                 self._modules[key_of(layer, self._modules)] = layer
+                self._places.meet(layer)
         self._register_constants(plan.constants.values())
         self._children_changed()
         self._keep(_plan=plan)
@@ -289,8 +290,7 @@ class Functional(Model):
     def _refuse_shape(self, index, found, shape):
         raise ValueError(
             f"Input {self.input_names[index]!r} of model {self.name!r} is incompatible with it: expected "
-            f"shape={tuple(shape)}, "
-            f"found shape={tuple(found)}."
+            f"shape={tuple(shape)}, found shape={tuple(found)}."
         )
 
     def compute_output_spec(self, inputs, training=None, mask=None):

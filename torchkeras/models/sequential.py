@@ -57,6 +57,7 @@ class Sequential(Model):
             raise ValueError(f"Sequential model {self.name!r} has no layers to pop.")
         layer = self._stack.pop()
         del self._modules[next(key for key, module in self._modules.items() if module is layer)]
+        self._places.forget(layer)
         self._children_changed()
         self._forget_graph()
         if rebuild:
@@ -93,6 +94,7 @@ class Sequential(Model):
         self._stack.append(layer)
         if not isinstance(layer, InputLayer):
             self._modules[key_of(layer, self._modules)] = layer
+            self._places.meet(layer)
         self._forget_graph()
 
     def _forget_graph(self):
