@@ -9,7 +9,7 @@ import torch
 from torchkeras.core.scopes import settings
 from torchkeras.core.variable import Variable
 from torchkeras.errors import NotBuiltError
-from torchkeras.optimizers import SGD, Adam, RMSprop, groups, schedules
+from torchkeras.optimizers import SGD, Adam, LossScaleOptimizer, RMSprop, groups, schedules
 
 KINDS = [
     (SGD, {}),
@@ -431,3 +431,32 @@ def test_a_model_moved_to_cuda_trains_as_on_the_cpu(cls, arguments):
             optimizer.step()
         results.append(layer.weight.detach().cpu())
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [lambda: Adam(0.1), lambda: SGD(0.1, momentum=0.9)])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_schedulers_of_torch_turn_the_momentum(make, scaled):
+    inner = make()
+    optimizer = LossScaleOptimizer(inner) if scaled else inner
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer.build([weight])
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=10)
+    name = "beta_1" if hasattr(inner, "beta_1") else "momentum"
+    seen = []
+    for _ in range(9):
+        weight.grad = torch.ones(3)
+        optimizer.step()
+        seen.append(getattr(inner, name))
+        scheduler.step()
+    assert seen[0] == 0.95 and min(seen) == pytest.approx(0.85)
+    optimizer.step()  # takes what the scheduler wrote last; from here on what is assigned counts
+    setattr(inner, name, 0.5)
+    optimizer.step()
+    group = optimizer.param_groups[0]
+    assert getattr(inner, name) == 0.5
+    assert (group["betas"][0] if name == "beta_1" else group["momentum"]) == 0.5
+
+
+def test_a_scheduler_of_torch_says_that_there_is_no_momentum_to_turn():
+    with pytest.raises(ValueError, match="momentum"):
+        torch.optim.lr_scheduler.OneCycleLR(SGD(0.1), max_lr=0.1, total_steps=10)

@@ -43,6 +43,8 @@ class Adam(Optimizer):
     epsilon = epsilon_field()
     amsgrad = field(False)
 
+    _settings_of_torch = {"betas": ("beta_1", "beta_2")}
+
     def states(self):
         yield {"_momentums": "momentum", "_velocities": "velocity"}
         if self.amsgrad:

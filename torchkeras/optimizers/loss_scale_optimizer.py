@@ -68,7 +68,8 @@ class LossScaleOptimizer(Optimizer):
         self.initial_scale = 2.0**15 if initial_scale is None else initial_scale
         self.dynamic_growth_steps = 2000 if dynamic_growth_steps is None else dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None  # or gradients would be scaled twice
-        self.param_groups = inner_optimizer.param_groups  # what torch's schedulers write to
+        # What torch's schedulers look at and write to.
+        self.param_groups, self.defaults = inner_optimizer.param_groups, inner_optimizer.defaults
 
     def build(self, variables):
         """Builds the inner optimizer, and the counter and the scale."""

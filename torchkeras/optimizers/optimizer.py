@@ -130,6 +130,7 @@ class Optimizer(
         self._learning_rate = self._build_learning_rate(values.pop("learning_rate"))
         for name, value in values.items():
             setattr(self, name, value)
+        self._show_settings()
 
     def __setattr__(self, name, value):
         if isinstance(value, Variable):
@@ -321,6 +322,8 @@ class Optimizer(
             direct: pairs of a variable that takes its gradient as its value, and that gradient.
         """
         rate = self._host_rate()
+        if self._shown:
+            self._follow_settings()
         update = self._update_each if self._update_arity is not None else self.update_together
         if direct:
             self._overwrite(direct)

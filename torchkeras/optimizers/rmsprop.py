@@ -40,6 +40,8 @@ class RMSprop(Optimizer):
     epsilon = epsilon_field()
     centered = field(False)
 
+    _settings_of_torch = {"momentum": ("momentum",)}
+
     def states(self):
         yield {"_velocities": "velocity"}
         if self.momentum > 0:

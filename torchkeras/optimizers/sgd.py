@@ -43,6 +43,7 @@ class SGD(Optimizer):
     nesterov = field(False)
 
     momentums = ()  # the velocities, under Keras's name
+    _settings_of_torch = {"momentum": ("momentum",)}
 
     def states(self):
         if self.momentum:

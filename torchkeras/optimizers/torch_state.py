@@ -38,6 +38,35 @@ class Unbound(list):
 class TorchState:
     """The torch side of an optimizer that its base class does not already have."""
 
+    _settings_of_torch = {}  # torch's key in a group -> our attributes, for what torch's schedulers turn
+    _shown = {}  # the values as they were last seen, in the group and in the attributes
+
+    def _show_settings(self):
+        """Puts into the group what torch's schedulers look for there (OneCycleLR and CyclicLR turn the momentum).
+
+        A momentum of zero is not shown: it has no state, and the scheduler then says so.
+        """
+        shown = {key: self._setting(names) for key, names in self._settings_of_torch.items()}
+        self._shown = {key: value for key, value in shown.items() if value}
+        self.defaults.update(self._shown)
+        self.param_groups[0].update(self._shown)
+
+    def _setting(self, names):
+        values = tuple(getattr(self, name) for name in names)
+        return values if len(values) > 1 else values[0]
+
+    def _follow_settings(self):
+        """Before a step: what was written into the group counts, else what was assigned to the attributes."""
+        group = self.param_groups[0]
+        for key, before in self._shown.items():
+            names, given = self._settings_of_torch[key], group.get(key, before)
+            if given != before:
+                for name, value in zip(names, given if len(names) > 1 else (given,)):
+                    setattr(self, name, value)
+            else:
+                given = self._setting(names)
+            group[key] = self._shown[key] = given
+
     def zero_grad(self, set_to_none=True):
         """Drops the gradients of the variables, or fills them with zeros."""
         if not set_to_none:
