@@ -260,20 +260,6 @@ def test_automatic_configs_need_the_base_arguments():
 
 
 @deviation
-def test_names_are_written_where_kwargs_is_called_kwargs():
-    def outcome(keras):
-        class Scaled(keras.layers.Layer):
-            def __init__(self, factor=2.0, **kw):
-                super().__init__(**kw)
-                self.factor = factor
-
-        return "name" in Scaled(3.0, name="mine").get_config()
-
-    a, b = both(outcome)
-    assert a == b
-
-
-@deviation
 def test_plain_parameters_are_no_weights():
     def outcome(keras):
         class Scaled(keras.layers.Layer):
