@@ -54,8 +54,8 @@ class Tracked:
         """Copies and pickles hold the contents; the layer around them makes itself known again."""
         function, arguments, *_ = super().__reduce_ex__(protocol)
         if isinstance(self, dict):
-            return function, arguments, None, None, iter(_pairs(self))
-        rows = None if isinstance(self, (set, tuple)) else iter([item for _, item in _pairs(self)])
+            return function, arguments, None, None, iter(pairs_of(self))
+        rows = None if isinstance(self, (set, tuple)) else iter([item for _, item in pairs_of(self)])
         return function, arguments, None, rows
 
 
@@ -215,7 +215,7 @@ def reports(value):
     return isinstance(value, Tracked) or (isinstance(value, tuple) and any(map(reports, value)))
 
 
-def _pairs(container):
+def pairs_of(container):
     """`(key, item)` as they stand in a container; a set's in the order of names, since its own differs between runs."""
     if isinstance(container, dict):
         return list((OrderedDict if isinstance(container, OrderedDict) else dict).items(container))
@@ -236,7 +236,7 @@ def tracked(value, layer, attribute, seen=()):
     if isinstance(value, Tracked):
         value._report_to(layer, attribute)
         plain, weights = True, False
-        for key, item in _pairs(value):
+        for key, item in pairs_of(value):
             if matters(item):
                 plain, weights = False, weights or isinstance(item, torch.nn.Parameter)
                 twin = tracked(item, layer, attribute, (*seen, id(value)))
@@ -278,7 +278,7 @@ def leaves(value, prefix="", seen=None):
             yield prefix, value
     elif id(value) not in seen and not getattr(value, "_plain", False):
         seen.add(id(value))
-        for key, item in _pairs(value):
+        for key, item in pairs_of(value):
             if matters(item):
                 yield from leaves(item, f"{prefix}_{str(key).replace('.', '_')}", seen)
 
@@ -289,7 +289,7 @@ def exchanged(value, fresh, seen=()):
         return fresh[id(value)]
     if not isinstance(value, CONTAINERS) or id(value) in seen:
         return value
-    pairs = [(key, item, exchanged(item, fresh, (*seen, id(value)))) for key, item in _pairs(value)]
+    pairs = [(key, item, exchanged(item, fresh, (*seen, id(value)))) for key, item in pairs_of(value)]
     if all(new is item for _, item, new in pairs):
         return value
     if isinstance(value, tuple):

@@ -11,7 +11,7 @@ from functools import cache
 
 import torch
 
-from torchkeras.core import registry, scopes, tracking
+from torchkeras.core import containers, registry, scopes
 from torchkeras.core.layer import Layer
 
 _KINDS = frozenset(("layer", "model", "metric", "loss", "optimizer", "operation"))
@@ -67,7 +67,7 @@ def _members(container):
     if isinstance(container, (dict, torch.nn.ModuleDict)):
         return list(container.values())
     if isinstance(container, set):
-        return [item for _, item in tracking._pairs(container)]
+        return [item for _, item in containers.pairs_of(container)]
     return list(container)
 
 
