@@ -63,7 +63,7 @@ def test_a_failing_contender_is_a_row_and_an_exit_code():
 
 
 def test_structure_has_no_hand_written_form():
-    done = bench("build", "config", "--quick", "--markdown", "--rounds", "1")
+    done = bench("config", "--quick", "--markdown", "--rounds", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     for ours, hand, in_keras, ratio, *_ in markdown_rows(done.stdout).values():
         assert ours.endswith(" ms") and hand == "" and in_keras.endswith(" ms") and float(ratio) > 0
