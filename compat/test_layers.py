@@ -1,4 +1,4 @@
-"""Every published layer beside the installed Keras's, in the configurations of compat/layer_cases.py."""
+"""Every published layer beside the installed Keras's, in the configurations of compat/layer_cases/."""
 
 import dataclasses
 import inspect

@@ -1,7 +1,7 @@
 """Everything published in every state: attributes, copies, pickles, memory, a place in lists and dicts, conversions.
 
 Driven by the manifest: a class that is published later is swept without a new test. One that needs arguments and has
-no line in `ARGUMENTS` (or, a layer, in layer_cases.py) fails here.
+no line in `ARGUMENTS` (or, a layer, in layer_cases/) fails here.
 """
 
 import copy

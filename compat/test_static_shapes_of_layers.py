@@ -1,6 +1,6 @@
 """Static shapes of every published layer with every combination of known and unknown axes, beside Keras and data.
 
-As compat/test_static_shapes.py for operations: each configuration of compat/layer_cases.py is called on symbolic
+As compat/test_static_shapes.py for operations: each configuration of compat/layer_cases/ is called on symbolic
 tensors with each subset of axes unknown, then, as it was built there, on data of other sizes.
 """
 

@@ -1,6 +1,6 @@
 """Every published layer as a torch module: compile, export, functional calls, copies, dtypes, a place in nn.Sequential.
 
-The loop runs over what is published, so a new layer without a line in compat/layer_cases.py fails here.
+The loop runs over what is published, so a new layer without a line in compat/layer_cases/ fails here.
 """
 
 import copy

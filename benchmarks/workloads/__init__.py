@@ -1,0 +1,8 @@
+"""The models, each in the two forms compared: plain torch as a good user writes it, and a Keras script.
+
+One file per family; each has its table ``WORKLOADS``. Runs inside a worker only.
+"""
+
+from . import attention, convolution, dense, recurrent
+
+WORKLOADS = {**dense.WORKLOADS, **convolution.WORKLOADS, **recurrent.WORKLOADS, **attention.WORKLOADS}

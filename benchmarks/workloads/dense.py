@@ -1,0 +1,64 @@
+"""Dense networks, among them those of the measures of calls and memory."""
+
+import numpy as np
+from torch import nn
+
+from .workload import Workload
+
+
+class Xor(Workload):
+    batch, shape = 4, (2,)
+
+    def data(self, rows):
+        x = np.random.default_rng(0).integers(0, 2, (rows, 2))
+        return x.astype(np.float32), (x[:, :1] ^ x[:, 1:]).astype(np.float32)
+
+    def torch_loss(self):
+        return nn.BCEWithLogitsLoss()
+
+    def by_hand(self):
+        return nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+
+    def in_keras(self, keras):
+        dense = keras.layers.Dense
+        model = keras.Sequential([keras.Input((2,)), dense(4, activation="tanh"), dense(1, activation="sigmoid")])
+        model.compile(optimizer="adam", loss="binary_crossentropy")
+        return model
+
+
+class Mlp(Workload):
+    batch, shape = 32, (784,)
+
+    def by_hand(self):
+        return nn.Sequential(nn.Linear(784, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))
+
+    def layers(self, keras):
+        dense = keras.layers.Dense
+        return [dense(300, activation="relu"), dense(100, activation="relu"), dense(10, activation="softmax")]
+
+
+class Small(Workload):
+    """The network of ``predict`` and of the memory measure."""
+
+    batch, shape = 4, (16,)
+
+    def by_hand(self):
+        return nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 10))
+
+    def layers(self, keras):
+        return [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(10, activation="softmax")]
+
+
+class Chain(Workload):
+    """Ten equal layers with next to no arithmetic: what remains is the cost of calling a model."""
+
+    batch, shape = 32, (16,)
+
+    def by_hand(self):
+        return nn.Sequential(*(nn.Linear(16, 16) for _ in range(10)))
+
+    def layers(self, keras):
+        return [keras.layers.Dense(16) for _ in range(10)]
+
+
+WORKLOADS = {"xor": Xor(), "mlp": Mlp(), "small": Small(), "chain": Chain()}

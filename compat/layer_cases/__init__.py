@@ -1,0 +1,58 @@
+"""Configurations under which every layer is compared with Keras and tried as a torch module, one file per family.
+
+May import torchkeras and numpy, not Keras. One line per configuration; the first line of a layer is its plainest. The
+loops in compat/test_layers.py and tests/layers/test_citizenship.py fail for a published layer that has no line here.
+"""
+
+from compat.layer_cases import (
+    activation,
+    attention,
+    conv,
+    core,
+    merging,
+    normalization,
+    pooling,
+    recurrent,
+    regularization,
+    reshaping,
+)
+from compat.layer_cases.case import Case, case, ints, mask
+from torchkeras import layers
+from torchkeras.core import registry
+
+__all__ = ["CASES", "ELSEWHERE", "Case", "case", "first_cases", "ints", "mask", "published_layers"]
+
+assert layers  # imported for what it publishes
+
+_FAMILIES = (
+    core,
+    recurrent,
+    attention,
+    activation,
+    regularization,
+    reshaping,
+    conv,
+    pooling,
+    normalization,
+    merging,
+)
+CASES = [each for family in _FAMILIES for each in family.CASES]
+
+# Layers that no single call describes; each has a test file of its own.
+ELSEWHERE = {
+    "InputLayer": "a graph's source",
+    "TorchModuleWrapper": "holds a module that Keras saves with pickle",
+}
+
+
+def published_layers():
+    """Names of all layer classes that torchkeras publishes."""
+    return sorted({entry.name for entry in registry._by_object.values() if entry.kind == "layer"})
+
+
+def first_cases():
+    """The plainest case of each layer."""
+    found = {}
+    for each in CASES:
+        found.setdefault(each.layer, each)
+    return list(found.values())

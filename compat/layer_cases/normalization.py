@@ -1,0 +1,48 @@
+"""Normalization."""
+
+from compat.layer_cases.case import case, mask
+
+CASES = [
+    case("BatchNormalization", (8, 3)),
+    case("BatchNormalization", (8, 3), training=True),
+    case("BatchNormalization", (4, 5, 6, 3)),
+    case("BatchNormalization", (4, 5, 6, 3), training=True, momentum=0.8, epsilon=1e-2),
+    case("BatchNormalization", (4, 5, 3), training=True, center=False),
+    case("BatchNormalization", (4, 3, 5, 6), training=True, axis=1, scale=False),
+    case("BatchNormalization", (4, 5, 3, 6), training=True, axis=2, center=False, scale=False),
+    case("BatchNormalization", (4, 2, 3, 2, 3), training=True),
+    case("BatchNormalization", (4, 5, 3), training=True, masks=(mask(5, 3, 0, 1, size=5),)),
+    case("BatchNormalization", (8, 3), training=True, trainable=False),
+    case("BatchNormalization", (8, 3), training=True, renorm=True),
+    case(
+        "BatchNormalization",
+        (4, 5, 3),
+        training=True,
+        renorm=True,
+        renorm_clipping={"rmin": 0.5, "rmax": 1.5, "dmax": 0.3},
+        renorm_momentum=0.9,
+        scale=False,
+    ),
+    case("BatchNormalization", (8, 3), renorm=True),
+    case(
+        "BatchNormalization",
+        (8, 3),
+        training=True,
+        gamma_regularizer="l2",
+        beta_initializer="ones",
+        moving_variance_initializer="zeros",
+    ),
+    case("BatchNormalization", (4, 5, 6, 3), training=True, dtype="mixed_float16"),
+    case("BatchNormalization", (4, 5, 6, 3), dtype="mixed_bfloat16"),
+    case("BatchNormalization", (4, 5, 6, 3), training=True, dtype="float16", loose=3.0),
+    case("BatchNormalization", (4, 3), training=True, dtype="float64"),
+    case("LayerNormalization", (4, 3)),
+    case("LayerNormalization", (4, 5, 3), axis=[1, 2], epsilon=1e-5, masks=(mask(5, 3, 0, 1, size=5),)),
+    case("LayerNormalization", (4, 5, 3), axis=-1, center=False, gamma_regularizer="l2"),
+    case("LayerNormalization", (4, 5, 6, 3), axis=(3, 1)),
+    case("LayerNormalization", (4, 5, 3), scale=False),
+    case("LayerNormalization", (4, 5, 3), rms_scaling=True),
+    case("LayerNormalization", (4, 5, 3), dtype="mixed_float16"),
+    case("LayerNormalization", (4, 5, 3), dtype="bfloat16"),
+    case("LayerNormalization", (4, 5, 3), dtype="float64"),
+]
