@@ -49,6 +49,7 @@ ARGUMENTS = {
     "QuantizedDTypePolicy": lambda cls: cls("int8", source_name="float32"),
     "QuantizedFloat8DTypePolicy": lambda cls: cls("float8", source_name="float32"),
     "TorchModuleWrapper": lambda cls: cls(torch.nn.Linear(3, 2)),
+    "Wrapper": lambda cls: cls(layers.Dense(2)),
     "Variable": lambda cls: cls([1.0, 2.0]),
     "name_scope": lambda cls: cls("scope"),
 }

@@ -41,6 +41,7 @@ CASES = [each for family in _FAMILIES for each in family.CASES]
 # Layers that no single call describes; each has a test file of its own.
 ELSEWHERE = {
     "InputLayer": "a graph's source",
+    "Wrapper": "a base class: compat/test_wrapper.py",
     "TorchModuleWrapper": "holds a module that Keras saves with pickle",
 }
 

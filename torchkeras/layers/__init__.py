@@ -59,6 +59,7 @@ from torchkeras.layers.regularization import (
 from torchkeras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from torchkeras.layers.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells
 from torchkeras.layers.torch_module import TorchModuleWrapper
+from torchkeras.layers.wrapper import Wrapper
 
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D

@@ -36,12 +36,13 @@ def nested(kind, what, **options):
     """A slot for an object, or a list of them, that stands in configs as a config of its own.
 
     Args:
-        kind: of the objects, such as "layer".
+        kind: of the objects, such as "layer", or several kinds.
         what: to call it in errors.
     """
+    kinds = (kind,) if isinstance(kind, str) else kind
 
     def load(value):
-        return deserialize_keras_object(value, kinds=(kind,), printable_name=what)
+        return deserialize_keras_object(value, kinds=kinds, printable_name=what)
 
     return field(save=serialize_keras_object, load=load, **options)
 
