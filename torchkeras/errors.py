@@ -32,6 +32,10 @@ class ShapeInferenceError(RuntimeError):
     """The output shape cannot be found by running on shapes alone: define `compute_output_shape`."""
 
 
+class SlowPathError(RuntimeError):
+    """`model.explain(strict=True)` found a layer whose fast kernel cannot serve."""
+
+
 class UnsupportedInputError(ValueError, TypeError):
     """Data of a kind that cannot become a tensor (object arrays, sets, generators where arrays belong)."""
 

@@ -244,6 +244,7 @@ class FunctionOperation(Operation):
     def get_config(self):
         return {"name": self.name, **self.config}
 
+
 def operation(keras_class, module, tensors=("x",), output_spec=None, names=None, settle=None):
     """Makes a function of tensors a public operation: eager and compiled as it stands, recorded on KerasTensors.
 

@@ -12,6 +12,7 @@ import torch
 from torchkeras.core.arguments import between, positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
@@ -278,6 +279,7 @@ class MultiHeadAttention(Layer):
         if self._obstacle(query, attention_mask is not None, training, return_attention_scores) is None:
             dropout = self.dropout if training else 0.0
             return self._run_kernel(query, key, value, attention_mask, use_causal_mask, dropout), None
+        slow_path(self, attention_mask is not None, training, return_attention_scores)
         if use_causal_mask:
             causal = self._mask_of_places(query, value, True)
             attention_mask = causal if attention_mask is None else attention_mask.bool() & causal

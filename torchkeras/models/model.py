@@ -134,6 +134,28 @@ class Model(Trainer, Layer):
             layer_range=layer_range,
         )
 
+    def explain(self, x=None, training=None, profile=False, strict=False):
+        """What runs in the model: per layer the kernel, its memory layout and dtype, and why a slow path is taken.
+
+        One or two passes are run for it; weights, statistics, seeds and gradients are as before afterwards.
+
+        Args:
+            x: a batch as for a call; by default zeros of the input's shape, 32 for each unknown size.
+            training: whether to look at a training step; by default if the model is compiled.
+            profile: also gives each layer's share of the time of a pass, in training forward and backward.
+            strict: raises `SlowPathError` (a `RuntimeError`) if any layer takes a slow path.
+
+        Returns an object that prints as a table; `to_dict()` has the same for programs, `slow` the slow rows.
+
+        Example:
+            >>> model = Sequential([Input((5, 3)), LSTM(4, recurrent_dropout=0.5), Dense(1)])
+            >>> [row.slow for row in model.explain(training=True).rows]
+            ['recurrent_dropout works between the steps', None]
+        """
+        from torchkeras.models.explain import explain
+
+        return explain(self, x, training, profile, strict)
+
     # -- writing down -------------------------------------------------------------------------------------------------
 
     def to_json(self, **kwargs):

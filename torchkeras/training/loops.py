@@ -19,6 +19,7 @@ from torchkeras.training.sources import source_of
 _STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 _NO_CALLBACKS = CallbackList()
 
+
 class Loops:
     """`fit`, `evaluate`, `predict`."""
 

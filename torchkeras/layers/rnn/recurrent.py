@@ -12,6 +12,7 @@ from torchkeras.core import tree
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.fields import field
 from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.transforms import write
@@ -207,6 +208,7 @@ class RNN(Layer):
 
     def _run(self, sequences, states, mask, training):
         """`inner_loop` for sequences in the order of reading."""
+        slow_path(self)
         step, inputs = self._stepper(sequences, states, training)
         masks = None if mask is None else mask.unbind(1)
         output, kept = None, []
