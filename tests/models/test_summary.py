@@ -7,6 +7,7 @@ import types
 import pytest
 import torch
 
+import torchkeras as keras
 from torchkeras.callbacks import console
 from torchkeras.errors import ShapeInferenceError
 from torchkeras.models import summary
@@ -314,3 +315,24 @@ def test_page_in_a_notebook(stream, monkeypatch):
     assert shown[0]["text/html"].startswith('<pre style="white-space: pre;')
     assert '&lt;b&gt; (<span style="color: #0087ff">Dense</span>)' in shown[0]["text/html"]
     assert stream.getvalue() == printed(model)
+
+
+def test_layers_of_several_arguments_in_a_subclassed_model():
+    """Each is asked for its output shape under the names that it uses; one that needs more shapes shows "?"."""
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.cell = keras.layers.LSTMCell(2)
+            self.stack = keras.layers.StackedRNNCells([keras.layers.LSTMCell(2)])
+
+        def call(self, x):
+            state = [torch.zeros(4, 2), torch.zeros(4, 2)]
+            return self.cell(x, state)[0] + self.stack(x, [state])[0]
+
+    model = Model()
+    model(torch.ones(4, 3))
+    lines = []
+    model.summary(print_fn=lines.append, line_length=100)
+    assert "((4, 2), [(4, 2), (4, 2)])" in lines[0]
+    assert any("StackedRNNCells" in line and "?" in line for line in lines[0].split("\n"))

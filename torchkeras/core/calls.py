@@ -18,6 +18,7 @@ class CallInfo:
     Attributes:
         names: positional parameter names without self.
         training, mask: whether `call` takes them by name.
+        needed: how many positional parameters have no default.
         training_place: position of `training` among `names`, or None.
         training_default: the bool that `call` declares as its default, or None.
         any_keyword: whether it has `**kwargs`.
@@ -29,6 +30,7 @@ class CallInfo:
         parameters = list(inspect.signature(call).parameters.values())[1:]
         kinds = inspect.Parameter
         self.names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+        self.needed = sum(p.name in self.names and p.default is p.empty for p in parameters)
         accepted = {p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)}
         self.accepted = accepted
         self.any_keyword = any(p.kind is kinds.VAR_KEYWORD for p in parameters)

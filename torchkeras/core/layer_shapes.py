@@ -5,6 +5,7 @@ May import core. A mixin of `core.layer.Layer`; knows nothing of configs.
 
 from torchkeras.core import calls, shape_probe, tree
 from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape
+from torchkeras.errors import ShapeInferenceError
 
 
 class LayerShapes:
@@ -26,6 +27,11 @@ class LayerShapes:
     def compute_output_shape(self, *args, **kwargs):
         """Output shape(s) for input shape(s), None for unknown sizes. Override it to spare the probe."""
         shapes = [calls.normalize_shapes(value) for value in (*args, *kwargs.values())]
+        if len(shapes) < self._call_info.needed:
+            raise ShapeInferenceError(
+                f"The output shape of layer {self.name!r} follows from {self._call_info.needed} arguments of its "
+                f"`call`, got the shape(s) of {len(shapes)}: {shapes}."
+            )
         specs = [_specs_of(shape, self.compute_dtype) for shape in shapes]
         if not self.built:
             self.build(*shapes[:1])

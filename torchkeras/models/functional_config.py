@@ -67,7 +67,7 @@ def _implied_arguments(layer, args, kwargs):
     """What Keras adds to a layer's arguments before it writes them down: the default of `training`, an empty mask."""
     if not isinstance(layer, Layer) or len(args) != 1 or "mask" in kwargs:
         return {}
-    if not isinstance(layer, Model):  # there it does so only where nothing was converted
+    if getattr(layer, "_graph", None) is None:  # no graph: it does so only where nothing was converted
         if kwargs or not isinstance(args[0], KerasTensor) or args[0].dtype != layer.input_dtype:
             return {}
     implied, info = {}, layer._call_info

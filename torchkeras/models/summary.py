@@ -12,6 +12,7 @@ import sys
 import torch
 
 from torchkeras.callbacks import console
+from torchkeras.core import calls
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.keras_tensor import is_shape
 from torchkeras.errors import ShapeInferenceError
@@ -199,7 +200,9 @@ def _output_shape(layer):
     try:
         if hasattr(layer, "output_shape"):
             return _shape_cell(layer.output_shape)
-        return _shape_cell(layer.compute_output_shape(**built_with))
+        shapes = {key.removesuffix("_shape"): shape for key, shape in built_with.items()}
+        args, kwargs = calls.shape_arguments(type(layer).compute_output_shape, shapes)
+        return _shape_cell(layer.compute_output_shape(*args, **kwargs))
     except (NotImplementedError, ShapeInferenceError):
         return Text("?")
 
