@@ -41,7 +41,7 @@ def test_mixed_precision_shows():
         (lambda: layers.MultiHeadAttention(2, 4), {}, None),
         (lambda: layers.MultiHeadAttention(2, 4), {"return_attention_scores": True}, "scores"),
     ],
-    ids=str,
+    ids=["LSTM", "recurrent_dropout", "reset_after", "RNN", "attention", "scores"],
 )
 def test_says_why_a_path_is_slow(make, call, reason):
     layer = make()
