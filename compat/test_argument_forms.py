@@ -318,6 +318,8 @@ EXCEPTIONS = [
     ("*", "name", "''", "an empty name is none, as in Keras's own losses and metrics"),
     ("PReLU", "shared_axes", "0", "Keras takes the batch for the last axis"),
     ("Reshape", "target_shape", "'2'", "a string is no shape"),
+    ("UpSampling2D", "size", "(2.0, 2.0)", "a factor is a whole number"),
+    ("UpSampling3D", "size", "(2.0, 2.0, 2.0)", "a factor is a whole number"),
     ("EinsumDense", "output_shape", "(None, 6, 1)", "the rank contradicts the equation"),
     ("SimpleRNN", "activity_regularizer", "*", "Keras drops it, see deviations.md"),
     ("ELU", "activity_regularizer", "None", "Keras writes a None that was passed, for this layer only"),

@@ -18,7 +18,9 @@ from torchkeras import layers, ops
 from torchkeras.core import tree
 
 # What torch's own functions cannot do either.
-NO_VECTORIZED_FORWARD = {"MaxPooling1D", "MaxPooling2D", "MaxPooling3D"}  # autograd.functional, by its older vmap
+NO_VECTORIZED_FORWARD = {  # autograd.functional, by its older vmap
+    *(f"{kind}Pooling{rank}D" for kind in ("Max", "AdaptiveMax") for rank in (1, 2, 3)),
+}
 NO_SECOND_BACKWARD = {"MultiHeadAttention"}  # by its kernels; torch.nn.attention says how to keep away from them
 BATCH_STATISTICS = {"BatchNormalization"}  # vmap: one moving mean cannot follow all that vmap runs over
 

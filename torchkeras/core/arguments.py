@@ -92,3 +92,23 @@ def tuple_of(name, rank, allow_zero=False):
         return found
 
     return convert
+
+
+def pairs_of(name, rank):
+    """Accepts one integer >= 0, `rank` of them, or `rank` pairs: `1` -> `((1, 1), (1, 1))`."""
+    convert_pair = tuple_of(name, 2, allow_zero=True)
+
+    def convert(value):
+        single = as_number(value)
+        items = [single] * rank if single is not None else list(value) if hasattr(value, "__len__") else []
+        try:
+            found = tuple(convert_pair(item) for item in items)
+        except InvalidArgumentError:
+            found = ()
+        if len(found) != rank:
+            raise InvalidArgumentError(
+                f"`{name}` must be an integer >= 0, {rank} of them, or {rank} pairs (before, after); got {value!r}."
+            )
+        return found
+
+    return convert

@@ -10,6 +10,7 @@ import torch
 
 from torchkeras.core import conversion, registry, scopes, tree
 from torchkeras.core.array_likes import holds_array
+from torchkeras.core.dtypes import is_float_dtype
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.masks import any_mask, mask_of, masks_in
 
@@ -111,6 +112,11 @@ class LayerInputs:
             if mask is not None:
                 value._keras_mask = mask
         return value
+
+    def _dtype_inside(self, dtype):
+        """The dtype that inputs of this one have in `call`."""
+        casts = self.dtype_policy.casts and self.autocast and is_float_dtype(dtype)
+        return self.compute_dtype if casts else dtype
 
     def _device(self):
         for parameter in self.parameters():

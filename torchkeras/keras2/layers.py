@@ -55,6 +55,8 @@ RENAMED = {
     **{f"Conv{rank}D": _CONV for rank in (1, 2, 3)},
     **{f"{kind}Pooling{rank}D": _POOL for kind in ("Max", "Average") for rank in (1, 2, 3)},
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), _RNN),
+    **{f"{kind}{rank}D": {} for kind in ("Cropping", "ZeroPadding", "UpSampling") for rank in (2, 3)},
+    "UpSampling1D": {"length": "size"},
     "Dropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
     "GaussianDropout": {"p": "rate"},

@@ -7,8 +7,17 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from torchkeras.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from torchkeras.layers.attention import MultiHeadAttention
 from torchkeras.layers.conv import Conv1D, Conv2D, Conv3D
+from torchkeras.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from torchkeras.layers.dense import Dense
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.embedding import Embedding
@@ -59,7 +68,9 @@ from torchkeras.layers.regularization import (
 from torchkeras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from torchkeras.layers.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells
 from torchkeras.layers.torch_module import TorchModuleWrapper
+from torchkeras.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from torchkeras.layers.wrapper import Wrapper
+from torchkeras.layers.zero_padding import ZeroPadding1D, ZeroPadding2D, ZeroPadding3D
 
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D

@@ -14,10 +14,10 @@ from torchkeras.layers import _slots
 
 
 class _Reshaping(Layer):
-    """What these layers share: outputs have the dtype of the inputs, whatever the layer computes in."""
+    """What these layers share: outputs have the dtype of the inputs, integers too."""
 
     def compute_output_spec(self, inputs):
-        return KerasTensor(Shape(self.compute_output_shape(inputs.shape)), dtype=inputs.dtype)
+        return KerasTensor(Shape(self.compute_output_shape(inputs.shape)), dtype=self._dtype_inside(inputs.dtype))
 
 
 @published("layer", "keras.layers")
