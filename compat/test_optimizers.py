@@ -48,7 +48,26 @@ OWN = {
         {"centered": True, "epsilon": 1e-4},
         {"centered": True, "momentum": 0.5, "rho": 0.95, "learning_rate": 0.02},
     ],
+    "Adagrad": [{"learning_rate": 0.2}, {"initial_accumulator_value": 0.0, "epsilon": 1e-3}],
+    "Adadelta": [{"learning_rate": 1.0}, {"rho": 0.5, "epsilon": 1e-3, "learning_rate": 0.5}],
+    "Adamax": [{"learning_rate": 0.1}, {"beta_1": 0.5, "beta_2": 0.7, "epsilon": 1e-2}],
+    "AdamW": [
+        {"learning_rate": 0.1},
+        {"weight_decay": 0.5, "amsgrad": True, "beta_1": 0.8},
+        {"weight_decay": 0.0, "epsilon": 1e-3},
+    ],
+    "Nadam": [{"learning_rate": 0.1}, {"beta_1": 0.7, "beta_2": 0.8, "epsilon": 1e-3}],
+    "Ftrl": [
+        {"learning_rate": 0.3},
+        {"learning_rate": 0.1, "l1_regularization_strength": 0.2, "l2_regularization_strength": 0.1},
+        {"l2_shrinkage_regularization_strength": 0.3, "beta": 0.2, "learning_rate": 0.2},
+        {"learning_rate_power": 0.0, "initial_accumulator_value": 0.0, "learning_rate": 0.05},
+        {"learning_rate_power": -0.75, "initial_accumulator_value": 1.0, "learning_rate": 0.5},
+    ],
+    "Lion": [{"learning_rate": 0.02}, {"beta_1": 0.5, "beta_2": 0.6}],
+    "Lamb": [{"learning_rate": 0.1}, {"beta_1": 0.5, "beta_2": 0.7, "epsilon": 1e-2}],
 }
+UNKNOWN_TO_KERAS = {"Lamb"}  # Keras's table of names does not have it
 CASES = [(name, config) for name, own in OWN.items() for config in [*COMMON, *own]]
 
 
@@ -88,9 +107,10 @@ def pair(name, config, rate=None):
 
 def equal(own, reference):
     for left, right in zip(own, reference, strict=True):
-        np.testing.assert_allclose(
-            left.detach().numpy(), keras.ops.convert_to_numpy(right), rtol=2e-6, atol=1e-7, err_msg=right.path
-        )
+        expected = keras.ops.convert_to_numpy(right)
+        # Ftrl's linear term is a small difference of large sums.
+        atol = 2e-6 * np.abs(expected).max() if right.path.endswith("_linear") else 1e-7
+        np.testing.assert_allclose(left.detach().numpy(), expected, rtol=2e-6, atol=atol, err_msg=right.path)
 
 
 @pytest.mark.parametrize("feed", ["apply", "step"])
@@ -121,7 +141,8 @@ def test_config_and_variables_equal_keras(name, config):
     described = [(v.path, v.name, tuple(v.shape), str(v.dtype).removeprefix("torch.")) for v in own.variables]
     assert described == [(v.path, v.name, tuple(v.shape), v.dtype) for v in reference.variables]
     assert getattr(ours, name).from_config(own.get_config()).get_config() == own.get_config()
-    assert theirs.deserialize(ours.serialize(own)).get_config() == own.get_config()
+    if name not in UNKNOWN_TO_KERAS:
+        assert theirs.deserialize(ours.serialize(own)).get_config() == own.get_config()
     assert ours.deserialize(theirs.serialize(reference)).get_config() == own.get_config()
 
 
@@ -194,13 +215,21 @@ def test_steps_with_a_schedule_equal_keras(name, schedule, args, kwargs):
 
 @pytest.mark.parametrize("name", list(OWN))
 def test_a_changed_learning_rate_equals_keras(name):
-    own, own_variables, reference, variables = pair(name, {"momentum": 0.9} if name != "Adam" else {})
+    own, own_variables, reference, variables = pair(name, {"momentum": 0.9} if name in ("SGD", "RMSprop") else {})
     for step in range(STEPS):
         for optimizer in (own, reference):
             optimizer.learning_rate = 0.1 / (step + 1)
         own.apply([torch.tensor(g) for g in gradients(step)], own_variables)
         reference.apply([torch.tensor(g) for g in gradients(step)], variables)
         equal(own_variables, variables)
+
+
+@pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True)
+def test_lamb_has_no_name():
+    with pytest.raises(ValueError):
+        theirs.get("lamb")
+    with pytest.raises(ValueError):
+        ours.get("lamb")
 
 
 def test_excluded_from_weight_decay_equals_keras():
@@ -291,13 +320,14 @@ def test_custom_optimizer_in_keras_3_style_equals_keras():
     assert own.get_config() == reference.get_config()
 
 
+_ROUNDED = "Keras rounds beta_2 to 1 in bfloat16 and never moves; ours trains"
+_REFUSED = "Keras hands torch a bfloat16 number that it does not take; ours trains"
+BFLOAT16 = {"Adam": _ROUNDED, "AdamW": _ROUNDED, "Nadam": _REFUSED, "Lamb": _REFUSED}
 HALF = [
     pytest.param(
         name,
         dtype,
-        marks=[pytest.mark.xfail(reason="Keras's Adam rounds beta_2 to 1 in bfloat16 and never moves; ours trains")]
-        if (name, dtype) == ("Adam", "bfloat16")
-        else [],
+        marks=[pytest.mark.xfail(reason=BFLOAT16[name])] if dtype == "bfloat16" and name in BFLOAT16 else [],
     )
     for name in OWN
     for dtype in ("float16", "bfloat16")

@@ -56,13 +56,19 @@ class Adam(Optimizer):
         update(group, grads, rate, self.beta_1, self.beta_2, self.epsilon, bool(self.amsgrad))
 
 
+def number_of(dtype):
+    """The type in which Keras computes factors for variables of a dtype. Shorter ones than float32 would round beta_2
+    to 1: they are computed in float32."""
+    return np.float64 if dtype is torch.float64 else np.float32
+
+
 def corrected_rate(rate, step, beta_1, beta_2, dtype):
     """`rate * sqrt(1 - beta_2**step) / (1 - beta_1**step)`, rounded as Keras rounds it.
 
     Keras computes this in the variables' own type; in float32 that moves the first updates by some parts in 100,000,
-    and a training curve is to follow Keras's. Shorter types would round beta_2 to 1: they are computed in float32.
+    and a training curve is to follow Keras's.
     """
-    number = np.float64 if dtype is torch.float64 else np.float32
+    number = number_of(dtype)
     step, beta_1, beta_2 = number(step), number(beta_1), number(beta_2)
     return float(number(rate) * np.sqrt(1 - beta_2**step) / (1 - beta_1**step))
 

@@ -37,6 +37,7 @@ class Extras:
         else:
             due = bool(pairs)
         if due:
+            self.begin_update()
             for group, grads in self._clipped(pairs):
                 self._decay_weights(group.params, rate)
                 update(group, grads, rate)

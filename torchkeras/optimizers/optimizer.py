@@ -242,6 +242,9 @@ class Optimizer(
 
     # -- the formula ----------------------------------------------------------------------------------------------
 
+    def begin_update(self):
+        """Called once before the groups of an update: for state that all variables share."""
+
     def update_together(self, group, grads, learning_rate):
         """Updates the parameters of a group. The hook of our own optimizers.
 
@@ -330,6 +333,7 @@ class Optimizer(
         if self._has_extras():
             self._update_with_extras(pairs, update, rate)
         else:
+            self.begin_update()
             for group, grads in pairs:
                 update(group, grads, rate)
         self._iterations.advance()

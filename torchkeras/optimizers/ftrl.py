@@ -1,0 +1,87 @@
+"""FTRL: follow the regularized leader, for sparse linear models. Source: McMahan et al. 2013,
+https://research.google/pubs/ad-click-prediction-a-view-from-the-trenches.
+
+May import core, initializers and the optimizer base.
+"""
+
+import torch
+
+from torchkeras import initializers
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.optimizers.learning_rate import learning_rate_field
+from torchkeras.optimizers.optimizer import Optimizer
+
+
+def _strength(name, positive=True):
+    """A converter that refuses numbers below 0, or above it."""
+    words = ">= 0" if positive else "<= 0"
+
+    def convert(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or (value < 0 if positive else value > 0):
+            raise ValueError(f"`{name}` of Ftrl must be a number {words}, got {value!r}.")
+        return value
+
+    return convert
+
+
+def _strength_field(name, default=0.0, positive=True):
+    return field(default, convert=_strength(name, positive))
+
+
+@published("optimizer", "keras.optimizers", aliases=("ftrl",))
+class Ftrl(Optimizer):
+    """The variable that would have been best so far, under L1 and L2 penalties.
+
+    With `n += g**2` and `s(n) = n**-learning_rate_power / rate`:
+    `z += g - (s(n) - s(n before)) * w; w = (clip(z, -l1, l1) - z) / (s(n) + 2 * l2 + beta / rate)`.
+
+    Args:
+        learning_rate: number, schedule or callable.
+        learning_rate_power: not above 0; 0 keeps the rate, -0.5 divides it by the root of `n`.
+        initial_accumulator_value: where `n` begins.
+        l1_regularization_strength, l2_regularization_strength: `l1` and `l2` of the formula.
+        l2_shrinkage_regularization_strength: an L2 penalty on the size of the variable: `2 * strength * w` is added to
+            the gradient in `z`.
+        beta: of the paper.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
+
+    Example:
+        >>> v = keras.Variable(10.0)
+        >>> counter = Ftrl(learning_rate=0.1).minimize(lambda: v ** 2 / 2.0, [v])
+        >>> round(float(v), 4)
+        9.584
+    """
+
+    learning_rate = learning_rate_field(0.001)
+    learning_rate_power = _strength_field("learning_rate_power", -0.5, positive=False)
+    initial_accumulator_value = _strength_field("initial_accumulator_value", 0.1)
+    l1_regularization_strength = _strength_field("l1_regularization_strength")
+    l2_regularization_strength = _strength_field("l2_regularization_strength")
+    l2_shrinkage_regularization_strength = _strength_field("l2_shrinkage_regularization_strength")
+    beta = field(0.0)
+
+    def states(self):
+        accumulator = ("accumulator", initializers.Constant(self.initial_accumulator_value))
+        yield {"_accumulators": accumulator, "_linears": "linear"}
+
+    def update_together(self, group, grads, learning_rate):
+        params, sums, linears = group.params, group.slots["accumulator"], group.slots["linear"]
+        power, l1 = -self.learning_rate_power, self.l1_regularization_strength
+        before = torch._foreach_pow(sums, power)
+        torch._foreach_addcmul_(sums, grads, grads)
+        scales = torch._foreach_pow(sums, power)
+        torch._foreach_sub_(before, scales)
+        torch._foreach_div_(before, learning_rate)
+        torch._foreach_add_(linears, grads)
+        if self.l2_shrinkage_regularization_strength:
+            torch._foreach_add_(linears, params, alpha=2.0 * self.l2_shrinkage_regularization_strength)
+        torch._foreach_addcmul_(linears, before, params)
+        torch._foreach_div_(scales, learning_rate)
+        torch._foreach_add_(scales, 2.0 * self.l2_regularization_strength + self.beta / learning_rate)
+        found = torch._foreach_clamp_max(linears, l1)
+        torch._foreach_clamp_min_(found, -l1)
+        torch._foreach_sub_(found, linears)
+        torch._foreach_div_(found, scales)
+        torch._foreach_copy_(params, found)

@@ -1,0 +1,79 @@
+"""Nadam: Adam with Nesterov's look ahead. Source: Dozat 2015, https://cs229.stanford.edu/proj2015/054_report.pdf.
+
+May import core and the optimizer base.
+"""
+
+import numpy as np
+import torch
+
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.optimizers.adam import number_of
+from torchkeras.optimizers.host_scalar import host_scalar
+from torchkeras.optimizers.learning_rate import learning_rate_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+
+
+@published("optimizer", "keras.optimizers", aliases=("nadam",))
+class Nadam(Optimizer):
+    """`w -= rate * m_hat / (sqrt(v_hat) + epsilon)`, where `m_hat` already counts this gradient as the next step will.
+
+    With `u(t) = beta_1 * (1 - 0.96**t / 2)` and `U(t) = u(1) * … * u(t)`:
+    `m_hat = u(t + 1) * m / (1 - U(t + 1)) + (1 - u(t)) * g / (1 - U(t))`; `v_hat` is Adam's.
+    torch: `torch.optim.NAdam`.
+
+    Args:
+        learning_rate: number, schedule or callable.
+        beta_1: decay of the mean of gradients.
+        beta_2: decay of the mean of their squares.
+        epsilon: added to the root.
+        weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
+            loss_scale_factor, gradient_accumulation_steps, name: as in `Optimizer`.
+
+    Example:
+        >>> v = keras.Variable(10.0)
+        >>> counter = Nadam(learning_rate=0.1).minimize(lambda: v ** 2 / 2.0, [v])
+        >>> round(float(v), 4)
+        9.8937
+    """
+
+    learning_rate = learning_rate_field(0.001)
+    beta_1 = field(0.9)
+    beta_2 = field(0.999)
+    epsilon = epsilon_field()
+
+    _settings_of_torch = {"betas": ("beta_1", "beta_2")}
+
+    def states(self):
+        yield {"_momentums": "momentum", "_velocities": "velocity"}
+
+    def build(self, variables):
+        was_built = self.built
+        super().build(variables)
+        if not was_built:
+            self._u_product = host_scalar(1.0, torch.float32, "variable")
+
+    def begin_update(self):
+        share = _share(np.float32(self.beta_1), self._updates_done() + 1)
+        self._u_product.fill_(float(np.float32(self._u_product.host) * share))
+
+    def update_together(self, group, grads, learning_rate):
+        momentums, velocities = group.slots["momentum"], group.slots["velocity"]
+        number, step = number_of(group.dtype), self._updates_done() + 1
+        beta_1, beta_2 = number(self.beta_1), number(self.beta_2)
+        product, now, ahead = number(self._u_product.host), _share(beta_1, step), _share(beta_1, step + 1)
+        of_mean, of_gradient = ahead / (1 - product * ahead), (1 - now) / (1 - product)
+        torch._foreach_lerp_(momentums, grads, 1.0 - self.beta_1)
+        torch._foreach_mul_(velocities, self.beta_2)
+        torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - self.beta_2)
+        roots = torch._foreach_div(velocities, float(1 - beta_2 ** number(step)))
+        torch._foreach_sqrt_(roots)
+        torch._foreach_add_(roots, self.epsilon)
+        torch._foreach_addcdiv_(group.params, momentums, roots, value=-learning_rate * float(of_mean))
+        torch._foreach_addcdiv_(group.params, grads, roots, value=-learning_rate * float(of_gradient))
+
+
+def _share(beta_1, step):
+    """`u(step)`, in the type of `beta_1`."""
+    number = type(beta_1)
+    return beta_1 * (1 - number(0.5) * number(0.96) ** number(step))
