@@ -230,10 +230,17 @@ def test_several_sets_of_weights(case):
     stacked = {name: torch.stack([each[name] for each in sets]) for name in state}
     single = [{name: value.clone() for name, value in each.items()} for each in sets]
     before = {name: value.detach().clone() for name, value in layer.named_parameters()}
-    found = vmap(lambda s: tuple(tensors(functional_call(layer, s, inputs, options))), randomness="same")(stacked)
+
+    def run(weights):
+        return tuple(tensors(functional_call(layer, weights, inputs, options)))
+
+    found, *expected = from_the_same_state(
+        layer,
+        lambda: vmap(run, randomness="same")(stacked),
+        *(functools.partial(run, each) for each in single),
+    )
     for index, each in enumerate(single):
-        expected = tensors(functional_call(layer, each, inputs, options))
-        for a, b in zip(found, expected, strict=True):
+        for a, b in zip(found, expected[index], strict=True):
             close(a[index], b)
         for name, value in each.items():
             close(stacked[name][index], value)

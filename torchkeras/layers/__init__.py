@@ -66,7 +66,19 @@ from torchkeras.layers.regularization import (
     SpatialDropout3D,
 )
 from torchkeras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
-from torchkeras.layers.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell, StackedRNNCells
+from torchkeras.layers.rnn import (
+    GRU,
+    LSTM,
+    RNN,
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM3D,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
 from torchkeras.layers.torch_module import TorchModuleWrapper
 from torchkeras.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from torchkeras.layers.wrapper import Wrapper

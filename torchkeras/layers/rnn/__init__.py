@@ -4,10 +4,23 @@ can, `cells.py` is what our cells share.
 May import core, random and the families below layers.
 """
 
+from torchkeras.layers.rnn.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from torchkeras.layers.rnn.gru import GRU, GRUCell
 from torchkeras.layers.rnn.lstm import LSTM, LSTMCell
 from torchkeras.layers.rnn.recurrent import RNN
 from torchkeras.layers.rnn.simple_rnn import SimpleRNN, SimpleRNNCell
 from torchkeras.layers.rnn.stacked import StackedRNNCells
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"]
+__all__ = [
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+]

@@ -26,6 +26,7 @@ class RecurrentCell(Layer):
     """
 
     _gates, _states = 1, 1
+    _mask_per_gate = False  # dropout of the inputs draws one mask per gate even without recurrent dropout
     implementation = 2  # Keras 2's number for "all gates in one product"
 
     def _configure(self):
@@ -117,7 +118,7 @@ class RecurrentCell(Layer):
             return None
         ones = torch.ones_like(like)
         # Keras draws one mask per gate as soon as the recurrent part has dropout.
-        if self.recurrent_dropout == 0.0 or self._gates == 1:
+        if self._gates == 1 or not (self.recurrent_dropout or self._mask_per_gate):
             return random.dropout(ones, rate, seed=self.seed_generator)
         return [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(self._gates)]
 
@@ -152,6 +153,19 @@ class RecurrentCell(Layer):
     def compute_output_shape(self, inputs_shape, states_shape=None):
         shape = (inputs_shape[0], self.units)
         return shape, [shape] * self._states
+
+
+class SeedFirst:
+    """A cell that draws the seed of its dropout masks before the initializers draw theirs, as Keras's SimpleRNN and
+    ConvLSTM do: after `set_random_seed` the weights are then the same."""
+
+    def __init__(self, *args, **kwargs):
+        seed = (dict(zip(self._fields, args)) | kwargs).get("seed")
+        self.__dict__["_seeds"] = random.SeedGenerator(seed)
+        super().__init__(*args, **kwargs)
+
+    def _make_seeds(self):
+        return self.__dict__.pop("_seeds")
 
 
 def _masked(inputs, mask):

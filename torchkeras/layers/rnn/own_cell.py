@@ -29,7 +29,7 @@ class OwnCell(RNN, without=["cell"]):
 
     zero_output_for_mask = field(False, shown=False)
 
-    _cell_class, _kernel_name = None, None
+    _cell_class, _cell_name, _kernel_name = None, None, None
     use_cudnn = "auto"  # of layers that have no such argument
 
     def __init_subclass__(cls, cell=None, **options):
@@ -40,7 +40,7 @@ class OwnCell(RNN, without=["cell"]):
 
     def _configure(self):
         own = {name: getattr(self, name) for name in self._cell_class._fields}
-        name = scopes.snake_case(self._cell_class.__name__)
+        name = self._cell_name or scopes.snake_case(self._cell_class.__name__)
         self.cell = self._cell_class(**own, dtype=self.dtype_policy, trainable=self.trainable, name=name)
         for each in own:  # what the cell made of them
             setattr(self, each, getattr(self.cell, each))

@@ -179,11 +179,14 @@ class RNN(Layer):
                 self._check_batch(sequences)
                 states = tree.map_structure(torch.clone, self.states)
             else:
-                states = self.get_initial_state(sequences.shape[0])
+                states = self._zero_states(sequences)
         else:
             states = list(initial_state) if tree.is_nested(initial_state) else [initial_state]
         dtype = getattr(self.cell, "dtype_policy", self.dtype_policy).torch_compute
         return tree.map_structure(lambda state: state.to(device=sequences.device, dtype=dtype), states)
+
+    def _zero_states(self, sequences):
+        return self.get_initial_state(sequences.shape[0])
 
     def _check_batch(self, sequences):
         expected = self._buffers[self._state_names[0]].shape[0]
@@ -209,6 +212,9 @@ class RNN(Layer):
     def _run(self, sequences, states, mask, training):
         """`inner_loop` for sequences in the order of reading."""
         slow_path(self)
+        return self._loop(sequences, states, mask, training)
+
+    def _loop(self, sequences, states, mask, training):
         step, inputs = self._stepper(sequences, states, training)
         masks = None if mask is None else mask.unbind(1)
         output, kept = None, []

@@ -9,26 +9,12 @@ from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn import fused
-from torchkeras.layers.rnn.cells import RecurrentCell, clamped_rate
+from torchkeras.layers.rnn.cells import RecurrentCell, SeedFirst, clamped_rate
 from torchkeras.layers.rnn.own_cell import OwnCell
-from torchkeras.random import SeedGenerator
-
-
-class _SeedFirst:
-    """Draws the seed of the dropout masks before the initializers draw theirs: so does this cell in Keras, and only
-    this one. After `set_random_seed` the weights are then the same."""
-
-    def __init__(self, *args, **kwargs):
-        seed = (dict(zip(self._fields, args)) | kwargs).get("seed")
-        self.__dict__["_seeds"] = SeedGenerator(seed)
-        super().__init__(*args, **kwargs)
-
-    def _make_seeds(self):
-        return self.__dict__.pop("_seeds")
 
 
 @published("layer", "keras.layers")
-class SimpleRNNCell(_SeedFirst, RecurrentCell):
+class SimpleRNNCell(SeedFirst, RecurrentCell):
     """One step of a plain recurrent layer: `activation(inputs @ kernel + state @ recurrent_kernel + bias)`.
 
     Arguments as for `SimpleRNN`. Call: `cell(inputs, [h])` gives `(h, [h])`.
