@@ -324,6 +324,8 @@ EXCEPTIONS = [
     ("SimpleRNN", "activity_regularizer", "*", "Keras drops it, see deviations.md"),
     ("ELU", "activity_regularizer", "None", "Keras writes a None that was passed, for this layer only"),
     ("MultiHeadAttention", "attention_axes", "*", "the case has queries and values of different lengths"),
+    ("Attention", "dropout", "-1", "there is no such fraction"),
+    ("AdditiveAttention", "dropout", "-1", "there is no such fraction"),
     ("*", "epsilon", "[1e-07]", "a list is no number"),
     ("*", "epsilon", "(1e-07,)", "a list is no number"),
     ("SparseTopKCategoricalAccuracy", "from_sorted_ids", "'yes'", "written as it was given, like every other switch"),

@@ -209,3 +209,9 @@ def test_symbolic_scores_are_square():
 def test_query_mask_given_by_name_is_ignored():
     differences = compare(attention(Q, V, kwargs={"query_mask": mask(5, 3, 0, 1, size=5)}))
     assert not differences
+
+
+@deviation
+@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention"])
+def test_attention_in_float64_narrows(name):
+    assert not compare(case(name, [Q, V], dtype="float64"))

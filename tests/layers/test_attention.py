@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from torchkeras import layers
-from torchkeras.layers.attention import MultiHeadAttention
+from torchkeras.layers.attention_multi_head import MultiHeadAttention
 
 
 def twin_of_torch(heads, width):

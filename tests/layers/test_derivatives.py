@@ -21,7 +21,8 @@ from torchkeras.core import tree
 NO_VECTORIZED_FORWARD = {  # autograd.functional, by its older vmap
     *(f"{kind}Pooling{rank}D" for kind in ("Max", "AdaptiveMax") for rank in (1, 2, 3)),
 }
-NO_SECOND_BACKWARD = {"MultiHeadAttention"}  # by its kernels; torch.nn.attention says how to keep away from them
+# By their kernels; torch.nn.attention says how to keep away from them.
+NO_SECOND_BACKWARD = {"Attention", "GroupQueryAttention", "MultiHeadAttention"}
 BATCH_STATISTICS = {"BatchNormalization"}  # vmap: one moving mean cannot follow all that vmap runs over
 
 SMOOTH = [case for case in PLAIN if any(value.is_floating_point() for value in tree.flatten(inputs_of(case)))]
@@ -209,13 +210,17 @@ def test_sample_by_sample(case):
 
 @pytest.mark.parametrize("case", TRAINING, ids=named)
 def test_sample_by_sample_in_training(case):
-    layer, (x,) = layer_of(case), inputs_of(case)
-    run = vmap(lambda sample: layer(sample[None], training=True), randomness="different")
+    layer, inputs = layer_of(case), inputs_of(case)
+
+    def one(*samples):
+        return layer(*tree.pack_sequence_as(inputs, [sample[None] for sample in samples]), training=True)
+
+    run, x = vmap(one, randomness="different"), tree.flatten(inputs)
     if case.layer in BATCH_STATISTICS and layer.trainable:
         with pytest.raises(RuntimeError, match="training=False"):
-            run(x)
+            run(*x)
     else:
-        assert run(x).shape[0] == len(x)
+        assert run(*x).shape[0] == len(x[0])
 
 
 @pytest.mark.parametrize("case", PLAIN + TRAINING, ids=named)
@@ -224,7 +229,7 @@ def test_several_sets_of_weights(case):
     layer, inputs = layer_of(case), inputs_of(case)
     options = {"training": True} if case.training else {}
     state = {name: value.detach() for name, value in layer.named_parameters()}
-    if not state:
+    if not state or case.training and getattr(layer, "dropout", 0):  # one after the other, sets draw other numbers
         return
     sets = [state, {name: value * 2 for name, value in state.items()}]
     stacked = {name: torch.stack([each[name] for each in sets]) for name in state}

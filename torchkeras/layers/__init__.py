@@ -15,7 +15,9 @@ from torchkeras.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
-from torchkeras.layers.attention import MultiHeadAttention
+from torchkeras.layers.attention import AdditiveAttention, Attention
+from torchkeras.layers.attention_grouped import GroupedQueryAttention
+from torchkeras.layers.attention_multi_head import MultiHeadAttention
 from torchkeras.layers.conv import Conv1D, Conv2D, Conv3D
 from torchkeras.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from torchkeras.layers.dense import Dense
@@ -89,6 +91,7 @@ MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
 GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GroupQueryAttention = GroupedQueryAttention
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 
 _KINDS = ("layer", "model")

@@ -1,324 +1,146 @@
-"""MultiHeadAttention.
+"""Attention and AdditiveAttention: attention between given tensors, without projections.
 
-May import core and the families below layers, and the layers that it is made of.
+May import core, random and the families below layers.
 """
 
-import functools
-import math
-import string
-
 import torch
+import torch.nn.functional as F
 
-from torchkeras.core.arguments import between, positive_int
+from torchkeras import random
+from torchkeras.core.arguments import between, one_of
 from torchkeras.core.fields import field
-from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape
 from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
-from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
-from torchkeras.layers import _slots
-from torchkeras.layers.activation import Softmax
-from torchkeras.layers.einsum_dense import EinsumDense
-from torchkeras.layers.regularization import Dropout
 from torchkeras.ops.nn_statistics import attend
 
 
-def _output_shape(value):
-    if not value:
-        return value
-    if not isinstance(value, int) and not hasattr(value, "__iter__"):
-        raise ValueError(f"`output_shape` must be an integer, a tuple of them or None, got {value!r}.")
-    return (value,) if isinstance(value, int) else tuple(value)
-
-
-def _axes(value):
-    if value is not None and not isinstance(value, (int, list, tuple)):
-        raise ValueError(f"`attention_axes` must be an integer, or a list or tuple of them, got {value!r}.")
-    return (value,) if isinstance(value, int) else value
-
-
 @published("layer", "keras.layers")
-class MultiHeadAttention(Layer):
-    """Attention with several heads (Vaswani et al. 2017).
+class Attention(Layer):
+    """Dot-product attention (Luong et al. 2015): `softmax(query · keyᵀ) · value`.
 
     Args:
-        num_heads, key_dim: number of heads, and size of a head's queries and keys.
-        value_dim: size of a head's values; `key_dim` if None.
-        dropout: fraction of attention scores dropped in training.
-        use_bias: of the projections.
-        output_shape: sizes of the output behind the steps; by default the size of the query.
-        attention_axes: axes of the query to attend over; None for all between batch and features.
-        sliding_window: let a step see only those less than this many steps away.
-        flash_attention: True insists on torch's flash kernel (an error where it cannot run); else torch chooses.
-        kernel_*, bias_*: initializer, regularizer and constraint of the projections' weights.
-        activity_regularizer: of the projections' outputs.
-        use_gate: multiply the heads' outputs by a sigmoid of a projection of the query.
-        seed: for dropout.
+        use_scale: multiply the scores by one learned number.
+        score_mode: "dot" for the scores `query · key`, "concat" for `sum(tanh(query + key))` times a learned number.
+        dropout: fraction of attention weights dropped in training.
+        seed: integer for reproducible dropout (Keras's own numbers).
 
-    Call arguments: `query` `(batch, T, features)`, `value` `(batch, S, features)`, `key` (by default the value);
-    `attention_mask` `(batch, T, S)`, true where a step may look; `query_mask`, `value_mask`, `key_mask`
-    `(batch, steps)`, by default those that the tensors carry; `use_causal_mask` (no step sees those after it,
-    counted through the attended axes); `return_attention_scores`, then the output is `(output, scores)` with scores
-    `(batch, heads, T, S)`; `training`. With `attention_axes`, T and S are the sizes of these axes; masks may also have
-    the axes that are not attended over, between the batch and T.
+    Called on a list `[query, value]` or `[query, value, key]` of shapes `(batch, T, size)`, `(batch, S, value size)`,
+    `(batch, S, size)`; without a key the value serves. Call arguments: `mask`, a list `[query mask, value mask]` of
+    `(batch, T)` and `(batch, S)` or None, by default what the tensors carry: masked values are not looked at, masked
+    rows of the output are zero; `use_causal_mask` (no step sees those after it); `return_attention_scores`, then the
+    output is `(output, weights)` with weights `(batch, T, S)`; `training`. Output: `(batch, T, value size)`.
+
+    Weights: `scale` with `use_scale`, `concat_score_weight` with "concat"; both single numbers.
+
+    Raises `ValueError` where inputs or masks are no lists of two or three.
 
     Which kernel runs, and why: `explain_kernel()`.
 
     Example:
-        >>> x = torch.ones(2, 5, 8)
-        >>> MultiHeadAttention(num_heads=2, key_dim=4)(x, x).shape
+        >>> query, value = torch.ones(2, 5, 8), torch.ones(2, 7, 8)
+        >>> Attention()([query, value]).shape
         torch.Size([2, 5, 8])
 
-    In torch: `nn.MultiheadAttention(features, heads, batch_first=True)`, whose projections are stacked into one weight.
+    In torch: `F.scaled_dot_product_attention(query, key, value, scale=1.0)`.
     """
 
-    num_heads = field(convert=positive_int("num_heads"))
-    key_dim = field(convert=positive_int("key_dim"))
-    value_dim = field(None, convert=positive_int("value_dim"), optional=True)
+    use_scale = field(False)
+    score_mode = field("dot", convert=one_of("score_mode", "dot", "concat"))
     dropout = field(0.0, convert=between("dropout", 0, 1))
-    use_bias = field(True)
-    output_shape = field(None, convert=_output_shape, attribute="_output_sizes")  # a call's is on every layer
-    attention_axes = field(None, convert=_axes)
-    sliding_window = field(None, convert=positive_int("sliding_window"), optional=True)
-    flash_attention = field(None, in_config=False)
-    kernel_initializer = _slots.initializer("glorot_uniform")
-    bias_initializer = _slots.initializer("zeros")
-    kernel_regularizer = _slots.regularizer()
-    bias_regularizer = _slots.regularizer()
-    activity_regularizer = _slots.regularizer(attribute="_penalty")  # of the projections' outputs, not the whole's
-    kernel_constraint = _slots.constraint()
-    bias_constraint = _slots.constraint()
-    use_gate = field(False)
     seed = field(None)
+    use_causal_mask = field(False, shown=False, in_config=False)  # what calls do by default; Keras 2's `causal`
 
     def _configure(self):
         self.supports_masking = True
-        self.value_dim = self.value_dim or self.key_dim
-        if self.flash_attention and self.dropout > 0:
-            raise ValueError("flash_attention=True knows no dropout: make one of the two 0 or None.")
+        if self.dropout > 0:
+            self.seed_generator = random.SeedGenerator(self.seed)
 
-    # -- weights ------------------------------------------------------------------------------------------------------
+    def build(self, input_shape):
+        self._check(None if is_shape(input_shape) else input_shape)
+        self.scale = self._number("scale") if self.use_scale else None
+        self.concat_score_weight = self._number("concat_score_weight") if self.score_mode == "concat" else None
 
-    def build(self, query_shape, value_shape, key_shape=None):
-        key_shape = value_shape if key_shape is None else key_shape
-        self._check_lengths(value_shape, key_shape)
-        self.query_dense = self._projection("query", query_shape, self.key_dim)
-        self.key_dense = self._projection("key", key_shape, self.key_dim)
-        if self.use_gate:
-            self.gate_dense = self._projection("gate", query_shape, self.value_dim, activation="sigmoid")
-        self.value_dense = self._projection("value", value_shape, self.value_dim)
-        self._build_attention(len(value_shape) + 1)
-        self.output_dense = self._output_projection(query_shape)
+    def _number(self, name):
+        return self.add_weight(name=name, shape=(), initializer="ones")
 
-    def _check_lengths(self, value_shape, key_shape):
-        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(
-                f"Layer {self.name!r}: key and value must agree in all axes between batch and features, got shapes "
-                f"{tuple(key_shape)} and {tuple(value_shape)}."
-            )
-
-    def _projection(self, name, shape, size, **options):
-        """Features to `(heads, size)`."""
-        free = string.ascii_lowercase[: len(shape) - 1]
-        equation = f"{free}x,xyz->{free}yz"
-        sizes = (*[None] * (len(shape) - 2), self.num_heads, size)
-        layer = EinsumDense(equation, sizes, bias_axes=self._bias("yz"), name=name, **options, **self._common())
-        layer.build(shape)
-        return layer
-
-    def _output_projection(self, query_shape):
-        """`(heads, value_dim)` to the output's features."""
-        sizes = self._output_sizes or (query_shape[-1],)
-        letters = string.ascii_lowercase
-        count = len(query_shape) - 1
-        free, new = letters[:count], letters[count : count + len(sizes)]
-        equation = f"{free}yz,yz{new}->{free}{new}"
-        layer = EinsumDense(
-            equation,
-            (*[None] * (count - 1), *sizes),
-            bias_axes=self._bias(new),
-            name="attention_output",
-            **self._common(),
-        )
-        layer.build((*query_shape[:-1], self.num_heads, self.value_dim))
-        return layer
-
-    def _bias(self, axes):
-        return axes if self.use_bias else None
-
-    def _common(self):
-        """Arguments of every projection. Initializers are cloned: one instance gives the same numbers each time."""
-        return {
-            "kernel_initializer": _clone(self.kernel_initializer),
-            "bias_initializer": _clone(self.bias_initializer),
-            "kernel_regularizer": self.kernel_regularizer,
-            "bias_regularizer": self.bias_regularizer,
-            "activity_regularizer": self._penalty,
-            "kernel_constraint": self.kernel_constraint,
-            "bias_constraint": self.bias_constraint,
-            "dtype": self.dtype_policy,
-            "trainable": self.trainable,
-        }
-
-    def _build_attention(self, rank):
-        """The equations for projected tensors of this rank, `(batch, ..., heads, size)`."""
-        if self.attention_axes is None:
-            self.attention_axes = tuple(range(1, rank - 2))
-        else:
-            self.attention_axes = tuple(axis if axis >= 0 else rank - 1 + axis for axis in self.attention_axes)
-        axes = self.attention_axes
-        target = string.ascii_lowercase[:rank]
-        source = list(target)
-        for position, axis in enumerate(axes):
-            source[axis] = string.ascii_lowercase[rank + position]
-        source = "".join(source)
-        kept = "".join(target[axis] for axis in range(rank - 1) if axis not in axes)
-        scores = kept + "".join(target[axis] for axis in axes) + "".join(source[axis] for axis in axes)
-        self._scores_equation = f"{source},{target}->{scores}"
-        self._combine_equation = f"{scores},{source}->{target}"
-        self._scores_rank = len(scores)
-        self._softmax = Softmax(axis=tuple(range(len(scores) - len(axes), len(scores))), dtype=self.dtype_policy)
-        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+    def _check(self, inputs, mask=None):
+        for what, given, parts in (
+            ("inputs", inputs, "[query, value] or [query, value, key]"),
+            ("masks", mask if mask is not None else [None, None], "[query mask, value mask], each a tensor or None"),
+        ):
+            if not isinstance(given, list) or len(given) not in (2, 3):
+                found = f"{len(given)} of them" if isinstance(given, list) else "no list"
+                raise ValueError(f"Layer {self.name!r} takes its {what} as a list {parts}; got {found}.")
 
     # -- call ---------------------------------------------------------------------------------------------------------
 
-    def call(
-        self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        return_attention_scores=False,
-        training=None,
-        use_causal_mask=False,
-    ):
-        key = value if key is None else key
-        masks = (query_mask, value_mask, key_mask)
-        query, value, key = (_without_mask(each) for each in (query, value, key))
-        only_causal = (
-            use_causal_mask
-            and attention_mask is None
-            and all(mask is None for mask in masks)
-            and self.sliding_window is None
-            and type(self)._compute_attention is MultiHeadAttention._compute_attention
-        )
-        options = {"use_causal_mask": True} if only_causal else {}
-        if not only_causal:
-            attention_mask = self._merge_masks(*masks, attention_mask, use_causal_mask, query, value)
-        outputs, scores = self._compute_attention(
-            self.query_dense(query),
-            self.key_dense(key),
-            self.value_dense(value),
-            attention_mask,
-            training,
-            return_attention_scores,
-            **options,
-        )
-        if self.use_gate:
-            outputs = outputs * self.gate_dense(query)
-        outputs = self.output_dense(outputs)
-        return (outputs, scores) if return_attention_scores else outputs
-
-    def _merge_masks(self, query_mask, value_mask, key_mask, attention_mask, causal, query, value):
-        """All masks as one, true where a step may look, or None: `(batch, [axes not attended over], T…, S…)`."""
-        found = []
-        if query_mask is not None:
-            found.append(self._mask_of_steps(query_mask, query.dim(), of_queries=True))
-        for mask in (value_mask, key_mask):
-            if mask is not None:
-                found.append(self._mask_of_steps(mask, value.dim(), of_queries=False))
-        if causal or self.sliding_window is not None:
-            found.append(self._mask_of_places(query, value, causal))
-        if attention_mask is not None:
-            found.append(attention_mask.bool())
-        if not found:
-            return None
-        rank = max(mask.dim() for mask in found)
-        return functools.reduce(torch.logical_and, [self._to_rank(mask, rank) for mask in found])
-
-    def _mask_of_steps(self, mask, rank, of_queries):
-        """A mask of single steps, over all axes of tensors of that rank or over the attended ones, among the masks of
-        pairs."""
-        axes, mask = self.attention_axes, mask.bool()
-        if mask.dim() == rank - 1:
-            mask = mask.permute(0, *(axis for axis in range(1, rank - 1) if axis not in axes), *axes)
-        for _ in axes:
-            mask = mask.unsqueeze(mask.dim() if of_queries else mask.dim() - len(axes))
-        return mask
-
-    def _mask_of_places(self, query, value, causal):
-        """What the places of steps say, counted through the attended axes: no looking ahead, and not too far away."""
-        sizes = [[x.shape[axis] for axis in self.attention_axes] for x in (query, value)]
-        queries, keys = (torch.arange(math.prod(each), device=query.device) for each in sizes)
-        distance = queries.unsqueeze(1) - keys
-        if self.sliding_window is None:
-            mask = distance >= 0
+    def call(self, inputs, mask=None, training=False, return_attention_scores=False, use_causal_mask=False):
+        self._check(inputs, mask)
+        query, value = inputs[0], inputs[1]
+        key = inputs[2] if len(inputs) > 2 else value
+        query_mask, value_mask = (None, None) if mask is None else mask[:2]
+        causal = use_causal_mask or self.use_causal_mask
+        if self._obstacle(query, value_mask is not None, training, return_attention_scores) is None:
+            outputs, weights = self._run_kernel(query, key, value, causal, training), None
         else:
-            mask = distance.abs() < self.sliding_window
-            mask = mask & (distance >= 0) if causal else mask
-        return mask.reshape(1, *sizes[0], *sizes[1])
+            if self.score_mode == "dot":  # else there is no other
+                slow_path(self, value_mask is not None, training, return_attention_scores)
+            scores = self._calculate_scores(query, key)
+            allowed = self._allowed(scores, value_mask, causal)
+            outputs, weights = self._apply_scores(scores, value, allowed, training)
+        if query_mask is not None:
+            outputs = outputs.masked_fill(query_mask.bool().logical_not().unsqueeze(-1), 0)
+        return (outputs, weights) if return_attention_scores else outputs
 
-    def _compute_attention(
-        self,
-        query,
-        key,
-        value,
-        attention_mask=None,
-        training=None,
-        return_attention_scores=False,
-        use_causal_mask=False,
-    ):
-        """Attention of projected tensors `(batch, T, heads, size)`: `(outputs, scores or None)`. May be overridden."""
-        if self.flash_attention and return_attention_scores:
-            raise ValueError(
-                "The flash kernel forms no attention scores: leave flash_attention None to have them returned."
-            )
-        if self._obstacle(query, attention_mask is not None, training, return_attention_scores) is None:
-            dropout = self.dropout if training else 0.0
-            return self._run_kernel(query, key, value, attention_mask, use_causal_mask, dropout), None
-        slow_path(self, attention_mask is not None, training, return_attention_scores)
-        if use_causal_mask:
-            causal = self._mask_of_places(query, value, True)
-            attention_mask = causal if attention_mask is None else attention_mask.bool() & causal
-        scores = torch.einsum(self._scores_equation, key, query / math.sqrt(self.key_dim))
-        mask = None if attention_mask is None else self._to_rank(attention_mask, self._scores_rank)
-        scores = self._softmax(scores, mask=mask)
-        kept = self._dropout_layer(scores, training=training) if self.dropout > 0 else scores
-        return torch.einsum(self._combine_equation, kept, value), scores
+    def _allowed(self, scores, value_mask, causal):
+        """Where a step may look, to be broadcast to the scores; None for everywhere."""
+        mask = None if value_mask is None else value_mask.bool().unsqueeze(-2)
+        if not causal:
+            return mask
+        steps = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        return steps if mask is None else steps & mask
 
-    def _to_rank(self, mask, rank):
-        """A mask of pairs with axes of size 1 for what it lacks between the batch and the attended axes."""
-        place = -2 * len(self.attention_axes) - 1
-        for _ in range(rank - mask.dim()):
-            mask = mask.unsqueeze(place)
-        return mask
+    def _calculate_scores(self, query, key):
+        """Scores `(batch, T, S)` before the softmax. May be overridden."""
+        if self.score_mode == "dot":
+            return torch.matmul(self._scaled(query), key.transpose(-2, -1))
+        sums = self._scaled(query.unsqueeze(-2) + key.unsqueeze(-3))
+        return self.concat_score_weight * torch.tanh(sums).sum(-1)
 
-    def _run_kernel(self, query, key, value, mask, causal, dropout):
-        if mask is not None:
+    def _scaled(self, x):
+        return x if self.scale is None else x * self.scale
+
+    def _apply_scores(self, scores, value, scores_mask=None, training=False):
+        """`(outputs, weights)` for scores, which count where the mask is true. May be overridden."""
+        if scores_mask is not None:
             # A finite number, as in Keras: a step that may look nowhere gets the mean of all values, not NaN.
-            low = -0.7 * (65500.0 if query.dtype is torch.float16 else 3.38953e38)
-            mask = self._to_rank(mask.bool(), self._scores_rank)
-            mask = torch.zeros(mask.shape, dtype=query.dtype, device=query.device).masked_fill(mask.logical_not(), low)
-            if causal:
-                mask = mask.masked_fill(self._mask_of_places(query, key, True).logical_not(), low)
-                causal = False
-        query, key, value = (each.transpose(1, 2) for each in (query, key, value))
-        outputs = attend(query, key, value, mask, dropout, causal, flash_attention=self.flash_attention)
-        return outputs.transpose(1, 2)
+            far = 65504.0 if scores.dtype is torch.float16 else 1e9
+            scores = scores - scores_mask.logical_not().to(scores.dtype) * far
+        weights = F.softmax(scores, -1)
+        if training and self.dropout > 0:
+            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+        return torch.matmul(weights, value), weights
+
+    def _run_kernel(self, query, key, value, causal, training):
+        query, key, value = (x.unsqueeze(1) for x in (self._scaled(query), key, value))
+        return attend(query, key, value, None, self.dropout if training else 0.0, causal, scale=1.0).squeeze(1)
 
     def _obstacle(self, query=None, masked=False, training=False, scores=False):
         """Why torch's attention kernel cannot serve, or None."""
+        if self.score_mode != "dot" or type(self)._calculate_scores is not Attention._calculate_scores:
+            return "the scores are no products of queries and keys"
+        if type(self)._apply_scores is not Attention._apply_scores:
+            return "a subclass applies the scores"
         if scores:
             return "the attention scores are asked for"
-        if query is not None and query.dim() != 4 or self.built and self.attention_axes != (1,):
-            return "attention over other axes than the steps"
-        if self.dropout > 0 and masked:
-            return "with dropout, Keras gives steps that may look nowhere zeros instead of a mean"
+        if query is not None and query.dim() != 3:
+            return "more axes than batch, steps and features"
         if self.dropout > 0 and self.seed is not None and training:
             return "dropout with a seed takes Keras's numbers"
+        if masked:
+            return "torch's kernel has no right gradient for a step that may look nowhere"
         return None
 
     def explain_kernel(self, masked=False, training=False, return_attention_scores=False):
@@ -326,43 +148,68 @@ class MultiHeadAttention(Layer):
         obstacle = self._obstacle(None, masked, training, return_attention_scores)
         if obstacle is None:
             return "torch scaled_dot_product_attention", "the same arithmetic"
-        return "einsum and softmax", obstacle
+        return "matmul and softmax", obstacle
 
-    # -- shapes and configuration -------------------------------------------------------------------------------------
+    # -- masks, shapes and configuration ------------------------------------------------------------------------------
 
-    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
-        self._check_lengths(value_shape, value_shape if key_shape is None else key_shape)
-        return (*query_shape[:-1], *(self._output_sizes or (query_shape[-1],)))
+    def compute_mask(self, inputs, mask=None):
+        """The query's mask."""
+        self._check(inputs, mask)
+        return None if mask is None else mask[0]
+
+    def compute_output_shape(self, input_shape):
+        return Shape((*input_shape[0][:-1], input_shape[1][-1]))
 
     def compute_output_spec(
-        self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        key_mask=None,
-        attention_mask=None,
-        return_attention_scores=False,
-        training=None,
-        use_causal_mask=False,
+        self, inputs, mask=None, return_attention_scores=False, training=None, use_causal_mask=False
     ):
-        shape = self.compute_output_shape(query.shape, value.shape, None if key is None else key.shape)
-        output = KerasTensor(shape, dtype=self.compute_dtype)
+        self._check(inputs, mask)
+        shapes = [x.shape for x in inputs]
+        output = KerasTensor(self.compute_output_shape(shapes), dtype=self.compute_dtype)
         if not return_attention_scores:
             return output
-        axes = self.attention_axes
-        kept = [query.shape[axis] for axis in range(len(query.shape) - 1) if axis not in axes]
-        ends = [query.shape[axis] for axis in axes] + [value.shape[axis] for axis in axes]
-        return output, KerasTensor((*kept, self.num_heads, *ends), dtype=self.compute_dtype)
+        return output, KerasTensor(Shape((*shapes[0][:-1], shapes[-1][-2])), dtype=self.compute_dtype)
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "use_causal_mask": True} if self.use_causal_mask else config
 
 
-def _clone(initializer):
-    if not hasattr(initializer, "get_config"):
-        return initializer  # a plain function
-    return type(initializer).from_config(initializer.get_config())
+@published("layer", "keras.layers")
+class AdditiveAttention(Attention, without=["score_mode"]):
+    """Additive attention (Bahdanau et al. 2015): scores are `sum(scale * tanh(query + key))`.
 
+    Args:
+        use_scale: learn a factor for each feature.
+        dropout: fraction of attention weights dropped in training.
+        seed: integer for reproducible dropout (Keras's own numbers).
 
-def _without_mask(tensor):
-    """The same tensor, without the Keras mask that it carries: the projections have no use for it."""
-    return tensor if mask_of(tensor) is None else tensor.view_as(tensor)
+    Called as `Attention` is; query and key have the same number of features.
+
+    Weights: `scale` `(size,)` with `use_scale`.
+
+    Example:
+        >>> query, value = torch.ones(2, 5, 8), torch.ones(2, 7, 8)
+        >>> AdditiveAttention()([query, value]).shape
+        torch.Size([2, 5, 8])
+
+    In torch: `(torch.tanh(query.unsqueeze(2) + key.unsqueeze(1)) @ scale).softmax(-1) @ value`, which holds
+    `batch * T * S * size` numbers at a time.
+    """
+
+    use_scale = field(True)
+    dropout = field(0.0, convert=between("dropout", 0, 1))
+    seed = field(None, shown=False)
+
+    score_mode = "additive"
+
+    def build(self, input_shape):
+        self._check(None if is_shape(input_shape) else input_shape)
+        self.scale = None
+        if self.use_scale:
+            size = (input_shape[0][-1],)
+            self.scale = self.add_weight(name="scale", shape=size, initializer="glorot_uniform")
+
+    def _calculate_scores(self, query, key):
+        sums = torch.tanh(query.unsqueeze(-2) + key.unsqueeze(-3))
+        return sums.sum(-1) if self.scale is None else torch.matmul(sums, self.scale)

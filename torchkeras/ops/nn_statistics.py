@@ -204,25 +204,33 @@ def _attention(
     added = _added_to_logits(query, key, bias, mask, is_causal)
     is_causal = bool(is_causal) and added is None
     query, key, value = (x.transpose(1, 2) for x in (query, key, value))
-    if query.shape[1] > key.shape[1] > 1:  # grouped queries
-        groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     if flash_attention:
         _require_flash(query, key, value, added, is_causal)
-    result = attend(query, key, value, added, causal=is_causal, scale=scale, flash_attention=flash_attention)
+    result = attend(
+        query,
+        key,
+        value,
+        added,
+        causal=is_causal,
+        scale=scale,
+        flash_attention=flash_attention,
+        grouped=bool(query.shape[1] > key.shape[1]),
+    )
     return result.transpose(1, 2)
 
 
-def attend(query, key, value, added=None, dropout=0.0, causal=False, scale=None, flash_attention=None):
+def attend(query, key, value, added=None, dropout=0.0, causal=False, scale=None, flash_attention=None, grouped=False):
     """torch's attention over `(batch, heads, steps, size)`: by a kernel, or by plain functions where derivatives are
-    asked for that no kernel has."""
+    asked for that no kernel has. `grouped`: keys and values have fewer heads, each for a group of the query's."""
     learned_on_cpu = added is not None and added.requires_grad and added.device.type == "cpu"  # no kernel there has it
     if learned_on_cpu or not flash_attention and transforms.beyond_kernels():
         kernels = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
     else:
         kernels = attention_kernels(flash_attention)
     with kernels:
-        return F.scaled_dot_product_attention(query, key, value, added, dropout, causal, scale=scale)
+        return F.scaled_dot_product_attention(
+            query, key, value, added, dropout, causal, scale=scale, enable_gqa=grouped
+        )
 
 
 def attention_kernels(flash_attention):
@@ -239,7 +247,7 @@ def attention_kernels(flash_attention):
 
 def _require_flash(query, key, value, added, is_causal):
     """Raises `RuntimeError` where torch's flash kernel cannot serve."""
-    parameters = torch.backends.cuda.SDPAParams(query, key, value, added, 0.0, is_causal, False)
+    parameters = torch.backends.cuda.SDPAParams(query, key, value, added, 0.0, is_causal, query.shape[1] > key.shape[1])
     if not torch.backends.cuda.can_use_flash_attention(parameters, True):
         raise RuntimeError(
             f"flash_attention=True, but torch has no flash kernel for {query.dtype} on {query.device}, these shapes "

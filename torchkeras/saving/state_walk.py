@@ -86,8 +86,10 @@ def _children(obj):
     first = getattr(obj, "_saved_first", ())
     names = (_instance_names(obj) | _class_names(type(obj)) | set(getattr(obj, "_saved_too", ()))) - set(first)
     names -= set(getattr(obj, "_saved_never", ()))
+    written = getattr(obj, "_saved_as", {})  # public here, private in Keras
+    names = {written.get(name, name): name for name in names}
     for name in (*first, *sorted(names, key=lambda name: f"~{name}" if name.startswith("_") else name)):
-        found, value = _attribute(obj, name)
+        found, value = _attribute(obj, names.get(name, name))
         if found:
             yield name, value
 

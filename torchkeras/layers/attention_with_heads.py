@@ -1,0 +1,322 @@
+"""What attention layers with projections share: fields, projections, masks, the choice of the kernel, scores.
+
+May import core and the families below layers, and the layers that they are made of. Its subclasses say how many heads
+there are and which weights.
+"""
+
+import functools
+import math
+import string
+
+import torch
+
+from torchkeras.core.arguments import between, positive_int
+from torchkeras.core.fields import field
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.kernels import slow_path
+from torchkeras.core.layer import Layer
+from torchkeras.core.masks import mask_of
+from torchkeras.layers import _slots
+from torchkeras.layers.activation import Softmax
+from torchkeras.layers.einsum_dense import EinsumDense
+from torchkeras.layers.regularization import Dropout
+from torchkeras.ops.nn_statistics import attend
+
+
+class AttentionWithHeads(Layer, own_first=True):
+    """Attention between projections of queries, keys and values.
+
+    A subclass has `query_dense`, `key_dense`, `value_dense`, `output_dense` and, with `use_gate`, `gate_dense` after
+    `build`, which ends with `_build_attention`.
+    """
+
+    dropout = field(0.0, convert=between("dropout", 0, 1))
+    use_bias = field(True)
+    sliding_window = field(None, convert=positive_int("sliding_window"), optional=True)
+    flash_attention = field(None, in_config=False)
+    kernel_initializer = _slots.initializer("glorot_uniform")
+    bias_initializer = _slots.initializer("zeros")
+    kernel_regularizer = _slots.regularizer()
+    bias_regularizer = _slots.regularizer()
+    activity_regularizer = _slots.regularizer(attribute="_penalty")  # of the projections' outputs, not the whole's
+    kernel_constraint = _slots.constraint()
+    bias_constraint = _slots.constraint()
+    use_gate = field(False)
+    seed = field(None)
+
+    attention_axes = None
+
+    def _configure(self):
+        self.supports_masking = True
+        if self.flash_attention and self.dropout > 0:
+            raise ValueError("flash_attention=True knows no dropout: make one of the two 0 or None.")
+
+    @property
+    def _heads(self):
+        """Numbers of heads `(of queries, of keys and values)`."""
+        raise NotImplementedError
+
+    # -- weights ------------------------------------------------------------------------------------------------------
+
+    def _check_lengths(self, value_shape, key_shape):
+        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+            raise ValueError(
+                f"Layer {self.name!r}: key and value must agree in all axes between batch and features, got shapes "
+                f"{tuple(key_shape)} and {tuple(value_shape)}."
+            )
+
+    def _projection(self, name, shape, heads, size, **options):
+        """Features to `(heads, size)`."""
+        free = string.ascii_lowercase[: len(shape) - 1]
+        equation = f"{free}x,xyz->{free}yz"
+        sizes = (*[None] * (len(shape) - 2), heads, size)
+        layer = EinsumDense(equation, sizes, bias_axes=self._bias("yz"), name=name, **options, **self._common())
+        layer.build(shape)
+        return layer
+
+    def _output_projection(self, query_shape, size, sizes):
+        """`(heads, size)` to the output's features."""
+        letters = string.ascii_lowercase
+        count = len(query_shape) - 1
+        free, new = letters[:count], letters[count : count + len(sizes)]
+        equation = f"{free}yz,yz{new}->{free}{new}"
+        layer = EinsumDense(
+            equation,
+            (*[None] * (count - 1), *sizes),
+            bias_axes=self._bias(new),
+            name="attention_output",
+            **self._common(),
+        )
+        layer.build((*query_shape[:-1], self._heads[0], size))
+        return layer
+
+    def _bias(self, axes):
+        return axes if self.use_bias else None
+
+    def _common(self):
+        """Arguments of every projection. Initializers are cloned: one instance gives the same numbers each time."""
+        return {
+            "kernel_initializer": _clone(self.kernel_initializer),
+            "bias_initializer": _clone(self.bias_initializer),
+            "kernel_regularizer": self.kernel_regularizer,
+            "bias_regularizer": self.bias_regularizer,
+            "activity_regularizer": self._penalty,
+            "kernel_constraint": self.kernel_constraint,
+            "bias_constraint": self.bias_constraint,
+            "dtype": self.dtype_policy,
+            "trainable": self.trainable,
+        }
+
+    def _build_attention(self, rank):
+        """The equations for projected tensors of this rank, `(batch, ..., heads, size)`."""
+        if self.attention_axes is None:
+            self.attention_axes = tuple(range(1, rank - 2))
+        else:
+            self.attention_axes = tuple(axis if axis >= 0 else rank - 1 + axis for axis in self.attention_axes)
+        axes = self.attention_axes
+        target = string.ascii_lowercase[:rank]
+        source = list(target)
+        for position, axis in enumerate(axes):
+            source[axis] = string.ascii_lowercase[rank + position]
+        source = "".join(source)
+        kept = "".join(target[axis] for axis in range(rank - 1) if axis not in axes)
+        scores = kept + "".join(target[axis] for axis in axes) + "".join(source[axis] for axis in axes)
+        self._scores_equation = f"{source},{target}->{scores}"
+        self._combine_equation = f"{scores},{source}->{target}"
+        self._scores_rank = len(scores)
+        self._softmax = Softmax(axis=tuple(range(len(scores) - len(axes), len(scores))), dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+
+    # -- call ---------------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        key = value if key is None else key
+        masks = (query_mask, value_mask, key_mask)
+        query, value, key = (_without_mask(each) for each in (query, value, key))
+        of_a_subclass = type(self)._compute_attention is not AttentionWithHeads._compute_attention
+        only_causal = (
+            use_causal_mask
+            and attention_mask is None
+            and all(mask is None for mask in masks)
+            and self.sliding_window is None
+            and not of_a_subclass
+        )
+        options = {"use_causal_mask": True} if only_causal else {}
+        if not only_causal:
+            attention_mask = self._merge_masks(*masks, attention_mask, use_causal_mask, query, value)
+        projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
+        outputs, scores = self._compute_attention(
+            *(self._with_equal_heads(*projected) if of_a_subclass else projected),
+            attention_mask,
+            training,
+            return_attention_scores,
+            **options,
+        )
+        if self.use_gate:
+            outputs = outputs * self.gate_dense(query)
+        outputs = self.output_dense(outputs)
+        return (outputs, scores) if return_attention_scores else outputs
+
+    def _merge_masks(self, query_mask, value_mask, key_mask, attention_mask, causal, query, value):
+        """All masks as one, true where a step may look, or None: `(batch, [axes not attended over], T…, S…)`."""
+        found = []
+        if query_mask is not None:
+            found.append(self._mask_of_steps(query_mask, query.dim(), of_queries=True))
+        for mask in (value_mask, key_mask):
+            if mask is not None:
+                found.append(self._mask_of_steps(mask, value.dim(), of_queries=False))
+        if causal or self.sliding_window is not None:
+            found.append(self._mask_of_places(query, value, causal))
+        if attention_mask is not None:
+            found.append(attention_mask.bool())
+        if not found:
+            return None
+        rank = max(mask.dim() for mask in found)
+        return functools.reduce(torch.logical_and, [self._to_rank(mask, rank) for mask in found])
+
+    def _mask_of_steps(self, mask, rank, of_queries):
+        """A mask of single steps, over all axes of tensors of that rank or over the attended ones, among the masks of
+        pairs."""
+        axes, mask = self.attention_axes, mask.bool()
+        if mask.dim() == rank - 1:
+            mask = mask.permute(0, *(axis for axis in range(1, rank - 1) if axis not in axes), *axes)
+        for _ in axes:
+            mask = mask.unsqueeze(mask.dim() if of_queries else mask.dim() - len(axes))
+        return mask
+
+    def _mask_of_places(self, query, value, causal):
+        """What the places of steps say, counted through the attended axes: no looking ahead, and not too far away."""
+        sizes = [[x.shape[axis] for axis in self.attention_axes] for x in (query, value)]
+        queries, keys = (torch.arange(math.prod(each), device=query.device) for each in sizes)
+        distance = queries.unsqueeze(1) - keys
+        if self.sliding_window is None:
+            mask = distance >= 0
+        else:
+            mask = distance.abs() < self.sliding_window
+            mask = mask & (distance >= 0) if causal else mask
+        return mask.reshape(1, *sizes[0], *sizes[1])
+
+    def _compute_attention(
+        self,
+        query,
+        key,
+        value,
+        attention_mask=None,
+        training=None,
+        return_attention_scores=False,
+        use_causal_mask=False,
+    ):
+        """Attention of projected tensors `(batch, T, heads, size)`: `(outputs, scores or None)`. May be overridden."""
+        if self.flash_attention and return_attention_scores:
+            raise ValueError(
+                "The flash kernel forms no attention scores: leave flash_attention None to have them returned."
+            )
+        if self._obstacle(query, attention_mask is not None, training, return_attention_scores) is None:
+            dropout = self.dropout if training else 0.0
+            return self._run_kernel(query, key, value, attention_mask, use_causal_mask, dropout), None
+        slow_path(self, attention_mask is not None, training, return_attention_scores)
+        if use_causal_mask:
+            causal = self._mask_of_places(query, value, True)
+            attention_mask = causal if attention_mask is None else attention_mask.bool() & causal
+        query, key, value = self._with_equal_heads(query, key, value)
+        scores = torch.einsum(self._scores_equation, key, query / math.sqrt(query.shape[-1]))
+        mask = None if attention_mask is None else self._to_rank(attention_mask, self._scores_rank)
+        scores = self._softmax(scores, mask=mask)
+        kept = self._dropout_layer(scores, training=training) if self.dropout > 0 else scores
+        return torch.einsum(self._combine_equation, kept, value), scores
+
+    def _with_equal_heads(self, query, key, value):
+        """A head of keys and values for each head of queries: copies, where heads of queries share one."""
+        heads, others = self._heads
+        if heads != others:
+            key, value = (each.repeat_interleave(heads // others, -2) for each in (key, value))
+        return query, key, value
+
+    def _to_rank(self, mask, rank):
+        """A mask of pairs with axes of size 1 for what it lacks between the batch and the attended axes."""
+        place = -2 * len(self.attention_axes) - 1
+        for _ in range(rank - mask.dim()):
+            mask = mask.unsqueeze(place)
+        return mask
+
+    def _run_kernel(self, query, key, value, mask, causal, dropout):
+        if mask is not None:
+            # A finite number, as in Keras: a step that may look nowhere gets the mean of all values, not NaN.
+            low = -0.7 * (65500.0 if query.dtype is torch.float16 else 3.38953e38)
+            mask = self._to_rank(mask.bool(), self._scores_rank)
+            mask = torch.zeros(mask.shape, dtype=query.dtype, device=query.device).masked_fill(mask.logical_not(), low)
+            if causal:
+                mask = mask.masked_fill(self._mask_of_places(query, key, True).logical_not(), low)
+                causal = False
+        query, key, value = (each.transpose(1, 2) for each in (query, key, value))
+        heads, others = self._heads
+        outputs = attend(
+            query, key, value, mask, dropout, causal, flash_attention=self.flash_attention, grouped=heads != others
+        )
+        return outputs.transpose(1, 2)
+
+    def _obstacle(self, query=None, masked=False, training=False, scores=False):
+        """Why torch's attention kernel cannot serve, or None."""
+        if scores:
+            return "the attention scores are asked for"
+        if query is not None and query.dim() != 4 or self.built and self.attention_axes != (1,):
+            return "attention over other axes than the steps"
+        if self.dropout > 0 and masked:
+            return "with dropout, Keras gives steps that may look nowhere zeros instead of a mean"
+        if self.dropout > 0 and self.seed is not None and training:
+            return "dropout with a seed takes Keras's numbers"
+        return None
+
+    def explain_kernel(self, masked=False, training=False, return_attention_scores=False):
+        """`(kernel, reason)` for such a call."""
+        obstacle = self._obstacle(None, masked, training, return_attention_scores)
+        if obstacle is None:
+            return "torch scaled_dot_product_attention", "the same arithmetic"
+        return "einsum and softmax", obstacle
+
+    # -- shapes -------------------------------------------------------------------------------------------------------
+
+    def compute_output_spec(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        shape = self.compute_output_shape(query.shape, value.shape, None if key is None else key.shape)
+        output = KerasTensor(shape, dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return output
+        axes, (query_heads, _) = self.attention_axes, self._heads
+        kept = [query.shape[axis] for axis in range(len(query.shape) - 1) if axis not in axes]
+        ends = [query.shape[axis] for axis in axes] + [value.shape[axis] for axis in axes]
+        return output, KerasTensor((*kept, query_heads, *ends), dtype=self.compute_dtype)
+
+
+def _clone(initializer):
+    if not hasattr(initializer, "get_config"):
+        return initializer  # a plain function
+    return type(initializer).from_config(initializer.get_config())
+
+
+def _without_mask(tensor):
+    """The same tensor, without the Keras mask that it carries: the projections have no use for it."""
+    return tensor if mask_of(tensor) is None else tensor.view_as(tensor)
