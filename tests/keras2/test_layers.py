@@ -27,6 +27,32 @@ layers = keras.layers
             lambda: layers.Conv2D(3, (2, 4), strides=(2, 1), data_format="channels_first"),
         ),
         (
+            lambda: layers.Conv2DTranspose(nb_filter=3, nb_row=2, nb_col=4, border_mode="same", init="zeros"),
+            lambda: layers.Conv2DTranspose(3, (2, 4), padding="same", kernel_initializer="zeros"),
+        ),
+        (
+            lambda: layers.SeparableConv2D(3, nb_row=2, nb_col=2, init="zeros", bias=False),
+            lambda: layers.SeparableConv2D(
+                3, 2, depthwise_initializer="zeros", pointwise_initializer="zeros", use_bias=False
+            ),
+        ),
+        (
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", 1, "channels_first", 1, "relu"),
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", "channels_first", 1, 1, "relu"),
+        ),
+        (
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", (1, 0, 2), data_format="channels_first"),
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", output_padding=(1, 0, 2), data_format="channels_first"),
+        ),
+        (
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", None, "channels_first"),
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", data_format="channels_first"),
+        ),
+        (
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", None, 1),
+            lambda: layers.Conv3DTranspose(3, 2, 3, "same", output_padding=1),
+        ),
+        (
             lambda: layers.Dense(output_dim=4, init="he_normal", bias=False),
             lambda: layers.Dense(4, use_bias=False, kernel_initializer="he_normal"),
         ),
@@ -46,6 +72,12 @@ def test_old_spelling_gives_the_same_config(old, new):
 def test_both_names_of_one_argument_are_refused():
     with pytest.raises(TypeError, match="border_mode"):
         layers.Conv2D(3, 3, padding="same", border_mode="valid")
+
+
+def test_a_depthwise_kernel_has_two_names():
+    layer = layers.DepthwiseConv2D(3)
+    layer.build((None, 5, 5, 2))
+    assert layer.depthwise_kernel is layer.kernel and layer.kernel.path.endswith("/kernel")
 
 
 def test_what_has_no_meaning_here_is_refused_with_advice():

@@ -1,12 +1,13 @@
-"""Members of every layer that only Keras 2 has: views of the calls in a graph, and switches that mean nothing on torch.
+"""Members of layers that only Keras 2 has: views of the calls in a graph, old names of weights, and switches that mean
+nothing on torch.
 
-May import core and metrics. Attaches itself to Layer; no layer knows of it. A class that has a member of its own keeps
-it.
+May import core, metrics and layers. Attaches itself to Layer and a few others; no layer knows of it. A class that has a
+member of its own keeps it.
 """
 
 import functools
 
-from torchkeras import metrics
+from torchkeras import layers, metrics
 from torchkeras.core import scopes, tree
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
@@ -153,6 +154,11 @@ def stateful(self):
     return any(layer.stateful for layer in self._layers)
 
 
+def depthwise_kernel(self):
+    """The weight `kernel` of a depthwise convolution."""
+    return self.kernel
+
+
 class _View:
     """A property that gives way to an attribute of the same name: Keras 3 code may well set `self.output_shape`."""
 
@@ -186,3 +192,5 @@ Layer.inbound_nodes = _View(lambda self: self._inbound_nodes)
 Layer.outbound_nodes = _View(lambda self: self._outbound_nodes)
 Layer.updates = _View(lambda self: [])
 Layer.dynamic = False
+for _owner in (layers.DepthwiseConv1D, layers.DepthwiseConv2D):
+    _owner.depthwise_kernel = _View(depthwise_kernel)

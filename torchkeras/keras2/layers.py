@@ -52,7 +52,8 @@ _RNN = {
 }
 RENAMED = {
     "Dense": {**_COMMON, "output_dim": "units"},
-    **{f"Conv{rank}D": _CONV for rank in (1, 2, 3)},
+    **{f"Conv{rank}D{kind}": _CONV for rank in (1, 2, 3) for kind in ("", "Transpose")},
+    **{f"SeparableConv{rank}D": _CONV for rank in (1, 2)},
     **{f"{kind}Pooling{rank}D": _POOL for kind in ("Max", "Average") for rank in (1, 2, 3)},
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), _RNN),
     **{f"{kind}{rank}D": {} for kind in ("Cropping", "ZeroPadding", "UpSampling") for rank in (2, 3)},
@@ -109,6 +110,25 @@ def _window_from_rows_and_columns(fields, args, kwargs):
     return args
 
 
+def _one_initializer_for_both(fields, args, kwargs):
+    """`SeparableConv2D(init=)` was that of both kernels."""
+    if "init" in kwargs:
+        init = kwargs.pop("init")
+        for name in ("depthwise_initializer", "pointwise_initializer"):
+            if name in kwargs:
+                raise TypeError(f"A separable convolution got both `{name}` and the old `init`: keep one.")
+            kwargs[name] = init
+    return args
+
+
+def _output_padding_fifth(fields, args, kwargs):
+    """`Conv3DTranspose(filters, kernel_size, strides, padding, output_padding, data_format)`; Keras 3 turned them
+    round, and a string or None tells which is meant."""
+    if len(args) > 4 and (not isinstance(args[4], (str, type(None))) or (len(args) > 5 and isinstance(args[5], str))):
+        return (*args[:4], args[5] if len(args) > 5 else kwargs.pop("data_format", None), args[4], *args[6:])
+    return args
+
+
 def _declared_input(fields, args, kwargs):
     """`input_shape`, `input_dim`, `input_length` and `batch_size` of a first layer: all say `batch_input_shape`."""
     keys = ("input_shape", "input_length", "input_dim", "batch_size")
@@ -145,4 +165,8 @@ for _owner, _advice in REFUSED.items():
     add_rule(getattr(layers, _owner), _refuse(_owner, _advice))
 for _owner, _names in RENAMED.items():
     add_rule(getattr(layers, _owner), _rename(_owner, _names))
-add_rule(layers.Conv2D, _window_from_rows_and_columns)
+for _owner in (layers.Conv2D, layers.Conv2DTranspose, layers.SeparableConv2D):
+    add_rule(_owner, _window_from_rows_and_columns)
+for _owner in (layers.SeparableConv1D, layers.SeparableConv2D):
+    add_rule(_owner, _one_initializer_for_both)
+add_rule(layers.Conv3DTranspose, _output_padding_fifth)

@@ -19,8 +19,10 @@ from torchkeras.layers.attention import AdditiveAttention, Attention
 from torchkeras.layers.attention_grouped import GroupedQueryAttention
 from torchkeras.layers.attention_multi_head import MultiHeadAttention
 from torchkeras.layers.conv import Conv1D, Conv2D, Conv3D
+from torchkeras.layers.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from torchkeras.layers.cropping import Cropping1D, Cropping2D, Cropping3D
 from torchkeras.layers.dense import Dense
+from torchkeras.layers.depthwise_conv import DepthwiseConv1D, DepthwiseConv2D
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.embedding import Embedding
 from torchkeras.layers.input import Input, InputLayer
@@ -81,6 +83,7 @@ from torchkeras.layers.rnn import (
     SimpleRNNCell,
     StackedRNNCells,
 )
+from torchkeras.layers.separable_conv import SeparableConv1D, SeparableConv2D
 from torchkeras.layers.torch_module import TorchModuleWrapper
 from torchkeras.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from torchkeras.layers.wrapper import Wrapper
@@ -93,6 +96,9 @@ GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 GroupQueryAttention = GroupedQueryAttention
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 _KINDS = ("layer", "model")
 

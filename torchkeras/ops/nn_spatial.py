@@ -10,7 +10,13 @@ from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import dtype_of
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.symbolic import operation
-from torchkeras.core.windows import standardize_data_format
+from torchkeras.core.windows import (
+    pad_widths,
+    standardize_data_format,
+    transposed_crops,
+    transposed_length,
+    transposed_plan,
+)
 from torchkeras.ops._images import spec
 from torchkeras.ops._makers import broadcast_shape, joint_type, promoted, shape_of
 from torchkeras.ops.nn_windows import window
@@ -22,24 +28,6 @@ _FORMAT = {"data_format": standardize_data_format}
 # -- transposed convolution -------------------------------------------------------------------------------------------
 
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
-
-
-def _crops(reach, stride, padding, output_padding):
-    """What Keras cuts off the full result at both ends of an axis; negative numbers are zeros to add.
-
-    The full result of `n` entries has `(n - 1) * stride + reach`, where `reach` is the window with its gaps.
-    """
-    if reach is None:  # a symbolic kernel of unknown size
-        return None
-    if padding == "valid":
-        extra = max(reach, stride) - reach if output_padding is None else output_padding
-        return 0, -extra
-    if output_padding is None:
-        kept = stride + reach - 2
-    else:
-        kept = reach + reach % 2 - 2 + output_padding
-    left = min(kept // 2 + kept % 2, reach - 1)
-    return reach - 1 - left, reach - 1 - (kept - left)
 
 
 def _transposed_options(inputs_shape, kernel_shape, strides, padding, output_padding, data_format, dilation_rate):
@@ -60,7 +48,7 @@ def _transposed_options(inputs_shape, kernel_shape, strides, padding, output_pad
     strides, gaps = window(strides, rank, "strides"), window(dilation_rate, rank, "dilation_rate")
     extras = (output_padding,) * rank if output_padding is None or isinstance(output_padding, int) else output_padding
     reaches = [None if size is None else (size - 1) * gap + 1 for size, gap in zip(kernel_shape, gaps, strict=False)]
-    crops = [_crops(*axis[:2], padding, axis[2]) for axis in zip(reaches, strides, extras, strict=True)]
+    crops = [transposed_crops(*axis[:2], padding, axis[2]) for axis in zip(reaches, strides, extras, strict=True)]
     return strides, gaps, reaches, crops
 
 
@@ -70,10 +58,7 @@ def _conv_transpose_spec(inputs, kernel, strides, padding, output_padding, data_
         shape, window_shape, strides, padding, output_padding, data_format, dilation_rate
     )
     sizes = shape[1:-1] if data_format == "channels_last" else shape[2:]
-    sizes = [
-        None if None in (size, crop) else (size - 1) * stride + reach - sum(crop)
-        for size, stride, reach, crop in zip(sizes, strides, reaches, crops, strict=True)
-    ]
+    sizes = [transposed_length(*axis) for axis in zip(sizes, strides, reaches, crops, strict=True)]
     filters = window_shape[-2]
     shape = (shape[0], *sizes, filters) if data_format == "channels_last" else (shape[0], filters, *sizes)
     return KerasTensor(Shape(shape), joint_type((inputs, kernel)))
@@ -88,16 +73,10 @@ def _conv_transpose(inputs, kernel, strides, padding, output_padding, data_forma
     rank = len(strides)
     x = x.movedim(-1, 1) if data_format == "channels_last" else x
     kernel = kernel.permute(rank + 1, rank, *range(rank))
-    pads, extras, rest = [], [], []
-    for (left, right), stride, gap in zip(crops, strides, gaps, strict=True):
-        # torch crops both ends alike and then adds behind, by less than a step: what it can do saves a copy here.
-        fits = left >= 0 and 0 <= left - right < max(stride, gap)
-        pads.append(left if fits else max(0, min(left, right)))
-        extras.append(left - right if fits else 0)
-        rest.append((0, 0) if fits else (pads[-1] - left, pads[-1] - right))
+    pads, extras, rest = transposed_plan(crops, strides, gaps)
     result = _TRANSPOSED[rank](x, kernel, None, strides, pads, extras, 1, gaps)
     if any(map(any, rest)):
-        result = F.pad(result, [side for pair in reversed(rest) for side in pair])
+        result = F.pad(result, pad_widths(rest))
     return result.movedim(1, -1) if data_format == "channels_last" else result
 
 

@@ -1,0 +1,173 @@
+"""What all convolutions share: arguments, errors, padding, the way from Keras's layout to torch's and back.
+
+May import core and the families below layers. A family says in class attributes which arguments it takes and makes
+its weights in `_make_weights`; `_convolve` does the arithmetic on tensors whose channels stand at axis 1.
+
+Sequences are images with one row here: torch's conv1d would first copy the data into the order channels, steps.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from torchkeras.core.arguments import one_of, positive_int
+from torchkeras.core.fields import field
+from torchkeras.core.input_spec import InputSpec
+from torchkeras.core.layer import Layer
+from torchkeras.core.windows import pad_widths, same_padding
+from torchkeras.layers import _slots
+from torchkeras.layers._spatial import Format, Ranked, output_sizes
+
+CONVOLUTIONS = {2: torch.conv2d, 3: torch.conv3d}
+
+
+class Convolution(Ranked, Layer):
+    """A window of weights that slides over `_rank` spatial axes.
+
+    Attributes of a family:
+        _arguments: its arguments in Keras's order, up to `activation`.
+        _paddings: what `padding` may be.
+        _kernels: beginnings of the names of the slots for its kernels: `depthwise` -> `depthwise_initializer`.
+        _steps_with_gaps: whether strides and dilation may both exceed 1.
+    """
+
+    _arguments = ()
+    _paddings = ("valid", "same")
+    _kernels = ("kernel",)
+    _steps_with_gaps = False
+
+    @classmethod
+    def _fields_of(cls, rank):
+        ones = 1 if rank == 1 else (1,) * rank
+        known = {
+            "filters": field(convert=positive_int("filters")),
+            "kernel_size": _slots.sizes("kernel_size", rank),
+            "strides": _slots.sizes("strides", rank, ones),
+            "padding": field("valid", convert=one_of("padding", *cls._paddings)),
+            "output_padding": _slots.sizes("output_padding", rank, None, allow_zero=True, optional=True),
+            "data_format": _slots.data_format(),
+            "dilation_rate": _slots.sizes("dilation_rate", rank, ones),
+            "depth_multiplier": field(1, convert=positive_int("depth_multiplier")),
+            "groups": field(1, convert=positive_int("groups")),
+        }
+        return {
+            **{name: known[name] for name in cls._arguments},
+            "activation": _slots.activation(),
+            "use_bias": field(True),
+            **{f"{each}_initializer": _slots.initializer("glorot_uniform") for each in cls._kernels},
+            "bias_initializer": _slots.initializer("zeros"),
+            **{f"{each}_regularizer": _slots.regularizer() for each in cls._kernels},
+            "bias_regularizer": _slots.regularizer(),
+            "activity_regularizer": _slots.activity_regularizer(always=True),
+            **{f"{each}_constraint": _slots.constraint() for each in cls._kernels},
+            "bias_constraint": _slots.constraint(),
+        }
+
+    def _configure(self):
+        rank = self._rank
+        if not self._steps_with_gaps and max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"`strides` > 1 and `dilation_rate` > 1 exclude each other, got strides={self.strides}, "
+                f"dilation_rate={self.dilation_rate}."
+            )
+        self.input_spec = InputSpec(min_ndim=rank + 2, max_ndim=rank + 2)
+        self._format = Format(rank, self.data_format)
+        self._to_torch, self._to_keras = self._format.to_torch, self._format.to_keras
+        row = (1,) if rank == 1 else ()
+        self._window, self._steps = row + self.kernel_size, row + self.strides
+        self._gaps = row + self.dilation_rate
+
+    # -- weights ------------------------------------------------------------------------------------------------------
+
+    def build(self, input_shape):
+        axis = self._format.channels
+        channels = input_shape[axis]
+        if channels is None:
+            raise ValueError(
+                f"Layer {self.name!r} needs to know the number of channels (axis {axis}) of its input, got shape "
+                f"{tuple(input_shape)}. Give the Input a full shape, or set data_format."
+            )
+        self.compute_output_shape(input_shape)  # refuses inputs smaller than the window
+        self._make_weights(channels)
+        self.bias = _slots.weight(self, "bias", (self._channels_out(channels),)) if self.use_bias else None
+        rank = self._rank + 2
+        self.input_spec = InputSpec(min_ndim=rank, max_ndim=rank, axes={axis: channels})
+
+    def _make_weights(self, channels):
+        """Makes the kernels, which come before the bias."""
+        raise NotImplementedError
+
+    def _channels_out(self, channels):
+        return self.filters
+
+    # -- the call -----------------------------------------------------------------------------------------------------
+
+    def call(self, inputs):
+        if not inputs.is_floating_point():
+            inputs = inputs.to(self.dtype_policy.torch_compute)
+        if self._to_torch is not None:
+            inputs = inputs.permute(self._to_torch)
+        if self._rank == 1:
+            outputs = self._convolve(inputs.unsqueeze(2)).squeeze(2)
+        else:
+            outputs = self._convolve(inputs)
+        if self._to_keras is not None:
+            outputs = outputs.permute(self._to_keras)
+        return self.activation(outputs)
+
+    def _convolve(self, x):
+        """The outputs without activation; `x` and they have their channels at axis 1 and two or three spatial axes."""
+        raise NotImplementedError
+
+    def explain_kernel(self):
+        """`(kernel, reason)`: torch's own kernel, alone or with a padded copy of the inputs or outputs and why."""
+        name, obstacle = f"torch.{self._kernel_function.__name__}", self._obstacle()
+        return (name, "the same arithmetic") if obstacle is None else (f"{name} and a padded copy", obstacle)
+
+    def _obstacle(self):
+        """Why torch's kernel alone cannot serve, or None."""
+        return self._pad.obstacle()
+
+    def compute_output_shape(self, input_shape):
+        batch, sizes, channels = self._format.split(input_shape)
+        sizes = output_sizes(self.name, sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate)
+        return self._format.join(batch, sizes, self._channels_out(channels))
+
+
+class Padding:
+    """How a layer's inputs are padded: by torch's kernel where both sides are alike, else by a copy before it.
+
+    `symmetric` is left to the kernel, `explicit` are the widths to add first (None: nothing), and `by_size` says that
+    both follow from the inputs' size: "same" with strides.
+    """
+
+    def __init__(self, padding, window, steps, gaps):
+        self.window, self.steps, self.gaps = window, steps, gaps
+        self.symmetric, self.explicit, self.by_size = 0, None, padding == "same" and max(steps) > 1
+        if padding == "causal":
+            self.explicit = (gaps[-1] * (window[-1] - 1), 0)
+        elif padding == "same" and not self.by_size:
+            self.symmetric, self.explicit = self._split(window)  # any size gives the same
+
+    def _split(self, sizes):
+        pairs = [same_padding(*axis) for axis in zip(sizes, self.window, self.steps, self.gaps, strict=True)]
+        if all(left == right for left, right in pairs):
+            return tuple(left for left, _ in pairs), None
+        return 0, pad_widths(pairs)
+
+    def __call__(self, x):
+        """`(x, padding for torch's kernel)`."""
+        symmetric, explicit = self._split(x.shape[2:]) if self.by_size else (self.symmetric, self.explicit)
+        return (x if explicit is None else F.pad(x, explicit)), symmetric
+
+    def obstacle(self):
+        """Why a padded copy of the inputs may come before the kernel, or None."""
+        uneven = "the zeros before and after an axis differ in number, which torch's kernel does not take"
+        if self.explicit is not None:
+            return uneven
+        return f"for some sizes {uneven}" if self.by_size and max(self.window) > 1 else None
+
+
+def torch_kernel(kernel, rank):
+    """Keras's `(*window, a, b)` as torch's `(b, a, *window)`, sequences with a row; the same memory."""
+    kernel = kernel.permute(rank + 1, rank, *range(rank))
+    return kernel.unsqueeze(2) if rank == 1 else kernel
