@@ -40,6 +40,29 @@ class UnsupportedInputError(ValueError, TypeError):
     """Data of a kind that cannot become a tensor (object arrays, sets, generators where arrays belong)."""
 
 
+class UnfitInputError(ValueError):
+    """A layer of torchkeras cannot compute what it was called with. Where torch itself raised, the error is of that
+    type too, a RuntimeError for instance, so that `except` clauses written for torch work as well."""
+
+    def __str__(self):  # KeyError would show the text in quotes
+        return Exception.__str__(self)
+
+    @classmethod
+    def like(cls, error, text):
+        """An error with a text of its own that is also of the type of `error`."""
+        both = _UNFIT.get(type(error))
+        if both is None:
+            name = f"{cls.__name__}And{type(error).__name__}"
+            both = _UNFIT[type(error)] = type(name, (cls, type(error)), {"__module__": __name__})
+        return both(text)
+
+    def __reduce__(self):  # the types that `like` makes have no name to be found by
+        return UnfitInputError, (str(self),)
+
+
+_UNFIT = {}
+
+
 class UnsafeFileError(ValueError):
     """A file asks for something that a file may not do."""
 

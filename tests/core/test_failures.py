@@ -1,11 +1,14 @@
 """An error from inside a layer keeps its type and text, and its notes name the layer, shapes and arguments."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 
 import torchkeras as keras
 from torchkeras import layers
+from torchkeras.errors import UnfitInputError
 
 
 def notes_of(error):
@@ -72,3 +75,54 @@ def test_uninitialized_layers_say_what_is_missing():
 
     with pytest.raises(RuntimeError, match="super"):
         NoInit()(torch.ones(2))
+
+
+# -- what torch raises inside a layer of ours -------------------------------------------------------------------------
+
+
+def unfit(call):
+    with pytest.raises(UnfitInputError) as error:
+        call()
+    return error.value
+
+
+def test_what_torch_raises_in_a_layer_is_a_value_error_too():
+    cell = layers.LSTMCell(2, name="cell")
+    states = [torch.ones(4, 2), torch.ones(4, 3)]
+    error = unfit(lambda: cell(torch.ones(4, 3), states))
+    assert isinstance(error, RuntimeError) and isinstance(error.__cause__, RuntimeError)
+    assert "'cell' (LSTMCell)" in str(error) and "shape=(4, 3)" in str(error) and str(error.__cause__) in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert isinstance(again, UnfitInputError) and str(again) == str(error)
+
+
+def test_the_kind_of_the_first_error_stays():
+    dense = layers.Dense(2)
+    dense(torch.ones(1, 3))
+    assert isinstance(unfit(lambda: dense([torch.ones(1, 3)])), AttributeError)
+    assert isinstance(unfit(lambda: dense(torch.ones(1, 3), torch.ones(1))), TypeError)
+    assert isinstance(UnfitInputError.like(KeyError("a"), "the text"), KeyError)
+    assert str(UnfitInputError.like(KeyError("a"), "the text")) == "the text"
+
+
+def test_errors_of_users_stay_as_they_are():
+    def activation(x):
+        return {}["no such key"]
+
+    def by_torch(x):
+        return x @ torch.ones(7, 1)
+
+    for function, kind in ((activation, KeyError), (by_torch, RuntimeError)):
+        with pytest.raises(kind) as error:
+            layers.Dense(2, activation=function)(torch.ones(1, 3))
+        assert type(error.value) is kind
+    with pytest.raises(ZeroDivisionError) as error:
+        Fails()(torch.ones(2))
+    assert type(error.value) is ZeroDivisionError
+
+
+def test_a_layer_that_says_it_itself_is_not_repeated():
+    embedding = layers.Embedding(3, 2, name="words")
+    with pytest.raises(IndexError) as error:
+        embedding(torch.tensor([5]))
+    assert type(error.value) is IndexError and "words" in str(error.value)

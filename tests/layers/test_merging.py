@@ -73,3 +73,9 @@ def test_refuses_a_single_tensor():
     for axes, error in (("1", TypeError), ([1], ValueError), ([1, 2.0], ValueError)):
         with pytest.raises(error, match="axes"):
             Dot(axes)
+
+
+def test_subtracts_bools_from_numbers():
+    numbers, flags = torch.tensor([[2.0, 3.0]]), torch.tensor([[True, False]])
+    assert layers.Subtract()([numbers, flags]).tolist() == [[1.0, 3.0]]
+    assert layers.Subtract()([flags, numbers]).tolist() == [[-1.0, -3.0]]

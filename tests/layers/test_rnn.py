@@ -332,3 +332,28 @@ def test_compiled_training_step(name, masked):
 def test_wrong_rank():
     with pytest.raises(ValueError, match="expected ndim=3"):
         layers.LSTM(2)(torch.ones(4, 3))
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_sizes_that_do_not_fit_are_refused_before_the_kernel(name, masked):
+    """torch's kernels do not check them and read, or write, wrong memory."""
+    layer = getattr(layers, name)(2)
+    count = len(layer.state_size)
+    mask = torch.ones(4, 5, dtype=torch.bool) if masked else None
+    layer(torch.ones(4, 5, 3))
+    for features in (2, 4):
+        with pytest.raises(ValueError, match="axis -1"):
+            layer(torch.ones(4, 5, features), mask=mask)
+    for shape in ((4, 3), (4, 1), (3, 2), (1, 2), (2,)):
+        with pytest.raises(ValueError, match="states of shape"):
+            layer(torch.ones(4, 5, 3), [torch.ones(shape)] * count, mask=mask)
+    with pytest.raises(ValueError, match=f"has {count} state"):
+        layer(torch.ones(4, 5, 3), [torch.ones(4, 2)] * (count + 1), mask=mask)
+    with pytest.raises(ValueError, match="at least one step"):
+        layer(torch.ones(4, 0, 3))
+    for shape in ((4, 4), (4, 6), (3, 5), (4,), (4, 5, 3)):
+        with pytest.raises(ValueError, match="mask"):
+            layer(torch.ones(4, 5, 3), mask=torch.ones(shape, dtype=torch.bool))
+    whole = layer(torch.ones(4, 5, 3), mask=torch.ones(4, 5))
+    torch.testing.assert_close(layer(torch.ones(4, 5, 3), mask=torch.ones(1, 5)), whole)

@@ -1,17 +1,21 @@
 """What an error from inside a layer is told about: which layer, on what.
 
 May import core. The error itself stays as it is, type and text; the rest is a note (`__notes__`, shown below a
-traceback from Python 3.11 on).
+traceback from Python 3.11 on). Only where torch fails inside a layer of ours, and so on what it was called with, a
+ValueError comes of it, as Keras raises for inputs that do not fit; it is of the first error's type too.
 """
 
 import numpy as np
 import torch
 
-from torchkeras.core import tree
+from torchkeras.core import registry, tree
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.scopes import state
+from torchkeras.errors import UnfitInputError
 
+_RAW = (RuntimeError, IndexError, KeyError, AttributeError, TypeError, NotImplementedError, ZeroDivisionError)
+_OURS = ("torchkeras", "torch", "contextlib")  # whose code may run between a layer's call and the error
 _HEAD = "Raised in layer "
 _MOST = 12  # arguments and leaves that a note lists
 
@@ -23,20 +27,51 @@ def note(error, layer, args, kwargs):
         return
     name, path = layer.__dict__.get("_name"), layer.__dict__.get("_path")
     where = f"{name!r} ({type(layer).__name__})" + (f", path {path!r}" if path != name else "")
-    names = layer._call_info.names
-    lines = [f"{names[i] if i < len(names) else f'argument {i + 1}'}={_shown(value)}" for i, value in enumerate(args)]
-    lines += [f"{key}={_shown(value)}" for key, value in kwargs.items()]
-    text = "".join(f"\n  {line}" for line in lines[:_MOST])
+    text = "".join(f"\n  {line}" for line in _named(layer, args, kwargs)[:_MOST])
     error.__notes__ = [*notes, f"{_HEAD}{where}, called with:{text or ' nothing'}"]
 
 
-def _shown(value):
+def unfit(error, layer, args, kwargs):
+    """A ValueError in place of one that torch, or Python, raised inside a published layer; None for other errors.
+
+    Code of users that a layer runs (an activation, a cell) raises what it likes. Inside a probe errors stay as they
+    are: they say which sizes to try next.
+    """
+    if type(error) not in _RAW or state.probe is not None or not _is_published(layer):
+        return None
+    if repr(layer.name) in str(error):  # said by the layer
+        return None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in _OURS:
+            return None
+        trace = trace.tb_next
+    came = ", ".join(_named(layer, args, kwargs)[:_MOST]) or "nothing"
+    clearer = UnfitInputError.like(error, f"Layer {layer.name!r} ({type(layer).__name__}) cannot take {came}: {error}")
+    clearer.__notes__ = getattr(error, "__notes__", [])
+    return clearer
+
+
+def _is_published(layer):
+    entry = registry.entry_of(type(layer))
+    return entry is not None and entry.kind == "layer"
+
+
+def _named(layer, args, kwargs):
+    """The arguments of a call as texts `name=value`."""
+    names = layer._call_info.names
+    lines = [f"{names[i] if i < len(names) else f'argument {i + 1}'}={shown(value)}" for i, value in enumerate(args)]
+    return lines + [f"{key}={shown(value)}" for key, value in kwargs.items()]
+
+
+def shown(value):
+    """A value in few words: shape and dtype of what has them."""
     if isinstance(value, (torch.Tensor, np.ndarray, KerasTensor)):
         return _described(value)
     if tree.is_nested(value):
         leaves = tree.flatten(value)
         more = f", … ({len(leaves)} in all)" if len(leaves) > _MOST else ""
-        return f"{type(value).__name__} of {', '.join(map(_shown, leaves[:_MOST]))}{more}"
+        return f"{type(value).__name__} of {', '.join(map(shown, leaves[:_MOST]))}{more}"
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 

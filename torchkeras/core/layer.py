@@ -200,7 +200,10 @@ class Layer(
             return self._call_any(args, kwargs)
         except Exception as error:
             failures.note(error, self, args, kwargs)
-            raise
+            clearer = failures.unfit(error, self, args, kwargs)
+            if clearer is None:
+                raise
+            raise clearer from error
 
     def _call_tensor(self, x, training):
         d = self.__dict__
@@ -231,6 +234,10 @@ class Layer(
                 kwargs.update(zip(info.names[place:], args[place:]))
                 args = args[:place]
                 training = training if kwargs["training"] is None else kwargs["training"]
+            if isinstance(training, torch.Tensor) and training.dim():
+                raise TypeError(
+                    f"`training` of layer {d['_name']!r} must be a boolean, got {failures.shown(training)}."
+                )
             training = self._training_for(info, kwargs, training)
         if d["_modules"] or d["_dtype_policy"].mixed or d["_remat"] or d["_adds_losses"]:
             return self._call_in_scope(training, args, kwargs)
@@ -299,6 +306,8 @@ class Layer(
         self._require_init()
         info, d = self._call_info, self.__dict__
         args, kwargs = self._convert(args, kwargs)
+        if len(args) < info.needed:
+            self._bind(info, args, kwargs)  # says what is missing
         training = kwargs.get("training")
         if not d["_ready"] or any_symbolic(args, kwargs):
             return self._call_first(info, args, kwargs, training)

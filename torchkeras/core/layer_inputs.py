@@ -13,6 +13,7 @@ from torchkeras.core.array_likes import holds_array
 from torchkeras.core.dtypes import is_float_dtype
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.masks import any_mask, mask_of, masks_in
+from torchkeras.errors import UnsupportedInputError
 
 
 class LayerInputs:
@@ -34,8 +35,8 @@ class LayerInputs:
             name = names[0] if names else "inputs"
             if conversion.is_number_list(args[0]):
                 new_args[0] = self._convert_leaf(conversion.as_tensor(args[0], None, self._device()), name)
-            if registry.entry_of(type(self)) is not None:
-                new_args[0] = self._require_tensors(new_args[0], name)
+        if registry.entry_of(type(self)) is not None:
+            self._require_tensors(names, new_args, new_kwargs)
         return tuple(new_args), new_kwargs
 
     def _fit_as_they_are(self, args, kwargs):
@@ -56,9 +57,15 @@ class LayerInputs:
                 return False
         return bool(args)
 
-    def _require_tensors(self, value, name):
-        """The first argument of a published layer is data; users' layers may take what they like."""
+    def _require_tensors(self, names, args, kwargs):
+        """The arguments that a published layer must have are data; users' layers may take what they like."""
+        for place, name in enumerate(names[: max(self._call_info.needed, 1)]):
+            if place < len(args):
+                args[place] = self._tensors(args[place], name)
+            elif name in kwargs:
+                kwargs[name] = self._tensors(kwargs[name], name)
 
+    def _tensors(self, value, name):
         def tensor(leaf):
             if leaf is None or isinstance(leaf, (torch.Tensor, KerasTensor)):
                 return leaf
@@ -66,12 +73,22 @@ class LayerInputs:
                 return leaf
             if conversion.is_array_like(leaf):  # a stand-in for a tensor, which users' layers get as it is
                 return self._convert_leaf(conversion.as_tensor(leaf, what=self._name_of(name)), name)
-            raise ValueError(
+            raise UnsupportedInputError(
                 f"Layer {self.name!r} takes tensors (or arrays) as `{name}`, got {leaf!r} of type "
                 f"{type(leaf).__name__}."
             )
 
         return tree.map_structure(tensor, value) if tree.is_nested(value) else tensor(value)
+
+    def _in_floats(self, inputs, dtype=None):
+        """Whole numbers and bools as floats, of the compute dtype by default. Complex numbers would lose a part."""
+        if inputs.is_complex():
+            kind = str(inputs.dtype).removeprefix("torch.")
+            raise UnsupportedInputError(
+                f"Layer {self.name!r} computes with {self.compute_dtype} numbers, got {kind} inputs of shape "
+                f"{tuple(inputs.shape)}: give it their real part, their absolute value, or both parts side by side."
+            )
+        return inputs.to(dtype or self.dtype_policy.torch_compute)
 
     def _name_of(self, argument):
         return f"`{argument}` of layer {self.name!r}"

@@ -61,7 +61,7 @@ class Dense(Layer):
     def call(self, inputs):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
-            inputs = inputs.to(kernel.dtype)
+            inputs = self._in_floats(inputs, kernel.dtype)
         if bias is not None and inputs.dim() == 2:
             outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
         else:

@@ -177,7 +177,7 @@ class EinsumDense(Layer):
     def call(self, inputs):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
-            inputs = inputs.to(kernel.dtype)
+            inputs = self._in_floats(inputs, kernel.dtype)
         weight = self.linear_weight(kernel)
         if weight is None:
             outputs = torch.einsum(self.equation, inputs, kernel)

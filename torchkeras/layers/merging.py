@@ -140,7 +140,12 @@ class Subtract(_Merge):
     _least = _most = 2
 
     def _merge(self, inputs):
-        return inputs[0] - inputs[1]
+        first, second = inputs
+        if first.dtype is torch.bool:  # which torch does not subtract
+            first = first.to(second.dtype)
+        elif second.dtype is torch.bool:
+            second = second.to(first.dtype)
+        return first - second
 
 
 @published("layer", "keras.layers")

@@ -142,7 +142,7 @@ class BatchNormalization(Layer):
 
     def _normalize_by_kernel(self, inputs, learning):
         if not inputs.is_floating_point():
-            inputs = inputs.float()
+            inputs = self._in_floats(inputs, torch.float32)
         x = inputs if self._order is None else inputs.permute(self._order)
         shape = x.shape
         gamma, beta = self._flat(self.gamma), self._flat(self.beta)

@@ -112,7 +112,7 @@ class _GlobalPooling(Ranked, Layer):
         if self._kind == "max":
             return inputs.amax(self._axes, self.keepdims)
         if not inputs.is_floating_point():
-            inputs = inputs.to(self.dtype_policy.torch_compute)
+            inputs = self._in_floats(inputs)
         return inputs.mean(self._axes, self.keepdims)
 
     def compute_output_shape(self, input_shape):

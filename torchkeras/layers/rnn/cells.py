@@ -62,6 +62,8 @@ class RecurrentCell(Layer):
             output, (state,) = self.call(inputs, [states], training)
             return output, state
         weights = self.cast_weights()
+        kind = weights[1].dtype
+        states = [state if state.is_floating_point() else self._in_floats(state, kind) for state in states]
         mask = self.get_dropout_mask(inputs) if training else None
         recurrent_mask = self.get_recurrent_dropout_mask(states[0]) if training else None
         return self._step(self._project(inputs, weights, mask), states, weights, recurrent_mask)
@@ -81,7 +83,7 @@ class RecurrentCell(Layer):
         """What inputs `(batch, ..., features)` add to the gates, bias included: `(batch, ..., gates * units)`."""
         kernel, bias = weights[0], self._input_bias(weights[2])
         if not inputs.is_floating_point():
-            inputs = inputs.to(kernel.dtype)
+            inputs = self._in_floats(inputs, kernel.dtype)
         if mask is not None and isinstance(mask, list):  # one mask per gate
             parts = zip(mask, kernel.t().chunk(self._gates), strict=True)
             outputs = torch.cat([F.linear(_masked(inputs, each), part) for each, part in parts], dim=-1)

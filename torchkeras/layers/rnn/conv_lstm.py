@@ -101,7 +101,7 @@ class ConvLSTMCell(SeedFirst, Ranked, RecurrentCell):
         """What one step, or all of them `(batch, steps, ...)`, add to the gates, bias included."""
         kernel, bias = weights[0], weights[2]
         if not inputs.is_floating_point():
-            inputs = inputs.to(kernel.dtype)
+            inputs = self._in_floats(inputs, kernel.dtype)
         steps = inputs.shape[1] if inputs.dim() > self._rank + 2 else None
         if mask is not None:
             inputs = self._masked(inputs, mask if steps is None else [each.unsqueeze(1) for each in mask])

@@ -47,6 +47,21 @@ class OwnCell(RNN, without=["cell"]):
         super()._configure()
         self.input_spec = InputSpec(ndim=3)
 
+    def build(self, sequences_shape, initial_state_shape=None):
+        super().build(sequences_shape, initial_state_shape)
+        if self._kernel_name is not None:  # which reads wrong memory where the number of features is another
+            self.input_spec = InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
+
+    def _check_sizes(self, sequences, states):
+        """torch's kernels do not look: they read past the end of what is too small."""
+        wanted = (sequences.shape[0], self.units)
+        found = [tuple(state.shape) for state in states]
+        if sequences.shape[1] == 0 or any(shape != wanted for shape in found):
+            raise ValueError(
+                f"Layer {self.name!r} takes sequences of at least one step and states of shape {wanted}, got sequences "
+                f"of shape {tuple(sequences.shape)} and states of shape {found}."
+            )
+
     def _obstacle(self):
         """Why torch's kernel cannot serve, or None."""
         if type(self.cell) is not self._cell_class:
@@ -79,8 +94,9 @@ class OwnCell(RNN, without=["cell"]):
             if self.use_cudnn is True:
                 raise ValueError(f"Layer {self.name!r} was made with use_cudnn=True, but {obstacle}: use 'auto'.")
             return super()._run(sequences, states, mask, training)
+        self._check_sizes(sequences, states)
         if not sequences.is_floating_point():
-            sequences = sequences.to(self.dtype_policy.torch_compute)
+            sequences = self._in_floats(sequences)
         if self.dropout:
             dropped, _ = self.cell.draw_masks(sequences[:, 0], states[0], training)
             sequences = sequences if dropped is None else sequences * dropped.unsqueeze(1)

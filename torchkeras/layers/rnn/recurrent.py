@@ -155,7 +155,7 @@ class RNN(Layer):
         if self.time_major:
             sequences = sequences.transpose(0, 1)
             mask = None if mask is None else mask.transpose(0, 1)
-        mask = None if mask is None else _bool_mask(mask)
+        mask = None if mask is None else self._bool_mask(mask, sequences)
         states = self._states_for(sequences, initial_state)
         kind = self.cell.dtype_policy.torch_compute if isinstance(self.cell, Layer) else None
         if kind is not None and kind is not self.dtype_policy.torch_compute:  # a cell with a policy of its own
@@ -182,6 +182,10 @@ class RNN(Layer):
                 states = self._zero_states(sequences)
         else:
             states = list(initial_state) if tree.is_nested(initial_state) else [initial_state]
+            if len(states) != len(self.state_size):
+                raise ValueError(
+                    f"Layer {self.name!r} has {len(self.state_size)} state(s), got {len(states)} as `initial_state`."
+                )
         dtype = getattr(self.cell, "dtype_policy", self.dtype_policy).torch_compute
         return tree.map_structure(lambda state: state.to(device=sequences.device, dtype=dtype), states)
 
@@ -195,6 +199,19 @@ class RNN(Layer):
                 f"Layer {self.name!r} is stateful with a batch size of {expected}, it got a batch of "
                 f"{sequences.shape[0]}: every batch must have the size that it was built with."
             )
+
+    def _bool_mask(self, mask, sequences):
+        mask = tree.flatten(mask)[0]  # one mask serves all inputs
+        if mask.dim() > 2 and mask.shape[2:].numel() == 1:
+            mask = mask.flatten(1)
+        if mask.dim() == 2 and mask.shape[0] == 1:
+            mask = mask.expand(sequences.shape[0], -1)
+        if mask.shape != sequences.shape[:2]:
+            raise ValueError(
+                f"The mask of layer {self.name!r} must have the shape (batch, steps) = {tuple(sequences.shape[:2])}, "
+                f"got {tuple(mask.shape)}."
+            )
+        return mask if mask.dtype is torch.bool else mask.to(torch.bool)
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -273,11 +290,6 @@ class RNN(Layer):
         mask = tree.flatten(previous_mask)[0] if previous_mask is not None else None
         kept = mask if self.return_sequences else None
         return [kept] + [None] * len(self.state_size) if self.return_state else kept
-
-
-def _bool_mask(mask):
-    mask = tree.flatten(mask)[0]  # one mask serves all inputs
-    return mask if mask.dtype is torch.bool else mask.to(torch.bool)
 
 
 def _parameters(function):
