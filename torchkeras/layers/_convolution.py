@@ -103,7 +103,7 @@ class Convolution(Ranked, Layer):
 
     def call(self, inputs):
         if not inputs.is_floating_point():
-            inputs = inputs.to(self.dtype_policy.torch_compute)
+            inputs = self._in_floats(inputs)
         if self._to_torch is not None:
             inputs = inputs.permute(self._to_torch)
         if self._rank == 1:
