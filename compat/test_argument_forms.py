@@ -325,6 +325,8 @@ EXCEPTIONS = [
     ("ELU", "activity_regularizer", "None", "Keras writes a None that was passed, for this layer only"),
     ("MultiHeadAttention", "attention_axes", "*", "the case has queries and values of different lengths"),
     ("Attention", "dropout", "-1", "there is no such fraction"),
+    ("GroupNormalization", "axis", "0", "the batch is no axis of channels"),
+    ("GroupNormalization", "axis", "False", "the batch is no axis of channels"),
     ("AdditiveAttention", "dropout", "-1", "there is no such fraction"),
     ("*", "epsilon", "[1e-07]", "a list is no number"),
     ("*", "epsilon", "(1e-07,)", "a list is no number"),

@@ -1,6 +1,6 @@
 """Normalization."""
 
-from compat.layer_cases.case import case, mask
+from compat.layer_cases.case import case, ints, mask
 
 CASES = [
     case("BatchNormalization", (8, 3)),
@@ -45,4 +45,45 @@ CASES = [
     case("LayerNormalization", (4, 5, 3), dtype="mixed_float16"),
     case("LayerNormalization", (4, 5, 3), dtype="bfloat16"),
     case("LayerNormalization", (4, 5, 3), dtype="float64"),
+    case("LayerNormalization", (4, 5, 3), epsilon=None, beta_initializer="ones", gamma_constraint="non_neg"),
+    case("LayerNormalization", (4, 5, 3), dtype="float16", loose=3.0),
+    case("LayerNormalization", (2, 5, 6, 3), beta_regularizer="l1", shapes=((None, None, None, 3),)),
+    case("LayerNormalization", (1, 3)),
+    case("GroupNormalization", (4, 6), groups=2),
+    case("GroupNormalization", (2, 5, 6), groups=3, masks=(mask(5, 3, size=5),), shapes=((None, None, 6),)),
+    case("GroupNormalization", (2, 4, 5, 32)),
+    case("GroupNormalization", (2, 4, 5, 6), groups=-1, epsilon=1e-2, shapes=((None, None, None, 6),)),
+    case("GroupNormalization", (2, 4, 5, 6), groups=1, center=False, gamma_regularizer="l2"),
+    case("GroupNormalization", (2, 6, 4, 5), groups=2, axis=1, scale=False, beta_initializer="ones"),
+    case("GroupNormalization", (2, 4, 6, 5), groups=2, axis=2, center=False, scale=False),
+    case("GroupNormalization", (2, 4, 6, 5), groups=3, axis=-2, beta_constraint="non_neg"),
+    case("GroupNormalization", (2, 3, 2, 3, 4), groups=2),
+    case("GroupNormalization", (1, 4, 3, 2, 3), groups=2, axis=1),
+    case("GroupNormalization", (2, 4, 5, 6), groups=2, dtype="mixed_float16"),
+    case("GroupNormalization", (2, 4, 5, 6), groups=2, dtype="bfloat16"),
+    case("GroupNormalization", (2, 5, 6), groups=2, dtype="float16"),
+    case("GroupNormalization", (2, 5, 6), groups=2, dtype="float64"),
+    case("RMSNormalization", (4, 3)),
+    case("RMSNormalization", (4, 5, 3), epsilon=0.1, shapes=((None, None, 3),)),
+    case("RMSNormalization", (4, 5, 3), epsilon=None),
+    case("RMSNormalization", (4, 5, 3), axis=[1, 2]),
+    case("RMSNormalization", (4, 5, 3), axis=(-1, -2)),
+    case("RMSNormalization", (4, 3, 3), axis=1, why="Keras multiplies the last axis by the scale of the first"),
+    case("RMSNormalization", (4, 5, 3), masks=(mask(5, 3, 0, 1, size=5),)),
+    case("RMSNormalization", (1, 3), activity_regularizer="l2"),
+    case("RMSNormalization", (4, 5, 3), dtype="mixed_float16"),
+    case("RMSNormalization", (4, 5, 3), dtype="mixed_bfloat16"),
+    case("RMSNormalization", (4, 5, 3), dtype="float16"),
+    case("RMSNormalization", (4, 3), dtype="float64"),
+    case("UnitNormalization", (4, 3)),
+    case("UnitNormalization", (4, 5, 3), axis=1, masks=(mask(5, 3, 0, 1, size=5),)),
+    case("UnitNormalization", (4, 5, 3), axis=[1, 2], shapes=((None, None, 3),)),
+    case("UnitNormalization", (4, 5, 3), axis=(-1,)),
+    case("UnitNormalization", (2, 4, 5, 3), axis=[3, 1]),
+    case("UnitNormalization", ints(9, 4, 3)),
+    case("UnitNormalization", (1, 3), activity_regularizer="l1"),
+    *[
+        case("UnitNormalization", (4, 5, 3), dtype=dtype)
+        for dtype in ("mixed_float16", "bfloat16", "float16", "float64")
+    ],
 ]

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from torchkeras.layers import BatchNormalization, LayerNormalization
+from torchkeras.layers import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 
 
 def test_moving_variance_is_the_biased_one_for_every_rank():
@@ -114,12 +120,84 @@ def test_rms_scaling_says_that_it_is_deprecated():
     assert layer.gamma is not None
 
 
-@pytest.mark.parametrize("cls", [BatchNormalization, LayerNormalization])
+@pytest.mark.parametrize("cls", [BatchNormalization, LayerNormalization, RMSNormalization, GroupNormalization])
 def test_refuses_axes(cls):
     with pytest.raises(ValueError, match="out of range"):
         cls(axis=4).build((None, 3))
+    with pytest.raises(ValueError, match="out of range"):
+        cls(axis=4).compute_output_shape((None, 3))
+
+
+@pytest.mark.parametrize("cls", [BatchNormalization, LayerNormalization, UnitNormalization])
+def test_refuses_what_is_no_axis(cls):
     with pytest.raises((TypeError, ValueError)):
         cls(axis="last")
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "message"),
+    [
+        ({"groups": 3}, (None, 4), "3 groups do not divide 4 channels"),
+        ({}, (None, 4), "32 groups do not divide 4 channels"),
+        ({"axis": 1}, (2, None, 4), "of known size"),
+        ({"axis": 0}, (2, 3, 4), "not the batch"),
+    ],
+)
+def test_refuses_groups(options, shape, message):
+    with pytest.raises(ValueError, match=message):
+        GroupNormalization(**options).build(shape)
+
+
+@pytest.mark.parametrize("groups", [0, -2, 2.0, "2"])
+def test_refuses_what_is_no_number_of_groups(groups):
+    with pytest.raises(ValueError, match="`groups` must be"):
+        GroupNormalization(groups)
+
+
+def test_layer_normalization_of_images_is_position_by_position():
+    """Over the last axis alone: each position of each image by the mean of its own channels."""
+    x = torch.randn(2, 4, 5, 3)
+    layer = LayerNormalization()
+    outputs = layer(x).detach()
+    assert layer.gamma.shape == layer.beta.shape == (3,)
+    torch.testing.assert_close(outputs.mean(-1), torch.zeros(2, 4, 5), rtol=1e-4, atol=1e-5)
+    x[0, 0, 0] += 7.0  # no other position sees it
+    assert torch.equal(layer(x)[0, 1:], outputs[0, 1:]) and torch.equal(layer(x)[1], outputs[1])
+
+
+@pytest.mark.parametrize("axis", [-1, 1, 2])
+@pytest.mark.parametrize("groups", [1, 2, -1])
+def test_groups_are_those_of_torch(groups, axis):
+    x = torch.randn(2, 4, 5, 3).movedim(1, axis)
+    layer = GroupNormalization(groups, axis, epsilon=1e-4)
+    outputs = layer(x).detach()
+    expected = torch.nn.functional.group_norm(x.movedim(axis, 1), 4 if groups == -1 else groups, eps=1e-4)
+    torch.testing.assert_close(outputs, expected.movedim(1, axis), rtol=1e-4, atol=1e-5)
+
+
+def test_groups_of_channels_last_images_move_no_memory():
+    layer, x = GroupNormalization(2), torch.randn(2, 4, 5, 6)
+    layer(x)
+    with torch.profiler.profile() as profile, torch.no_grad():
+        outputs = layer(x)
+    assert outputs.is_contiguous()
+    assert not {"aten::contiguous", "aten::clone", "aten::copy_"} & {event.key for event in profile.key_averages()}
+
+
+def test_rms_over_scattered_axes():
+    x, layer = torch.randn(2, 3, 4, 5), RMSNormalization(axis=[3, 1])
+    layer.build(x.shape)
+    with torch.no_grad():
+        layer.scale.copy_(torch.rand(3, 5))
+    expected = x / torch.sqrt(x.square().mean((1, 3), keepdim=True) + 1e-6) * layer.scale[:, None, :]
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_unit_length_of_nothing():
+    x = torch.zeros(2, 3, requires_grad=True)
+    outputs = UnitNormalization()(x)
+    outputs.sum().backward()
+    assert outputs.tolist() == [[0.0] * 3] * 2 and x.grad.isfinite().all()
 
 
 def test_refuses_clipping():

@@ -44,7 +44,13 @@ from torchkeras.layers.merging import (
     multiply,
     subtract,
 )
-from torchkeras.layers.normalization import BatchNormalization, LayerNormalization
+from torchkeras.layers.normalization import BatchNormalization
+from torchkeras.layers.normalization_of_samples import (
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from torchkeras.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,

@@ -1,10 +1,8 @@
-"""BatchNormalization and LayerNormalization.
+"""BatchNormalization.
 
 May import core and the families below layers. Statistics are computed in float32 at least, whatever the inputs' dtype,
 as Keras does; torch's fused kernels serve wherever they compute the same.
 """
-
-import warnings
 
 import torch
 import torch.distributed
@@ -18,6 +16,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.transforms import beyond_kernels, write
 from torchkeras.layers import _slots
+from torchkeras.layers._normalized import affine, check_axes, inverse, wide
 from torchkeras.layers._renorm import Renorm, clipping
 
 
@@ -27,23 +26,6 @@ def _single_axis(value):
         axes = [int(axis) for axis in value]
         return axes[0] if len(axes) == 1 else axes
     return int(value)
-
-
-def _wide(x):
-    """`x` in float32 at least."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
-
-
-def _affine(layer, shape, scale, center):
-    """Makes `gamma` and `beta`, or None where they are not wanted."""
-    layer.gamma = _slots.weight(layer, "gamma", shape, autocast=False) if scale else None
-    layer.beta = _slots.weight(layer, "beta", shape, autocast=False) if center else None
-
-
-def _check_axes(owner, axes, shape):
-    rank = len(shape)
-    if any(not -rank <= axis < rank for axis in axes):
-        raise ValueError(f"Layer {owner!r}: axis {axes} is out of range for inputs of shape {tuple(shape)}.")
 
 
 @published("layer", "keras.layers")
@@ -105,13 +87,13 @@ class BatchNormalization(Layer):
     def build(self, input_shape):
         rank = len(input_shape)
         axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        _check_axes(self.name, axes, input_shape)
+        check_axes(self.name, axes, input_shape)
         axes = sorted(axis % rank for axis in axes)
         if len(axes) == 1:
             shape = (input_shape[axes[0]],)
         else:
             shape = tuple(input_shape[axis] if axis in axes else 1 for axis in range(rank))
-        _affine(self, shape, self.scale, self.center)
+        affine(self, shape, self.scale, self.center)
         self.moving_mean = self._statistic("moving_mean", self.moving_mean_initializer, shape)
         self.moving_variance = self._statistic("moving_variance", self.moving_variance_initializer, shape)
         if self.renorm:
@@ -120,7 +102,7 @@ class BatchNormalization(Layer):
         self._reduced = tuple(axis for axis in range(rank) if axis not in axes)
         self._broadcast_shape = tuple(input_shape[axis] if axis in axes else 1 for axis in range(rank))
         self._order, self._as_rows = _layout(rank, axes)
-        self._inverse = _inverse(self._order)
+        self._inverse = inverse(self._order)
 
     def _statistic(self, name, initializer, shape):
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False, autocast=False)
@@ -133,7 +115,7 @@ class BatchNormalization(Layer):
             )
         learning = bool(training) and self.trainable and inputs.numel() > 0
         if learning and (mask is not None or self.renorm or (self.synchronized and _world_size() > 1)):
-            outputs = self._normalize_by_formula(_wide(inputs), mask)
+            outputs = self._normalize_by_formula(wide(inputs), mask)
         else:
             outputs = self._normalize_by_kernel(inputs, learning)
         return outputs.to(self.dtype_policy.torch_compute)
@@ -165,7 +147,7 @@ class BatchNormalization(Layer):
         return (
             weight
             if weight is None or (weight.dim() == 1 and weight.dtype is torch.float32)
-            else _wide(weight).flatten()
+            else wide(weight).flatten()
         )
 
     def _by_batch(self, x, gamma, beta):
@@ -223,7 +205,7 @@ class BatchNormalization(Layer):
         return mean.reshape(shape), (squares / count).reshape(shape)
 
     def compute_output_shape(self, input_shape):
-        _check_axes(self.name, self.axis if isinstance(self.axis, list) else [self.axis], input_shape)
+        check_axes(self.name, self.axis if isinstance(self.axis, list) else [self.axis], input_shape)
         return Shape(input_shape)
 
 
@@ -253,10 +235,6 @@ def _layout(rank, axes):
     return (rest[0], axes[0], *rest[1:]), False
 
 
-def _inverse(order):
-    return None if order is None else tuple(order.index(axis) for axis in range(len(order)))
-
-
 def _world_size():
     ready = torch.distributed.is_available() and torch.distributed.is_initialized()
     return torch.distributed.get_world_size() if ready else 1
@@ -267,96 +245,3 @@ def _over_processes(value):
     from torch.distributed.nn.functional import all_reduce
 
     return all_reduce(value)
-
-
-def _axes(value):
-    """An axis or a list of axes."""
-    if isinstance(value, (list, tuple)) and all(isinstance(axis, int) for axis in value):
-        return list(value)
-    if isinstance(value, int):
-        return value
-    raise TypeError(f"`axis` must be an integer or a list of them, got {value!r}.")
-
-
-@published("layer", "keras.layers")
-class LayerNormalization(Layer):
-    """Normalizes each sample over some of its own axes, then scales and shifts it (Ba et al. 2016).
-
-    Args:
-        axis: axis or list of axes to normalize over.
-        epsilon: added to the variance; None for the global `keras.config.epsilon()`.
-        center, scale: whether there are `beta` and `gamma`.
-        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of
-            these.
-        rms_scaling: divides by the standard deviation without subtracting the mean, and has no `beta`; deprecated in
-            Keras.
-
-    Weights: `gamma` and `beta` with the sizes of `axis` in ascending order.
-
-    Example:
-        >>> LayerNormalization()(torch.tensor([[1.0, 3.0]]))
-        tensor([[-0.9995,  0.9995]], grad_fn=<NativeLayerNormBackward0>)
-
-    In torch: `nn.LayerNorm(sizes, eps=epsilon)`, whose default epsilon is 1e-5.
-    """
-
-    axis = field(-1, convert=_axes, save=lambda axis: list(axis) if isinstance(axis, list) else axis)
-    epsilon = field(1e-3)
-    center = field(True)
-    scale = field(True)
-    beta_initializer = _slots.initializer("zeros")
-    gamma_initializer = _slots.initializer("ones")
-    beta_regularizer = _slots.regularizer()
-    gamma_regularizer = _slots.regularizer()
-    beta_constraint = _slots.constraint()
-    gamma_constraint = _slots.constraint()
-    rms_scaling = field(False, shown=False)
-
-    def _configure(self):
-        self.supports_masking = True
-        self.autocast = False
-        if self.rms_scaling:
-            warnings.warn(
-                "rms_scaling=True scales by the standard deviation and not by the root mean square; for the latter use "
-                "RMSNormalization.",
-                stacklevel=4,
-            )
-
-    def build(self, input_shape):
-        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
-        _check_axes(self.name, axes, input_shape)
-        self.axis = axes
-        rank = len(input_shape)
-        shape = tuple(input_shape[axis] for axis in axes)
-        _affine(self, shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
-        positive = [axis % rank for axis in axes]
-        rest = [axis for axis in range(rank) if axis not in positive]
-        order = (*rest, *positive)
-        self._sizes, self._reduced = shape, tuple(positive)
-        self._order = None if order == tuple(range(rank)) else order
-        self._inverse = _inverse(order)
-
-    def call(self, inputs):
-        x, gamma, beta = _wide(inputs), self.gamma, self.beta
-        epsilon = scopes.settings.epsilon if self.epsilon is None else self.epsilon
-        if gamma is not None and gamma.dtype is not x.dtype:
-            gamma = gamma.to(x.dtype)
-        if beta is not None and beta.dtype is not x.dtype:
-            beta = beta.to(x.dtype)
-        if self.rms_scaling:
-            outputs = self._scale_only(x, gamma)
-        elif self._order is None:
-            outputs = F.layer_norm(x, self._sizes, gamma, beta, epsilon)
-        else:
-            outputs = F.layer_norm(x.permute(self._order), self._sizes, gamma, beta, epsilon).permute(self._inverse)
-        return outputs.to(self.dtype_policy.torch_compute)
-
-    def _scale_only(self, x, gamma):
-        outputs = x * torch.rsqrt(x.var(self._reduced, correction=0, keepdim=True) + self.epsilon)
-        outputs = outputs if self._order is None else outputs.permute(self._order)
-        outputs = outputs * gamma
-        return outputs if self._order is None else outputs.permute(self._inverse)
-
-    def compute_output_shape(self, input_shape):
-        _check_axes(self.name, self.axis if isinstance(self.axis, list) else [self.axis], input_shape)
-        return Shape(input_shape)
