@@ -31,7 +31,7 @@ def stepped(optimizer, steps=3):
 
 
 def test_all_are_found():
-    assert len(CLASSES) >= 3
+    assert len(CLASSES) >= 14
 
 
 @pytest.mark.parametrize("make", MADE)
@@ -89,3 +89,30 @@ def test_partial_configs(cls):
         assert {key: made[key] for key in config} == config
     for description in ({"class_name": cls.__name__}, {"class_name": cls.__name__.lower(), "config": None}):
         assert type(optimizers.deserialize(description)) is cls
+
+
+def run(optimizer, variables, steps):
+    for step in steps:
+        generator = torch.Generator().manual_seed(step)
+        optimizer.apply([torch.randn(v.shape, generator=generator) for v in variables], variables)
+
+
+@pytest.mark.parametrize("way", ["state_dict", "variables", "deepcopy"])
+@pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls is not Optimizer], ids=lambda cls: cls.__name__)
+def test_state_restored_in_the_middle_continues_bit_by_bit(cls, way):
+    variables = [Variable(torch.ones(3, 2), name="matrix"), Variable([1.0, -2.0], name="vector"), Variable(0.5)]
+    first = cls(learning_rate=0.1, use_ema=True)
+    run(first, variables, range(3))
+    if way == "deepcopy":
+        second, others = copy.deepcopy((first, variables))
+    else:
+        others, second = [Variable(v.detach().clone(), name=v.name) for v in variables], cls(0.1, use_ema=True)
+        second.build(others)
+        if way == "state_dict":
+            second.load_state_dict(first.state_dict())
+        else:
+            second.set_weights(first.get_weights())
+    for optimizer, held in ((first, variables), (second, others)):
+        run(optimizer, held, range(3, 6))
+    for one, two in zip([*variables, *first.variables], [*others, *second.variables], strict=True):
+        assert torch.equal(one, two), one.path

@@ -52,8 +52,7 @@ class Adam(Optimizer):
 
     def update_together(self, group, grads, learning_rate):
         rate = corrected_rate(learning_rate, self._updates_done() + 1, self.beta_1, self.beta_2, group.dtype)
-        update = _fused if group.fused else _by_foreach
-        update(group, grads, rate, self.beta_1, self.beta_2, self.epsilon, bool(self.amsgrad))
+        adam_update(group, grads, rate, self.beta_1, self.beta_2, self.epsilon, bool(self.amsgrad))
 
 
 def number_of(dtype):
@@ -71,6 +70,12 @@ def corrected_rate(rate, step, beta_1, beta_2, dtype):
     number = number_of(dtype)
     step, beta_1, beta_2 = number(step), number(beta_1), number(beta_2)
     return float(number(rate) * np.sqrt(1 - beta_2**step) / (1 - beta_1**step))
+
+
+def adam_update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad=False):
+    """Adam's step at a corrected rate, for a group with the slots "momentum" and "velocity"."""
+    update = _fused if group.fused else _by_foreach
+    update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad)
 
 
 def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):

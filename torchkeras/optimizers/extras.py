@@ -76,10 +76,14 @@ class Extras:
         return pairs
 
     def _decay_weights(self, params, rate):
-        if self.weight_decay:
+        self._shrink(params, self.weight_decay, rate)
+
+    def _shrink(self, params, weight_decay, rate):
+        """Takes a fraction off the variables that are not excluded."""
+        if weight_decay:
             params = [p for p in params if self._use_weight_decay(p)]
             if params:
-                torch._foreach_mul_(params, 1.0 - self.weight_decay * rate)
+                torch._foreach_mul_(params, 1.0 - weight_decay * rate)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Keeps variables out of weight decay: those listed, and those whose name contains one of `var_names`."""

@@ -148,7 +148,9 @@ def groups_of(params, state):
 
 
 def _follow(slot, param):
-    if slot.shape != param.shape:
+    if slot.shape != param.shape:  # one value for a row or a column
+        if slot.device != param.device or slot.dtype != param.dtype:
+            slot.data = slot.to(param)
         return
     if slot.device != param.device or slot.dtype != param.dtype or not same_layout(param, slot):
         slot.data = torch.empty_like(param).copy_(slot)

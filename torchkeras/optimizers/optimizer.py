@@ -46,9 +46,9 @@ _CONFIG_ORDER = (
 _add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
 
-def epsilon_field():
+def epsilon_field(default=1e-7):
     """The field `epsilon` of optimizers that divide; `None` means the global `epsilon()`."""
-    return field(1e-7, convert=lambda value: settings.epsilon if value is None else number("epsilon")(value))
+    return field(default, convert=lambda value: settings.epsilon if value is None else number("epsilon")(value))
 
 
 class Optimizer(

@@ -102,10 +102,16 @@ class TorchState:
             for key, slots in packed["state"].items()
             if slots
         }
-        groups = [
-            {**group, "lr": self._host_rate(), "iterations": self._iterations.host} for group in packed["param_groups"]
-        ]
-        return {**packed, "state": plain, "param_groups": groups}
+        own = {"lr": self._host_rate(), "iterations": self._iterations.host}
+        if shared := self._shared_state():
+            own["shared"] = [variable.item() for variable in shared]
+        return {**packed, "state": plain, "param_groups": [{**group, **own} for group in packed["param_groups"]]}
+
+    def _shared_state(self):
+        """Numbers that belong to no single variable, but for the rate and the counter."""
+        known = {id(slot) for slots in self.state.values() for slot in slots.values()}
+        known |= {id(self._learning_rate), id(self._iterations)}
+        return [variable for variable in self._variables if id(variable) not in known and variable.dim() == 0]
 
     def load_state_dict(self, state_dict):
         """Copies what `state_dict` gave into a built optimizer. Raises `ValueError` where it does not fit."""
@@ -137,6 +143,8 @@ class TorchState:
             for slot, value in copies:
                 slot.copy_(value)
         self._iterations.assign(int(groups[0].get("iterations", 0)) if groups else 0)
+        for variable, value in zip(self._shared_state(), groups[0].get("shared", ()) if groups else ()):
+            variable.assign(value)
         if groups and isinstance(self._learning_rate, torch.Tensor):
             self._learning_rate.assign(float(groups[0]["lr"]))
         for hook in list(self._optimizer_load_state_dict_post_hooks.values()):

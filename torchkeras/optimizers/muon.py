@@ -1,0 +1,129 @@
+"""Muon: momentum made orthogonal, for matrices; AdamW for everything else. Source: Jordan et al. 2024,
+https://kellerjordan.github.io/posts/muon; scale of the update: Liu et al. 2025, https://arxiv.org/abs/2502.16982.
+
+May import core, the optimizer base and Adam's update.
+"""
+
+import re
+
+import torch
+
+from torchkeras.core.fields import field
+from torchkeras.core.registry import published
+from torchkeras.optimizers.adam import adam_update, corrected_rate
+from torchkeras.optimizers.learning_rate import learning_rate_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+
+
+@published("optimizer", "keras.optimizers", aliases=("muon",))
+class Muon(Optimizer):
+    """`m = momentum * m + g; w -= rate * orthogonal(m) * sqrt(max(rows, columns)) * rms_rate` for matrices.
+
+    `orthogonal` is a few Newton-Schulz iterations `x = a x + (b x x' + c (x x')**2) x`. Variables that have another
+    number of axes than two, embeddings, and those that `exclude_layers` names take AdamW's steps. The last Dense layer
+    of a model belongs to them too: name it.
+
+    Args:
+        learning_rate: number, schedule or callable.
+        adam_beta_1, adam_beta_2, adam_weight_decay, epsilon: of AdamW.
+        weight_decay: of the matrices.
+        clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
+            gradient_accumulation_steps, name: as in `Optimizer`.
+        exclude_layers: regular expressions; a variable with one in its path takes AdamW's steps.
+        exclude_embeddings: whether variables with "embedding" in their path do.
+        muon_a, muon_b, muon_c: of the iterations.
+        adam_lr_ratio: AdamW's rate over `learning_rate`.
+        momentum: share of the mean that stays.
+        ns_steps: number of iterations.
+        nesterov: whether the step looks ahead: `orthogonal(g + momentum * m)`.
+        rms_rate: size of an update's entries; None leaves out the scale.
+
+    Example:
+        >>> v = keras.Variable([[3.0, 0.0], [0.0, 1.0]])
+        >>> counter = Muon(0.1, weight_decay=None).minimize(lambda: (v ** 2).sum() / 2.0, [v])
+        >>> bool((v.diagonal() < torch.tensor([3.0, 1.0])).all())
+        True
+
+    torch: `torch.optim.Muon`, for matrices only.
+    """
+
+    learning_rate = learning_rate_field(0.001)
+    adam_beta_1 = field(0.9)
+    adam_beta_2 = field(0.999)
+    adam_weight_decay = field(0.004)
+    epsilon = epsilon_field()
+    weight_decay = field(0.004)
+    exclude_layers = field(None, convert=lambda value: list(value or ()), after="name")
+    exclude_embeddings = field(True, after="name")
+    muon_a = field(3.4445, after="name")
+    muon_b = field(-4.775, after="name")
+    muon_c = field(2.0315, after="name")
+    adam_lr_ratio = field(1, after="name")
+    momentum = field(0.95, after="name")
+    ns_steps = field(5, after="name")
+    nesterov = field(True, after="name")
+    rms_rate = field(0.2, after="name")
+
+    def build(self, variables):
+        """Binds the optimizer: a momentum for each variable, AdamW's mean square where that one steps."""
+        if self.built:
+            return
+        super().build(variables)
+        self.momentums, self.adam_velocities = [], []
+        for variable in self._trainable_variables:
+            momentum = velocity = None
+            if not getattr(variable, "overwrite_with_gradient", False):
+                momentum = self.add_variable_from_reference(variable, "momentum")
+                if self._should_use_adamw(variable):
+                    velocity = self.add_variable_from_reference(variable, "velocity")
+            self.momentums.append(momentum)
+            self.adam_velocities.append(velocity)
+
+    def _should_use_adamw(self, variable):
+        path = getattr(variable, "path", None) or ""
+        if variable.dim() != 2 or self.exclude_embeddings and "embedding" in path.lower():
+            return True
+        return any(re.search(pattern, path) for pattern in self.exclude_layers)
+
+    def _has_extras(self):
+        return bool(self.adam_weight_decay) or super()._has_extras()
+
+    def _decay_weights(self, params, rate):
+        adams = [param for param in params if self._should_use_adamw(param)]
+        matrices = [param for param in params if not self._should_use_adamw(param)]
+        self._shrink(adams, self.adam_weight_decay, rate)
+        self._shrink(matrices, self.weight_decay, rate)
+
+    def update_together(self, group, grads, learning_rate):
+        if "velocity" in group.slots:
+            betas = self.adam_beta_1, self.adam_beta_2
+            rate = learning_rate * self.adam_lr_ratio
+            rate = corrected_rate(rate, self._updates_done() + 1, *betas, group.dtype)
+            adam_update(group, grads, rate, *betas, self.epsilon)
+            return
+        momentums = group.slots["momentum"]
+        torch._foreach_mul_(momentums, self.momentum)
+        torch._foreach_add_(momentums, grads)
+        directions = torch._foreach_add(grads, momentums, alpha=self.momentum) if self.nesterov else momentums
+        for param, direction in zip(group.params, directions, strict=True):
+            scale = 1.0 if self.rms_rate is None else max(param.shape) ** 0.5 * self.rms_rate
+            param.add_(self._orthogonal(direction), alpha=-learning_rate * scale)
+
+    def _orthogonal(self, matrix):
+        """Nearly the closest matrix with orthonormal rows or columns."""
+        tall = matrix.shape[0] > matrix.shape[1]
+        x = matrix.t() if tall else matrix
+        x = x / (x.norm() + 1e-7)
+        for _ in range(self.ns_steps):
+            square = x @ x.t()
+            x = torch.addmm(
+                x, torch.addmm(square, square, square, beta=self.muon_b, alpha=self.muon_c), x, beta=self.muon_a
+            )
+        return x.t() if tall else x
+
+    def get_config(self):
+        """The arguments, in Keras's order, which differs from the constructor's."""
+        config = super().get_config()
+        for name in ("exclude_embeddings", "adam_weight_decay", "rms_rate"):
+            config[name] = config.pop(name)
+        return config
