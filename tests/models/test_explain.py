@@ -1,11 +1,14 @@
 """`model.explain()`: what ran, on which memory, and why a slow path was taken."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 import torchkeras as keras
 from torchkeras import layers
 from torchkeras.errors import SlowPathError
+from torchkeras.models.explain import _times_by_layer
 
 
 def images(**options):
@@ -113,13 +116,22 @@ def test_changes_nothing():
     assert torch.equal(model.weights[0].grad, torch.ones(3)) and model.weights[1].grad is None
 
 
-def test_profiled_shares_add_up_and_backward_is_counted_for_its_layer():
-    model = keras.Sequential([keras.Input((64,)), layers.Dense(512, name="wide"), layers.Dense(2, name="narrow")])
+def test_profiled_shares_add_up():
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(8, name="wide"), layers.Dense(2, name="narrow")])
     found = model.explain(torch.rand(256, 64), training=True, profile=True)
     shares = {row.path.split("/")[-1]: row.share for row in found.rows}
     assert sum(shares.values()) == pytest.approx(1.0)
-    assert shares["wide"] > shares["narrow"] > 0
-    assert "%" in str(found)
+    assert shares["wide"] > 0 and shares["narrow"] > 0 and "%" in str(found)
+
+
+def test_backward_kernels_are_counted_for_the_layer_of_their_forward():
+    def event(name, number=-1, parent=None, time=0.0):
+        return SimpleNamespace(id=name, name=name, sequence_nr=number, cpu_parent=parent, time=time)
+
+    layer = event("explain:dense", time=1.0)
+    loss, backward, of_loss = event("sum", 6, time=2.0), event("AddmmBackward", 5), event("SumBackward", 6, time=32.0)
+    events = [layer, event("addmm", 5, layer, 4.0), loss, backward, event("mm", -1, backward, 8.0), of_loss]
+    assert _times_by_layer(events, "time") == {"dense": 13.0, "": 34.0}
 
 
 def test_training_follows_compile():
