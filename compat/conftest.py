@@ -11,6 +11,9 @@ import pytest
 import torch
 
 import torchkeras
+from compat.layer_cases.core import FUNCTIONS
+
+keras.saving.get_custom_objects().update(FUNCTIONS)
 
 
 def pytest_configure(config):

@@ -307,6 +307,34 @@ def test_lambdas_are_written_as_code():
 
 
 @deviation
+def test_bound_methods_are_written():
+    def outcome(keras):
+        try:
+            return keras.layers.Lambda("a b".split).get_config()["function"]["class_name"]
+        except ValueError:
+            return "refused"
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
+def test_lambdas_promise_the_compute_dtype():
+    a, b = both(lambda keras: keras.layers.Lambda(lambda x: x > 0)(keras.Input((3,))).dtype)
+    assert a == b
+
+
+@deviation
+def test_scores_of_a_reversible_embedding_are_promoted():
+    def dtype(keras):
+        layer = keras.layers.ReversibleEmbedding(5, 3, dtype="mixed_bfloat16")
+        return layer(torch.ones(2, 3), reverse=True).dtype
+
+    a, b = both(dtype)
+    assert a == b
+
+
+@deviation
 def test_seed_state_is_int32():
     a, b = both(lambda keras: keras.backend.standardize_dtype(keras.random.SeedGenerator(1).state.dtype))
     assert a == b

@@ -69,7 +69,12 @@ def findings(case):
                 yield unknown, f"says {promise}, Keras {theirs[1]}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def says_its_shape(case):
+    """Whether the shape is the user's word, which is believed."""
+    return case.layer == "Lambda" and "output_shape" in case.config
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not says_its_shape(case)], ids=lambda case: case.title)
 def test_every_combination_of_unknown_axes(case):
     keras.utils.clear_session(free_memory=False)
     scopes.clear_session(free_memory=False)

@@ -56,7 +56,7 @@ class Case:
 def _short(value):
     if isinstance(value, np.ndarray):
         return f"{value.dtype}{list(value.shape)}".replace(" ", "")
-    return str(value).replace(" ", "")
+    return getattr(value, "__name__", str(value)).replace(" ", "")
 
 
 def case(

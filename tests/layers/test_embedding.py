@@ -78,3 +78,45 @@ def test_compiles_and_reports_the_index():
     torch.testing.assert_close(compiled(x), expected)
     with pytest.raises(IndexError):
         compiled(torch.tensor([[1, 12]]))
+
+
+def test_the_way_back_shares_the_table():
+    layer = layers.ReversibleEmbedding(10, 4)
+    x = torch.tensor([[1, 2]])
+    scores = layer(layer(x), reverse=True)
+    torch.testing.assert_close(scores, layer.embeddings[x] @ layer.embeddings.t())
+    assert len(layer.weights) == 1
+    scores.sum().backward()
+    assert layer.embeddings.grad.abs().sum() > 0
+
+
+def test_the_way_back_computes_in_its_own_dtype():
+    layer = layers.ReversibleEmbedding(10, 4, dtype="mixed_bfloat16", reverse_dtype="float32", logit_soft_cap=0.01)
+    vectors = layer(torch.tensor([[1, 2]]))
+    scores = layer(vectors, reverse=True)
+    assert (vectors.dtype, scores.dtype) == (torch.bfloat16, torch.float32) and scores.abs().max() <= 0.01
+    assert layer(layers.Input((2, 4)), reverse=True).dtype == "float32"
+    assert layers.ReversibleEmbedding(9, 4, dtype="mixed_bfloat16")(vectors, reverse=True).dtype == torch.bfloat16
+    assert layers.ReversibleEmbedding(9, 4)(layers.Input((2, 4)), reverse=True).shape == (None, 2, 9)
+
+
+def test_a_table_of_its_own_for_the_way_back():
+    layer = layers.ReversibleEmbedding(10, 4, tie_weights=False)
+    vectors = layer(torch.tensor([[1, 2]]))
+    torch.testing.assert_close(layer(vectors, reverse=True), vectors @ layer.reverse_embeddings)
+    assert [weight.name for weight in layer.weights] == ["embeddings", "reverse_embeddings"]
+
+
+def test_scores_have_no_mask():
+    layer = layers.ReversibleEmbedding(10, 4, mask_zero=True)
+    vectors = layer(torch.tensor([[1, 0]]))
+    assert vectors._keras_mask.tolist() == [[True, False]]
+    assert getattr(layer(vectors, reverse=True), "_keras_mask", None) is None
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"reverse_dtype": "no dtype"}, {"logit_soft_cap": "high"}, {"tie_weights": True, "output_dim": 0}]
+)
+def test_refusals_of_the_way_back(arguments):
+    with pytest.raises(ValueError):
+        layers.ReversibleEmbedding(**{"input_dim": 10, "output_dim": 4, **arguments})

@@ -101,7 +101,7 @@ def field(
 # -- the list of a class ----------------------------------------------------------------------------------------------
 
 
-def collect(cls, sources=(), without=(), own_first=False):
+def collect(cls, sources=(), without=(), own_first=False, hidden=()):
     """The fields of a class in order: those of `sources`, inherited ones, its own; declared again means placed again.
 
     Its own `Field` attributes leave the class namespace.
@@ -122,7 +122,8 @@ def collect(cls, sources=(), without=(), own_first=False):
             _require(cls, "after", [each.after], found)
             found = _with_behind(found, last.get(each.after, each.after), each)
             last[each.after] = name
-    return found
+    _require(cls, "hidden", hidden, found)
+    return {name: _changed(each, shown=False) if name in hidden else each for name, each in found.items()}
 
 
 def _declared_by(source):
@@ -158,11 +159,15 @@ def _with_behind(found, target, each):
 
 def handed_on(source):
     """The fields of a class, unconverted: for a class that makes an object of it, which converts and saves them."""
-    fields = {}
-    for name, each in source._fields.items():
-        options = {key: getattr(each, key) for key in Field.__slots__ if key != "name"}
-        fields[name] = Field(**{**options, "convert": None})
-    return fields
+    return {name: _changed(each, convert=None) for name, each in source._fields.items()}
+
+
+def _changed(each, **changes):
+    """A field like another, but for some of its options."""
+    options = {key: getattr(each, key) for key in Field.__slots__ if key != "name"}
+    changed = Field(**{**options, **changes})
+    changed.__set_name__(None, each.name)
+    return changed
 
 
 def signature_of(fields, extra=None):
@@ -324,6 +329,7 @@ class Configured:
             that the class has no fields of its own to show.
         without: names of fields, inherited or taken, that it leaves out.
         own_first: whether its own fields, and those of its subclasses, come before inherited ones.
+        hidden: names of fields that it takes, but does not show in its signature.
         extra: name of the `**kwargs` that signatures of the family end with.
 
     Example:
@@ -338,14 +344,14 @@ class Configured:
     _fields = {}
     _own_first, _extra_arguments = False, None
 
-    def __init_subclass__(cls, fields_from=None, without=(), own_first=None, extra=None, **options):
+    def __init_subclass__(cls, fields_from=None, without=(), own_first=None, hidden=(), extra=None, **options):
         super().__init_subclass__(**options)
         if own_first is not None:
             cls._own_first = own_first
         if extra is not None:
             cls._extra_arguments = extra
         before = cls._fields
-        cls._fields = collect(cls, fields_from or (), without, cls._own_first)
+        cls._fields = collect(cls, fields_from or (), without, cls._own_first, hidden)
         cls._plan = None
         signature = _shown(cls, cls._fields != before, fields_from is not None)
         if signature is not None:

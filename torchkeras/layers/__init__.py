@@ -25,7 +25,10 @@ from torchkeras.layers.dense import Dense
 from torchkeras.layers.depthwise_conv import DepthwiseConv1D, DepthwiseConv2D
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.embedding import Embedding
+from torchkeras.layers.identity import Identity
 from torchkeras.layers.input import Input, InputLayer
+from torchkeras.layers.lambda_layer import Lambda
+from torchkeras.layers.masking import Masking
 from torchkeras.layers.merging import (
     Add,
     Average,
@@ -76,6 +79,7 @@ from torchkeras.layers.regularization import (
     SpatialDropout3D,
 )
 from torchkeras.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from torchkeras.layers.reversible_embedding import ReversibleEmbedding
 from torchkeras.layers.rnn import (
     GRU,
     LSTM,
