@@ -19,78 +19,43 @@ SQUARE = PAIRS[:, :, :5]
 STEPS = mask(6, 3, 0, 1, size=6)
 
 
-def attention(*args, why="", **options):
-    return case("MultiHeadAttention", *args, num_heads=2, key_dim=4, shapes=None, why=why, **options)
+def attention(*args, **options):
+    return case("MultiHeadAttention", *args, num_heads=2, key_dim=4, shapes=None, **options)
+
+
+def grouped(*args, **options):
+    sizes = {"head_dim": 4, "num_query_heads": 4, "num_key_value_heads": 2}
+    return case("GroupQueryAttention", *args, **sizes, shapes=None, **options)
 
 
 CASES = [
-    attention(Q, V, K),
-    attention(Q, Q, value_dim=3, use_bias=False),
-    attention(Q, V, output_shape=7),
-    attention(Q, V, output_shape=(3, 2), use_gate=True, value_dim=5),
-    attention(
-        Q, V, kernel_regularizer="l2", bias_regularizer="l1", activity_regularizer="l2", kernel_constraint="max_norm"
-    ),
-    attention(Q, V, bias_initializer="ones", kernel_initializer="he_normal", flash_attention=False),
-    attention(Q, V, kwargs={"attention_mask": PAIRS}),
-    attention(Q, V, kwargs={"attention_mask": PAIRS[0:1]}),
-    attention(Q, V, kwargs={"attention_mask": PAIRS.astype("int32")}),
-    attention(Q, V, kwargs={"attention_mask": PAIRS, "use_causal_mask": True}),
-    attention(Q, V, kwargs={"value_mask": STEPS}),
-    attention(Q, V, K, kwargs={"key_mask": STEPS, "attention_mask": PAIRS}),
-    attention(Q, V, masks=(mask(5, 3, 0, 1, size=5), STEPS)),
-    attention(Q, V, K, masks=(None, None, STEPS)),
-    attention(Q, Q, kwargs={"use_causal_mask": True}),
-    attention(Q, V, kwargs={"use_causal_mask": True}, dropout=0.3),
-    attention(Q, V, sliding_window=2),
-    attention(Q, Q, sliding_window=2, kwargs={"use_causal_mask": True}),
-    attention(Q, V, kwargs={"return_attention_scores": True}),
-    attention(Q, V, kwargs={"return_attention_scores": True, "attention_mask": PAIRS, "use_causal_mask": True}),
-    attention(Q, V, dropout=0.3, kwargs={"attention_mask": PAIRS}),
-    attention(Q, V, dropout=0.3, training=False),
-    attention(Q, V, dropout=0.3, seed=3, training=True),
-    attention(Q, V, dropout=0.3, seed=3, training=True, kwargs={"attention_mask": PAIRS}),
-    attention(Q, V, dropout=0.3, training=True, repeatable=False),
-    attention(*LONG),
-    attention(*LONG, attention_axes=2),
-    attention(*LONG, attention_axes=[1, 2]),
     attention(*LONG, attention_axes=(-2,), kwargs={"attention_mask": np.ones((2, 5, 6), dtype=bool)}),
-    *[
-        attention(Q, V, dtype=dtype, kwargs={"attention_mask": PAIRS}, loose=2.0)
-        for dtype in ("mixed_float16", "mixed_bfloat16", "float16", "float64")
-    ],
 ]
+for make in (attention, grouped):
+    CASES += [
+        make(Q, V, kwargs={"attention_mask": PAIRS}),
+        make(Q, V, kwargs={"attention_mask": PAIRS[0:1]}),
+        make(Q, V, kwargs={"attention_mask": PAIRS.astype("int32")}),
+        make(Q, V, kwargs={"attention_mask": PAIRS, "use_causal_mask": True}),
+        make(Q, V, kwargs={"value_mask": STEPS}),
+        make(Q, V, K, kwargs={"key_mask": STEPS, "attention_mask": PAIRS}),
+        make(Q, V, K, masks=(None, None, STEPS)),
+        make(Q, V, sliding_window=2, kwargs={"attention_mask": PAIRS}),
+        make(Q, V, kwargs={"return_attention_scores": True, "attention_mask": PAIRS, "use_causal_mask": True}),
+        make(Q, V, dropout=0.3, kwargs={"attention_mask": PAIRS}),
+        make(Q, V, dropout=0.3, kwargs={"use_causal_mask": True}),
+        make(Q, V, dropout=0.3, seed=3, training=True, kwargs={"attention_mask": PAIRS}),
+        *[
+            make(Q, V, dtype=dtype, kwargs={"attention_mask": PAIRS}, loose=2.0)
+            for dtype in ("mixed_float16", "mixed_bfloat16", "float16", "float64")
+        ],
+    ]
 
 
 @pytest.mark.parametrize("each", CASES, ids=lambda each: f"{each.title}{list(each.kwargs)}")
 def test_attention(each):
     differences = compare(each)
     assert not differences, "\n".join(differences)
-
-
-EQUATIONS = [
-    ("ab,bc->ac", (4, 3), 5, "c"),
-    ("abc,cd->abd", (4, 5, 3), (None, 6), None),
-    ("abc,cde->abde", (4, 5, 3), (None, 2, 6), "de"),
-    ("abc,cde->abde", (4, 5, 3), (None, 2, 6), "e"),
-    ("abc,ced->abde", (4, 5, 3), (None, 2, 6), "d"),
-    ("abcd,cde->abe", (4, 5, 3, 2), (None, 6), "e"),
-    ("abc,dc->abd", (4, 5, 3), (None, 6), "d"),
-    ("abc,cd->abd", (4, 5, 3), (5, 6), "bd"),
-    ("abc,bcd->abd", (4, 5, 3), (5, 6), "d"),
-    ("abc,bde->ade", (4, 5, 3), (2, 6), "e"),
-    ("...x,xy->...y", (4, 3), 5, "y"),
-    ("...x,xy->...y", (4, 5, 3), 6, "y"),
-    ("ab...,bc->ac...", (4, 3, 5, 2), 6, "c"),
-]
-
-
-@pytest.mark.parametrize(("equation", "inputs", "output_shape", "bias_axes"), EQUATIONS)
-def test_einsum_dense(equation, inputs, output_shape, bias_axes):
-    options = {"equation": equation, "output_shape": output_shape, "bias_axes": bias_axes}
-    for more in ({"activation": "relu"}, {"dtype": "mixed_float16", "kernel_regularizer": "l2"}):
-        differences = compare(case("EinsumDense", inputs, **options, **more))
-        assert not differences, "\n".join(differences)
 
 
 def test_equal_seeds_give_equal_first_weights():
@@ -212,6 +177,6 @@ def test_query_mask_given_by_name_is_ignored():
 
 
 @deviation
-@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention"])
-def test_attention_in_float64_narrows(name):
-    assert not compare(case(name, [Q, V], dtype="float64"))
+@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention", "Maximum", "Minimum"])
+def test_layers_in_float64_narrow(name):
+    assert not compare(case(name, [Q, Q], dtype="float64"))

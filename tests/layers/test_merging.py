@@ -45,6 +45,17 @@ def test_integers_stay_integers():
     assert Add()([torch.tensor([[1]]), torch.tensor([[2]])]).dtype == torch.int64
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+@pytest.mark.parametrize("name", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"])
+def test_batches_of_none_and_one(name, rows):
+    layer = Dot(axes=1) if name == "Dot" else getattr(layers, name)()
+    x = torch.ones(rows, 3)
+    for inputs in ([x, x], [Input((3,)), Input((3,))]):
+        outputs = layer(inputs)
+        assert tuple(outputs.shape)[1:] == {"Dot": (1,), "Concatenate": (6,)}.get(name, (3,))
+    assert layer([x, x]).shape[0] == rows
+
+
 @pytest.mark.parametrize(
     ("layer", "shapes", "message"),
     [
