@@ -117,6 +117,28 @@ def test_state_goes_on_between_batches(name, masked):
     assert [tuple(state.shape) for state in ours.states] == [(4, 2)] * len(theirs.states)
 
 
+@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("masked", [False, True])
+def test_state_of_both_directions_goes_on_between_batches(name, masked):
+    theirs, ours = (
+        module.Bidirectional(getattr(module, name)(2, stateful=True, return_sequences=True))
+        for module in (keras.layers, layers)
+    )
+    kwargs = {"mask": torch.tensor(RAGGED)} if masked else {}
+    for layer in (theirs, ours):
+        layer.build(X.shape)
+    ours.set_weights(theirs.get_weights())
+    for step in range(4):
+        x = torch.tensor(X) * (step + 1)
+        given = {"initial_state": [torch.ones(4, 2)] * len(theirs.states)} if step == 2 else {}
+        torch.testing.assert_close(ours(x, **kwargs, **given).detach(), theirs(x, **kwargs, **given).detach())
+        for a, b in zip(theirs.states, ours.states, strict=True):
+            torch.testing.assert_close(b, a.value)
+        if step == 1:
+            theirs.reset_state()
+            ours.reset_state()
+
+
 def test_equal_seeds_give_equal_first_weights():
     for name in ("LSTM", "GRU", "SimpleRNN"):
         theirs, ours = (getattr(module, name) for module in (keras.layers, layers))
@@ -153,6 +175,14 @@ def test_one_cell_step_by_step():
 @pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
 def test_simple_rnn_drops_its_activity_regularizer():
     differences = compare(case("SimpleRNN", (4, 5, 3), units=2, activity_regularizer="l2"))
+    assert not differences
+
+
+@pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_zeros_instead_of_the_last_output(backwards):
+    options = {"units": 2, "zero_output_for_mask": True, "go_backwards": backwards}
+    differences = compare(case("LSTM", (4, 5, 3), masks=(RAGGED[:, ::-1].copy() if backwards else RAGGED,), **options))
     assert not differences
 
 

@@ -24,3 +24,60 @@ CASES = [
     case("SimpleRNN", (4, 5, 3), units=2, activation="relu", masks=(mask(5, 3, 0, 1, size=5),)),
     case("SimpleRNNCell", (4, 3), [(4, 2)], units=2, shapes=None),
 ]
+
+RAGGED = mask(5, 3, 0, 1, size=5)
+
+
+def both_ways(layer, units, merge_mode="concat", **options):
+    """Arguments of a Bidirectional around a layer of that name."""
+    return lambda layers: {"layer": getattr(layers, layer)(units, **options), "merge_mode": merge_mode}
+
+
+def given_backward(layers):
+    return {
+        "layer": layers.LSTM(2, return_sequences=True, return_state=True, name="there"),
+        "backward_layer": layers.LSTM(
+            2, activation="relu", return_sequences=True, return_state=True, go_backwards=True, name="back"
+        ),
+        "merge_mode": None,
+    }
+
+
+def in_both(dtype):
+    """Arguments with that policy for the wrapper and for its layer."""
+    return lambda layers: {"layer": layers.LSTM(2, dtype=dtype, return_state=True), "dtype": dtype}
+
+
+CASES += [
+    case("Bidirectional", (4, 5, 3), make=both_ways("LSTM", 2)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("LSTM", 2, "sum", return_sequences=True), masks=(RAGGED,)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("LSTM", 2, "mul", return_state=True), masks=(RAGGED,)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("LSTM", 2, "ave", return_state=True, return_sequences=True)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("GRU", 2, None, return_sequences=True), masks=(RAGGED,)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("GRU", 2, None, return_state=True, return_sequences=True)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("GRU", 2, return_state=True), masks=(RAGGED,)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("SimpleRNN", 2, return_sequences=True), masks=(RAGGED,)),
+    case("Bidirectional", (4, 5, 3), make=both_ways("SimpleRNN", 2, activation="relu", use_bias=False)),
+    case("Bidirectional", (4, 5, 3), [(4, 2)] * 4, make=both_ways("LSTM", 2, return_sequences=True)),
+    case("Bidirectional", (4, 5, 3), [(4, 2)] * 4, make=both_ways("LSTM", 2), kwargs={"mask": RAGGED}),
+    case("Bidirectional", (4, 5, 3), [(4, 2)] * 2, make=both_ways("GRU", 2, return_state=True)),
+    case("Bidirectional", (2, 5, 4, 3), make=both_ways("ConvLSTM1D", 2, kernel_size=3, return_sequences=True)),
+    case("Bidirectional", (4, 5, 3), make=given_backward, masks=(RAGGED,)),
+    case(
+        "Bidirectional", (4, 5, 3), make=both_ways("LSTM", 2, dropout=0.3, recurrent_dropout=0.2, seed=4), training=True
+    ),
+    case("Bidirectional", (4, 5, 3), make=both_ways("LSTM", 2, dropout=0.3, seed=4), training=True),
+    case("Bidirectional", (4, 5, 3), make=both_ways("LSTM", 2, dropout=0.3, seed=4), training=False),
+    case(
+        "Bidirectional", (4, 5, 3), make=both_ways("GRU", 2, reset_after=False, return_sequences=True), masks=(RAGGED,)
+    ),
+    case("Bidirectional", (4, 5, 3), make=in_both("mixed_bfloat16"), loose=3.0),
+    case("Bidirectional", (4, 5, 3), make=both_ways("GRU", 2, dtype="float64"), masks=(RAGGED,)),
+    case("Bidirectional", (1, 5, 3), make=both_ways("LSTM", 2, kernel_regularizer="l2", go_backwards=False)),
+    case(
+        "Bidirectional",
+        (4, 5, 3),
+        make=lambda layers: {"layer": layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)], return_sequences=True)},
+        masks=(RAGGED,),
+    ),
+]

@@ -18,7 +18,9 @@ from torchkeras.core import tree
 
 PLAIN = first_cases()
 SINGLE = [case for case in PLAIN if len(case.args) == 1 and isinstance(case.args[0], tuple)]
-TRAINING = [case for case in CASES if case.training and not case.masks and "dtype" not in case.config]
+TRAINING = [
+    case for case in CASES if case.training and not case.masks and "dtype" not in case.constructor_arguments(layers)
+]
 MIXED = [case for case in PLAIN if "dtype" not in case.constructor_arguments(layers)]
 NO_HALF = {"AveragePooling3D": "torch has no kernel for it in half precision on the CPU"}
 

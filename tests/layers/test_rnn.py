@@ -74,6 +74,21 @@ def test_numbers_at_masked_steps_do_not_matter():
             assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "relu"], ids=["kernel", "loop"])
+def test_zeros_at_masked_steps_are_for_sequences(backwards, activation):
+    """Without sequences the last valid output is given in both directions."""
+    options = {"activation": activation, "go_backwards": backwards, "zero_output_for_mask": True}
+    layer = layers.LSTM(2, return_state=True, **options)
+    output, h, _ = layer(X, mask=MASK)
+    torch.testing.assert_close(output, h)
+    sequences = layers.LSTM(2, return_sequences=True, **options)
+    sequences.build(X.shape)
+    sequences.set_weights(layer.get_weights())
+    kept = MASK.flip(1) if backwards else MASK
+    assert not sequences(X, mask=MASK)[~kept].any()
+
+
 def test_long_padding_holds_the_cell_state_exactly():
     layer = layers.LSTM(3, return_state=True, kernel_initializer="ones")
     short = layer(X[:1, :2] * 10)

@@ -49,6 +49,7 @@ def _build_alone(self, build, args, kwargs):
 class LayerBuild:
     """`build`, what surrounds it, and its config."""
 
+    _builds_all = False  # whether `build` leaves nothing to a first call, in sublayers neither
     _build_shapes_dict = property(lambda self: self._build_shapes)
 
     @wrapped_build
@@ -66,7 +67,7 @@ class LayerBuild:
                 **shapes,
             }
         d["_build_shapes"] = shapes
-        if not d["_modules"]:
+        if self._builds_all or not d["_modules"]:
             d["_ready"] = True
         if d["_for_later"] or d["_initial_weights"] is not None:
             with shape_probe.pause():  # a probe may be what builds; these values are real

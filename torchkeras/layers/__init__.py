@@ -84,6 +84,7 @@ from torchkeras.layers.rnn import (
     GRU,
     LSTM,
     RNN,
+    Bidirectional,
     ConvLSTM1D,
     ConvLSTM2D,
     ConvLSTM3D,

@@ -1,9 +1,10 @@
 """Recurrent layers. `recurrent.py` drives a cell over steps, `own_cell.py` takes torch's kernels (`fused.py`) where it
-can, `cells.py` is what our cells share.
+can, `cells.py` is what our cells share, `bidirectional.py` runs a layer from both ends.
 
 May import core, random and the families below layers.
 """
 
+from torchkeras.layers.rnn.bidirectional import Bidirectional
 from torchkeras.layers.rnn.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from torchkeras.layers.rnn.gru import GRU, GRUCell
 from torchkeras.layers.rnn.lstm import LSTM, LSTMCell
@@ -18,6 +19,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Bidirectional",
     "GRUCell",
     "LSTMCell",
     "SimpleRNN",

@@ -1,54 +1,63 @@
-"""torch's recurrent kernels under Keras's weights and masks.
+"""torch's recurrent kernels under Keras's weights and masks, in one direction or in both at once.
 
 May import torch. Knows no layer.
 
 The kernels know no masks. A mask is served by moving the steps to keep to the front of each sequence, running the
 kernel once, and reading each step's output where it came to lie: the numbers of skipping steps, without waiting for the
-device or looping.
+device or looping. On the CPU, where a look at the mask costs nothing, steps that are in order stay where they are and
+the steps behind the longest sequence are not computed.
 """
 
 import torch
 
+from torchkeras.core.transforms import beyond_kernels
+
+_FUNCTIONS = {
+    "lstm": torch._VF.lstm,
+    "gru": torch._VF.gru,
+    "rnn_tanh": torch._VF.rnn_tanh,
+    "rnn_relu": torch._VF.rnn_relu,
+}
 # Saturates a sigmoid: sigmoid(_CLOSED) is exactly 0 and sigmoid(-_CLOSED) exactly 1, in float16 too.
 _CLOSED = -1e4
 
 
-def lstm(sequences, states, mask, weights, needs_state):
-    """`(last output, outputs, [h, c])` of an LSTM over `(batch, steps, features)`.
+def run(kernel, sequences, states, mask, directions, needs_outputs=True, needs_cell=True):
+    """`(last output, outputs, states)` of a recurrent layer over `(batch, steps, features)`.
 
     Args:
-        states: `[h, c]`, each `(batch, units)`.
+        kernel: "lstm", "gru" (which resets after the product), "rnn_tanh" or "rnn_relu".
+        states: the initial ones, each `(directions, batch, units)`. With a mask those of a second direction must be
+            zero: it begins with the padding, which the kernels can hold at zero only.
         mask: None or bool `(batch, steps)`; at False the output before is repeated (at first zeros), states are held.
-        weights: `(kernel, recurrent_kernel, bias or None)` as Keras shapes them.
-        needs_state: whether the final states must be right (with a mask, the cell state costs a little).
+        directions: one or two of `(kernel, recurrent_kernel, bias or None)` as Keras shapes them; the second reads from
+            the end.
+        needs_outputs: whether the outputs of all steps must be right, with a mask.
+        needs_cell: whether the final cell state of an LSTM must be right; with a mask it costs a little.
+
+    Gives the last outputs and the states as `(directions, batch, units)`, the outputs as
+    `(batch, steps, directions * units)`, those of both directions in the order of the sequence.
     """
-    kernel, recurrent_kernel, bias = weights
-    kernel, recurrent_kernel = kernel.t(), recurrent_kernel.t()
+    weights = [_torchs_weights(kernel, *direction) for direction in directions]
     if mask is None:
-        outputs, h, c = _run(torch._VF.lstm, sequences, states, kernel, recurrent_kernel, bias)
-        return h, outputs, [h, c]
+        outputs, states = _run(kernel, sequences, states, weights)
+        return states[0], outputs, states
     packed, padding = _pack(sequences, mask)
-    if needs_state:
-        packed, kernel = _hold_cell_state(packed, padding, kernel)
-    outputs, _, c = _run(torch._VF.lstm, packed, states, kernel, recurrent_kernel, bias)
-    outputs, h = _unpack(outputs, mask, states[0])
-    return outputs[:, -1], outputs, [h, c]
+    if len(directions) == 2 or (kernel == "lstm" and needs_cell):
+        packed, weights = _held(kernel, packed, padding, weights)
+    outputs, after = _run(kernel, packed, states, weights)
+    last, never = _last(outputs, after[0], padding)
+    held = last if len(directions) == 2 else torch.where(never, states[0], last)
+    return last.masked_fill(never, 0.0), _unpack(outputs, mask) if needs_outputs else outputs, [held, *after[1:]]
 
 
-def gru(sequences, states, mask, weights):
-    """`(last output, outputs, [h])` of a GRU that resets after the product; its bias is `(2, 3 * units)`."""
-    kernel, recurrent_kernel, bias = weights
-    # Keras has the gates update, reset, candidate; torch has reset first. No view does that: small copies.
-    kernel, recurrent_kernel = (_reset_first(weight.t()) for weight in (kernel, recurrent_kernel))
-    biases = [None] if bias is None else [_reset_first(each) for each in bias.unbind(0)]
-    return _one_state(torch._VF.gru, sequences, states, mask, kernel, recurrent_kernel, *biases)
-
-
-def simple(kind, sequences, states, mask, weights):
-    """`(last output, outputs, [h])` of a plain recurrent layer with activation "tanh" or "relu"."""
-    kernel, recurrent_kernel, bias = weights
-    function = {"tanh": torch._VF.rnn_tanh, "relu": torch._VF.rnn_relu}[kind]
-    return _one_state(function, sequences, states, mask, kernel.t(), recurrent_kernel.t(), bias)
+def _torchs_weights(kind, kernel, recurrent_kernel, bias):
+    """`[input weights, state weights]`, and two biases where there is one."""
+    weights = [kernel.t(), recurrent_kernel.t()]
+    if kind == "gru":  # Keras has the gates update, reset, candidate; torch has reset first. No view does that
+        biases = [] if bias is None else bias.unbind(0)
+        return [_reset_first(weight) for weight in (*weights, *biases)]
+    return weights if bias is None else [*weights, bias, torch.zeros_like(bias)]  # torch's two biases add up
 
 
 def _reset_first(weight):
@@ -56,51 +65,73 @@ def _reset_first(weight):
     return torch.cat([reset, update, candidate])
 
 
-def _one_state(function, sequences, states, mask, *weights):
-    """A kernel whose state is its output."""
-    if mask is None:
-        outputs, h = _run(function, sequences, states, *weights)
-        return h, outputs, [h]
-    outputs, _ = _run(function, _pack(sequences, mask)[0], states, *weights)
-    outputs, h = _unpack(outputs, mask, states[0])
-    return outputs[:, -1], outputs, [h]
-
-
-def _run(function, sequences, states, *weights):
-    weights = [weight for weight in weights if weight is not None]
-    if len(weights) == 3:
-        weights.append(torch.zeros_like(weights[2]))  # torch has two biases that add up
-    states = tuple(state.unsqueeze(0) for state in states)
+def _run(kind, sequences, states, directions):
+    weights = [weight for direction in directions for weight in direction]
     train = torch.is_grad_enabled() and not torch.jit.is_tracing()  # a trace is checked without gradients
-    initial = states if len(states) > 1 else states[0]
-    outputs, *final = function(sequences, initial, weights, len(weights) == 4, 1, 0.0, train, False, True)
-    return (outputs, *(state.squeeze(0) for state in final))
+    initial = states if kind == "lstm" else states[0]
+    both, biased = len(directions) == 2, len(directions[0]) == 4
+    outputs, *final = _FUNCTIONS[kind](sequences, initial, weights, biased, 1, 0.0, train, both, True)
+    return outputs, final
+
+
+# -- masks ------------------------------------------------------------------------------------------------------------
 
 
 def _pack(sequences, mask):
-    """Steps to keep first, in order; the rest behind them. Also where the rest lies `(batch, steps)`."""
-    order = torch.argsort(mask.logical_not().to(torch.uint8), dim=1, stable=True)
-    packed = sequences.gather(1, order.unsqueeze(-1).expand_as(sequences))
-    steps = torch.arange(mask.shape[1], device=mask.device)
-    padding = steps >= mask.sum(1, keepdim=True)
-    return packed, padding
+    """Steps to keep first, in order; the rest behind them. Also where the rest lies, `(batch, steps)`."""
+    lengths = mask.sum(1, keepdim=True)
+    padding = torch.arange(mask.shape[1], device=mask.device) >= lengths
+    if _may_look(mask):
+        longest = max(int(lengths.max()), 1) if len(lengths) else 1
+        padding = padding[:, :longest]
+        in_order = torch.equal(mask[:, :longest], ~padding)
+    else:
+        longest, in_order = mask.shape[1], False
+    if in_order:
+        return sequences[:, :longest], padding
+    order = torch.argsort(mask.logical_not().to(torch.uint8), dim=1, stable=True)[:, :longest]
+    return sequences.gather(1, order.unsqueeze(-1).expand(-1, -1, sequences.shape[-1])), padding
 
 
-def _hold_cell_state(packed, padding, kernel):
-    """Adds an input, 1 on padding, that shuts the input gate and opens the forget gate: `c` is held exactly."""
-    units = kernel.shape[0] // 4
+def _may_look(mask):
+    """Whether its values are at hand: not on a device that would have to be waited for, nor in a traced program."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or beyond_kernels()
+    return mask.device.type == "cpu" and not traced
+
+
+def _held(kind, packed, padding, directions):
+    """Adds an input, 1 on padding, with which the states of an LSTM, and zero states of the others, stay exactly as
+    they are."""
     flag = padding.unsqueeze(-1)
     packed = torch.cat([packed.masked_fill(flag, 0.0), flag.to(packed.dtype)], dim=-1)
-    column = torch.zeros(4, units, 1, dtype=kernel.dtype, device=kernel.device)
-    column[0], column[1] = _CLOSED, -_CLOSED
-    return packed, torch.cat([kernel, column.view(4 * units, 1)], dim=1)
+    return packed, [_with_column(kind, *direction) for direction in directions]
 
 
-def _unpack(outputs, mask, initial):
-    """Outputs at the steps of the sequence, and the last one kept `(batch, units)`, `initial` where no step was."""
+def _with_column(kind, kernel, recurrent_kernel, *biases):
+    column = torch.zeros_like(kernel[:, :1])
+    units = recurrent_kernel.shape[1]
+    if kind == "lstm":  # nothing gets in, nothing is forgotten
+        column[:units], column[units : 2 * units] = _CLOSED, -_CLOSED
+    elif kind == "gru":  # no update
+        column[units : 2 * units] = -_CLOSED
+    elif biases:  # its activation of zero is zero
+        column = -sum(biases).unsqueeze(1)
+    return [torch.cat([kernel, column], dim=1), recurrent_kernel, *biases]
+
+
+def _last(outputs, final, padding):
+    """The outputs of the last step kept, `(directions, batch, units)`, and where there is none, `(batch, 1)`.
+
+    The second direction ends with the first step: its final state is that."""
+    lengths = padding.shape[1] - padding.sum(1)
+    index = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, final.shape[-1])
+    last = outputs[..., : final.shape[-1]].gather(1, index).squeeze(1)
+    return torch.stack([last, *final[1:]]), (lengths == 0).unsqueeze(-1)
+
+
+def _unpack(outputs, mask):
+    """Outputs at the steps of the sequence; those of a second direction are right at the steps kept only."""
     position = mask.cumsum(1) - 1  # of the last step kept so far
     index = position.clamp(min=0).unsqueeze(-1)
     outputs = outputs.gather(1, index.expand(-1, -1, outputs.shape[-1]))
-    never = (position < 0).unsqueeze(-1)
-    last = torch.where(never[:, -1], initial, outputs[:, -1])
-    return outputs.masked_fill(never, 0.0), last
+    return outputs.masked_fill((position < 0).unsqueeze(-1), 0.0)

@@ -9,7 +9,6 @@ from torchkeras.core.arguments import positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
-from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.cells import RecurrentCell, clamped_rate
 from torchkeras.layers.rnn.own_cell import OwnCell, use_cudnn
 
@@ -105,10 +104,7 @@ class GRU(OwnCell, cell=GRUCell):
     reset_after = field(True)
     use_cudnn = use_cudnn()
 
-    _kernel_name = "torch.gru"
+    _kernel = "gru"
 
     def _obstacle(self):
         return super()._obstacle() if self.reset_after else "the kernel resets after the product, reset_after is False"
-
-    def _run_kernel(self, sequences, states, mask):
-        return fused.gru(sequences, states, mask, self.cell.cast_weights())

@@ -9,7 +9,6 @@ from torchkeras.core.arguments import positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
-from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.cells import RecurrentCell, clamped_rate
 from torchkeras.layers.rnn.own_cell import OwnCell, use_cudnn
 
@@ -105,8 +104,4 @@ class LSTM(OwnCell, cell=LSTMCell):
     activity_regularizer = _slots.activity_regularizer(always=True, after="bias_regularizer")
     use_cudnn = use_cudnn()
 
-    _kernel_name = "torch.lstm"
-
-    def _run_kernel(self, sequences, states, mask):
-        needs_state = self.return_state or self.stateful
-        return fused.lstm(sequences, states, mask, self.cell.cast_weights(), needs_state)
+    _kernel = "lstm"

@@ -9,6 +9,7 @@ from torchkeras import activations
 from torchkeras.core import scopes, transforms
 from torchkeras.core.fields import field, handed_on
 from torchkeras.core.input_spec import InputSpec
+from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.recurrent import RNN
 
 
@@ -25,11 +26,12 @@ def use_cudnn():
 
 class OwnCell(RNN, without=["cell"]):
     """A subclass says in its head of which class its cell is, whose fields come first in its own, and declares
-    `_kernel_name` and `_run_kernel`."""
+    `_kernel`, the name of torch's kernel in `fused.py`."""
 
     zero_output_for_mask = field(False, shown=False)
 
-    _cell_class, _cell_name, _kernel_name = None, None, None
+    _cell_class, _cell_name, _kernel = None, None, None
+    _builds_all = True
     use_cudnn = "auto"  # of layers that have no such argument
 
     def __init_subclass__(cls, cell=None, **options):
@@ -49,7 +51,7 @@ class OwnCell(RNN, without=["cell"]):
 
     def build(self, sequences_shape, initial_state_shape=None):
         super().build(sequences_shape, initial_state_shape)
-        if self._kernel_name is not None:  # which reads wrong memory where the number of features is another
+        if self._kernel is not None:  # which reads wrong memory where the number of features is another
             self.input_spec = InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
     def _check_sizes(self, sequences, states):
@@ -86,7 +88,7 @@ class OwnCell(RNN, without=["cell"]):
 
     def explain_kernel(self):
         obstacle = self._obstacle()
-        return (self._kernel_name, "the same arithmetic") if obstacle is None else ("loop over steps", obstacle)
+        return (f"torch.{self._kernel}", "the same arithmetic") if obstacle is None else ("loop over steps", obstacle)
 
     def _run(self, sequences, states, mask, training):
         obstacle = self._obstacle()
@@ -94,14 +96,26 @@ class OwnCell(RNN, without=["cell"]):
             if self.use_cudnn is True:
                 raise ValueError(f"Layer {self.name!r} was made with use_cudnn=True, but {obstacle}: use 'auto'.")
             return super()._run(sequences, states, mask, training)
-        self._check_sizes(sequences, states)
-        if not sequences.is_floating_point():
-            sequences = self._in_floats(sequences)
-        if self.dropout:
-            dropped, _ = self.cell.draw_masks(sequences[:, 0], states[0], training)
-            sequences = sequences if dropped is None else sequences * dropped.unsqueeze(1)
-        last, outputs, states = self._run_kernel(sequences, states, mask)
-        if mask is not None and self.zero_output_for_mask:
+        sequences = self._ready_for_kernel(sequences, states, training)
+        last, outputs, states = self._run_kernel(sequences, [state.unsqueeze(0) for state in states], mask)
+        if mask is not None and self.return_sequences and self.zero_output_for_mask:
             outputs = outputs.masked_fill(mask.logical_not().unsqueeze(-1), 0.0)
-            last = outputs[:, -1]
-        return last, outputs, states
+        return last.squeeze(0), outputs, [state.squeeze(0) for state in states]
+
+    def _ready_for_kernel(self, sequences, states, training):
+        """Sequences in the weights' dtype, after dropout."""
+        self._check_sizes(sequences, states)
+        if sequences.is_floating_point():
+            sequences = sequences.to(self.dtype_policy.torch_compute)
+        else:
+            sequences = self._in_floats(sequences)
+        if not self.dropout:
+            return sequences
+        dropped, _ = self.cell.draw_masks(sequences[:, 0], states[0], training)
+        return sequences if dropped is None else sequences * dropped.unsqueeze(1)
+
+    def _run_kernel(self, sequences, states, mask, *others):
+        """`fused.run` for this layer, and for another one in the other direction."""
+        needs_cell = self.return_state or self.stateful
+        directions = [layer.cell.cast_weights() for layer in (self, *others)]
+        return fused.run(self._kernel, sequences, states, mask, directions, self.return_sequences, needs_cell)

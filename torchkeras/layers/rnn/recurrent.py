@@ -46,7 +46,7 @@ class RNN(Layer):
         go_backwards: read the sequence from its end; outputs come in the order of reading.
         stateful: begin each batch with the final states of the one before (until `reset_state`).
         unroll: accepted; torch loops are unrolled anyway.
-        zero_output_for_mask: zeros at masked steps instead of the output before them.
+        zero_output_for_mask: zeros at masked steps instead of the output before them, with `return_sequences`.
 
     Call arguments: `sequences`, `initial_state` (a list), `mask` `(batch, steps)` with False for steps to skip,
     `training`.
@@ -77,6 +77,10 @@ class RNN(Layer):
         self._state_names = []
         self._call_takes = _parameters(self.cell.call)
         self._initial_takes = _parameters(getattr(self.cell, "get_initial_state", None))
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "time_major": True} if self.time_major else config  # Keras 3 knows no such argument
 
     def build(self, sequences_shape, initial_state_shape=None):
         batch, *rest = self._batch_first(sequences_shape)
@@ -148,10 +152,15 @@ class RNN(Layer):
 
     def forward(self, *args, **kwargs):
         if len(args) != 1 or type(args[0]) is not torch.Tensor:
-            args, kwargs = _keras2_call(args, kwargs)
+            args, kwargs = keras2_call(args, kwargs)
         return super().forward(*args, **kwargs)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        sequences, states, mask = self._enter(sequences, initial_state, mask)
+        return self._leave(*self.inner_loop(sequences, states, mask, training))
+
+    def _enter(self, sequences, initial_state, mask):
+        """`(sequences, states, mask)` as `inner_loop` takes them: batch first, in the cell's dtype."""
         if self.time_major:
             sequences = sequences.transpose(0, 1)
             mask = None if mask is None else mask.transpose(0, 1)
@@ -160,7 +169,10 @@ class RNN(Layer):
         kind = self.cell.dtype_policy.torch_compute if isinstance(self.cell, Layer) else None
         if kind is not None and kind is not self.dtype_policy.torch_compute:  # a cell with a policy of its own
             sequences, states = tree.map_structure(lambda tensor: tensor.to(kind), (sequences, states))
-        last, outputs, states = self.inner_loop(sequences, states, mask, training)
+        return sequences, states, mask
+
+    def _leave(self, last, outputs, states):
+        """What the layer gives: the output, perhaps with the states, which a stateful layer keeps."""
         dtype = self.dtype_policy.torch_compute
         if self.stateful:
             with torch.no_grad():
@@ -251,7 +263,7 @@ class RNN(Layer):
         def choose(new, old):
             return torch.where(mask.view(-1, *[1] * (new.dim() - 1)), new, old)
 
-        if previous is None or self.zero_output_for_mask:
+        if previous is None or (self.zero_output_for_mask and self.return_sequences):
             previous = torch.zeros_like(output)
         flat = [choose(new, old) for new, old in zip(tree.flatten(states), tree.flatten(before), strict=True)]
         return choose(output, previous), tree.pack_sequence_as(before, flat)
@@ -305,7 +317,7 @@ def _forget_masks(cell):
             each.reset_recurrent_dropout_mask()
 
 
-def _keras2_call(args, kwargs):
+def keras2_call(args, kwargs):
     """Keras 2's ways to call a recurrent layer: `inputs=`, `[x, *states]`, and a mask as second argument."""
     kwargs = dict(kwargs)
     if "inputs" in kwargs and not args and "sequences" not in kwargs:

@@ -8,7 +8,6 @@ from torchkeras.core.arguments import positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
-from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.cells import RecurrentCell, SeedFirst, clamped_rate
 from torchkeras.layers.rnn.own_cell import OwnCell
 
@@ -73,14 +72,9 @@ class SimpleRNN(OwnCell, cell=SimpleRNNCell):
     activity_regularizer = _slots.activity_regularizer(always=True, after="bias_regularizer")
     seed = field(None, in_config=False)
 
-    _kernel_name = "torch.rnn"
-
     @property
-    def _kind(self):
-        return {activations.tanh: "tanh", activations.relu: "relu"}.get(self.activation)
+    def _kernel(self):
+        return {activations.tanh: "rnn_tanh", activations.relu: "rnn_relu"}.get(self.activation)
 
     def _wrong_activation(self):
-        return None if self._kind else "the kernel knows tanh and relu only"
-
-    def _run_kernel(self, sequences, states, mask):
-        return fused.simple(self._kind, sequences, states, mask, self.cell.cast_weights())
+        return None if self._kernel else "the kernel knows tanh and relu only"
