@@ -50,10 +50,13 @@ class UnfitInputError(ValueError):
     @classmethod
     def like(cls, error, text):
         """An error with a text of its own that is also of the type of `error`."""
+        if type(error) is ValueError:
+            return cls(text)
         both = _UNFIT.get(type(error))
         if both is None:
             name = f"{cls.__name__}And{type(error).__name__}"
-            both = _UNFIT[type(error)] = type(name, (cls, type(error)), {"__module__": __name__})
+            kinds = (TypeError, AttributeError) if type(error) is AttributeError else (type(error),)  # no tensor came
+            both = _UNFIT[type(error)] = type(name, (cls, *kinds), {"__module__": __name__})
         return both(text)
 
     def __reduce__(self):  # the types that `like` makes have no name to be found by

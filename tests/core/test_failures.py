@@ -8,7 +8,7 @@ import torch
 
 import torchkeras as keras
 from torchkeras import layers
-from torchkeras.errors import UnfitInputError
+from torchkeras.errors import UnfitInputError, UnsupportedInputError
 
 
 def notes_of(error):
@@ -99,10 +99,20 @@ def test_what_torch_raises_in_a_layer_is_a_value_error_too():
 def test_the_kind_of_the_first_error_stays():
     dense = layers.Dense(2)
     dense(torch.ones(1, 3))
-    assert isinstance(unfit(lambda: dense([torch.ones(1, 3)])), AttributeError)
+    assert isinstance(unfit(lambda: layers.LSTMCell(2)(torch.ones(1, 3), [None, None])), (AttributeError, TypeError))
     assert isinstance(unfit(lambda: dense(torch.ones(1, 3), torch.ones(1))), TypeError)
     assert isinstance(UnfitInputError.like(KeyError("a"), "the text"), KeyError)
     assert str(UnfitInputError.like(KeyError("a"), "the text")) == "the text"
+
+
+@pytest.mark.parametrize("given", [[torch.ones(1, 3)], (torch.ones(1, 3),) * 2, {"a": torch.ones(1, 3)}, [], None])
+def test_a_structure_where_a_tensor_belongs(given):
+    for build in (False, True):
+        dense = layers.Dense(2, name="head")
+        if build:
+            dense.build((None, 3))
+        with pytest.raises(UnsupportedInputError, match=r"'head' \(Dense\) takes one tensor"):
+            dense(given)
 
 
 def test_errors_of_users_stay_as_they_are():

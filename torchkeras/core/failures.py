@@ -12,9 +12,19 @@ from torchkeras.core import registry, tree
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.scopes import state
-from torchkeras.errors import UnfitInputError
+from torchkeras.errors import UnfitInputError, UnsupportedInputError
 
-_RAW = (RuntimeError, IndexError, KeyError, AttributeError, TypeError, NotImplementedError, ZeroDivisionError)
+_RAW = (
+    RuntimeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    ZeroDivisionError,
+    UnsupportedInputError,
+)
 _OURS = ("torchkeras", "torch", "contextlib")  # whose code may run between a layer's call and the error
 _HEAD = "Raised in layer "
 _MOST = 12  # arguments and leaves that a note lists
@@ -39,17 +49,30 @@ def unfit(error, layer, args, kwargs):
     """
     if type(error) not in _RAW or state.probe is not None or not _is_published(layer):
         return None
-    if repr(layer.name) in str(error):  # said by the layer
+    several = _several(layer, args, kwargs)
+    if repr(layer.name) in str(error) and not several:  # said by the layer
         return None
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in _OURS:
             return None
         trace = trace.tb_next
-    came = ", ".join(_named(layer, args, kwargs)[:_MOST]) or "nothing"
-    clearer = UnfitInputError.like(error, f"Layer {layer.name!r} ({type(layer).__name__}) cannot take {came}: {error}")
+    owner = f"Layer {layer.name!r} ({type(layer).__name__})"
+    if several:
+        clearer = UnsupportedInputError(f"{owner} takes one tensor (or array), got {', '.join(several)}.")
+    else:
+        came = ", ".join(_named(layer, args, kwargs)[:_MOST]) or "nothing"
+        clearer = UnfitInputError.like(error, f"{owner} cannot take {came}: {error}")
     clearer.__notes__ = getattr(error, "__notes__", [])
     return clearer
+
+
+def _several(layer, args, kwargs):
+    """The first argument as a text in a list, if it is a structure or None where a layer takes one tensor."""
+    if layer._takes_several or not (args or kwargs):
+        return []
+    first = args[0] if args else next(iter(kwargs.values()))
+    return _named(layer, args, kwargs)[:1] if first is None or tree.is_nested(first) else []
 
 
 def _is_published(layer):

@@ -238,10 +238,20 @@ def bind(cls, args, kwargs):
         elif convert is None or (optional and value is None):
             values[attribute] = value
         else:
-            values[attribute] = convert(value)
+            values[attribute] = converted(cls, name, convert, value)
     if missing:
         raise TypeError(f"{cls.__name__} needs {', '.join(f'`{name}`' for name in missing)}.")
     return values, kwargs
+
+
+def converted(cls, name, convert, value):
+    """What a converter makes of a value; its refusal, whatever it says, names the argument."""
+    try:
+        return convert(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        if f"`{name}`" not in str(error):
+            error.args = (f"`{name}` of {cls.__name__}: {error}",)
+        raise
 
 
 def _name(cls, names, args, kwargs):

@@ -154,17 +154,17 @@ class Layer(
         d = self.__dict__
         name = rest.pop("name", None)
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError(f"A layer's name must be a string without '/', got {name!r}.")
+            raise ValueError(f"`name` of a layer must be a string without '/', got {name!r}.")
         d["_name"] = name or scopes.unique_name(scopes.snake_case(type(self).__name__))
         d["_was_named"] = bool(name)
         d["_path"] = d["_name"]
-        d["_dtype_policy"] = dtype_policy.get(rest.pop("dtype", None))
+        d["_dtype_policy"] = fields.converted(type(self), "dtype", dtype_policy.get, rest.pop("dtype", None))
         d["autocast"] = bool(rest.pop("autocast", True))
         declared = rest.pop("batch_input_shape", None)
         d["_declared_input"] = None if declared is None else Shape(declared)
         penalty = rest.pop("activity_regularizer", None)
         if penalty is not None:
-            self.activity_regularizer = penalty
+            fields.converted(type(self), "activity_regularizer", self._penalize_with, penalty)
         d["_initial_weights"] = rest.pop("weights", None)
         trainable = rest.pop("trainable", True)
         fields.refuse_unknown(f"{type(self).__name__} (layer {d['_name']!r})", rest, list(self._fields))

@@ -220,6 +220,9 @@ class LayerAttributes:
 
     @activity_regularizer.setter
     def activity_regularizer(self, value):
+        self._penalize_with(value)
+
+    def _penalize_with(self, value):
         self._keep(_activity_regularizer=registry.resolve("regularizer", value))
         if value is not None:
             self._note_loss_source()

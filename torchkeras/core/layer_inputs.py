@@ -19,6 +19,7 @@ from torchkeras.errors import UnsupportedInputError
 class LayerInputs:
     """Conversion of a call's arguments, and masks."""
 
+    _takes_several = False  # whether the first argument is made to be several tensors, so that errors do not blame that
     _takes_strings = False  # whether a published layer is content with arrays of strings, as models are
 
     # -- inputs at the door -------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 May import core and the families below layers. Every curve itself is in `torchkeras.activations`.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -12,6 +14,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 
 
@@ -162,6 +165,13 @@ def _axis(value):
     return value if number is None else number
 
 
+def _whole(axis):
+    number = as_number(axis)
+    if number is None or not math.isfinite(number):
+        raise InvalidArgumentError(f"`axis` must be an integer, a list of them or None, got {axis!r}.")
+    return int(number)
+
+
 @published("layer", "keras.layers")
 class Softmax(_Pointwise):
     """Softmax over one axis or several together.
@@ -184,7 +194,7 @@ class Softmax(_Pointwise):
     def _configure(self):
         super()._configure()
         axes = self.axis if isinstance(self.axis, (list, tuple)) or self.axis is None else (self.axis,)
-        self._axes = None if axes is None else tuple(int(axis) for axis in axes)
+        self._axes = None if axes is None else tuple(map(_whole, axes))
 
     def call(self, inputs, mask=None):
         if mask is not None:

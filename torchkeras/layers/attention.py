@@ -52,6 +52,8 @@ class Attention(Layer):
     seed = field(None)
     use_causal_mask = field(False, shown=False, in_config=False)  # what calls do by default; Keras 2's `causal`
 
+    _takes_several = True
+
     def _configure(self):
         self.supports_masking = True
         if self.dropout > 0:
@@ -78,6 +80,7 @@ class Attention(Layer):
 
     def call(self, inputs, mask=None, training=False, return_attention_scores=False, use_causal_mask=False):
         self._check(inputs, mask)
+        inputs = [x if x.is_floating_point() else self._in_floats(x) for x in inputs]
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) > 2 else value
         query_mask, value_mask = (None, None) if mask is None else mask[:2]

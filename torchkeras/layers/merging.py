@@ -47,6 +47,7 @@ class _Merge(Layer, fields_from=[]):
     """What merging layers share: a list of inputs, masks of all of them, broadcasting of everything but the batch."""
 
     _least, _most = 1, None  # how many inputs
+    _takes_several = True
 
     def _configure(self):
         self.supports_masking = True
@@ -325,6 +326,9 @@ class Dot(_Merge):
         shape = (x.shape[0], *x.shape[1:-1], *y.shape[2:])
         x = x.flatten(1, -2) if x.dim() > 2 else x.unsqueeze(1)
         y = y.flatten(2) if y.dim() > 2 else y.unsqueeze(2)
+        if x.dtype is not y.dtype:
+            kind = torch.promote_types(x.dtype, y.dtype)
+            x, y = x.to(kind), y.to(kind)
         product = torch.matmul(x, y)
         return product.reshape(shape if len(shape) > 1 else (*shape, 1))
 

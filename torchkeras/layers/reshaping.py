@@ -5,11 +5,13 @@ May import core.
 
 import math
 
+from torchkeras.core.arguments import as_number
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 
 
@@ -128,11 +130,11 @@ class Permute(_Reshaping):
     In torch: `x.permute(0, *dims)`.
     """
 
-    dims = field(convert=tuple)
+    dims = field(convert=lambda dims: tuple(each if as_number(each) is None else as_number(each) for each in dims))
 
     def _configure(self):
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(f"`dims` must be the axes 1 to n in some order, got {self.dims}.")
+        if set(self.dims) != set(range(1, len(self.dims) + 1)):
+            raise InvalidArgumentError(f"`dims` must be the axes 1 to n in some order, got {self.dims}.")
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
         self._order = (0, *self.dims)
 

@@ -29,6 +29,7 @@ class TorchModuleWrapper(Layer):
         torch.Size([2, 4])
     """
 
+    _takes_several = True  # as the module likes
     _saved_never = ("module",)  # the wrapper writes what it holds, as in Keras
 
     def __init__(self, module, name=None, output_shape=None, **kwargs):

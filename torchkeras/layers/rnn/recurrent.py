@@ -65,6 +65,7 @@ class RNN(Layer):
     zero_output_for_mask = field(False)
 
     implementation = 2  # Keras 2's number for "all gates in one product"
+    _takes_several = True  # the sequences and, as in Keras 2, the states
 
     def _configure_base(self, rest):
         self.__dict__["time_major"] = bool(rest.pop("time_major", False))  # (steps, batch, features), as Keras 2 offers
