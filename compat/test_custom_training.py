@@ -303,9 +303,7 @@ MOMENTS = ["train_batch_begin", "train_batch_end", "epoch_begin", "epoch_end"]
 
 def in_the_middle(k, act, moment, prepare=None, **options):
     """History and weights where a callback does something at the second of such moments."""
-    model = seed_weights(
-        k.Sequential([k.Input((3,)), k.layers.Dense(4, activation="tanh"), k.layers.Dense(1)])
-    )
+    model = seed_weights(k.Sequential([k.Input((3,)), k.layers.Dense(4, activation="tanh"), k.layers.Dense(1)]))
     model.compile(k.optimizers.SGD(0.05, momentum=0.9), "mse", metrics=["mae"])
     if prepare is not None:
         prepare(k, model)

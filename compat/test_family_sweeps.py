@@ -19,7 +19,16 @@ import torch
 import torchkeras
 from compat.names import find, manifest
 
-BASES = {"Loss", "Metric", "LossFunctionWrapper", "MeanMetricWrapper", "Optimizer", "LossScaleOptimizer"}
+BASES = {
+    "Loss",
+    "Metric",
+    "LossFunctionWrapper",
+    "MeanMetricWrapper",
+    "Optimizer",
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "OptimizerMap",
+}
 LOOKUPS = {"get", "serialize", "deserialize"}
 
 

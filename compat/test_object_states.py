@@ -42,6 +42,8 @@ ARGUMENTS = {
     "InverseTimeDecay": schedule(10, 0.9),
     "KerasTensor": lambda cls: cls((None, 2)),
     "LossScaleOptimizer": lambda cls: cls(torchkeras.optimizers.SGD(0.1)),
+    "MultiOptimizer": lambda cls: cls(torchkeras.optimizers.OptimizerMap(torchkeras.optimizers.SGD(0.1))),
+    "OptimizerMap": lambda cls: cls(torchkeras.optimizers.SGD(0.1)),
     "MeanMetricWrapper": lambda cls: cls(torchkeras.losses.mean_squared_error),
     "PiecewiseConstantDecay": lambda cls: cls([2], [0.1, 0.2]),
     "PolynomialDecay": schedule(10),

@@ -388,3 +388,49 @@ def test_half_precision_variables_stay_close_to_keras(name, dtype):
         own.apply([grad], [own_variable])
         reference.apply([grad.clone()], [variable])
     np.testing.assert_allclose(own_variable.numpy(), keras.ops.convert_to_numpy(variable).astype("float32"), rtol=0.02)
+
+
+def test_multi_optimizer_equals_keras():
+    keras.utils.clear_session(free_memory=False)
+    scopes.clear_session(free_memory=False)
+    own_variables = make_variables(Variable, scopes.name_scope, ordered=True)
+    variables = make_variables(keras.Variable, keras.name_scope)
+    made = []
+    for module, group in ((ours, own_variables), (theirs, variables)):
+        rates = module.OptimizerMap(module.SGD(0.1, momentum=0.9), {"block/bias": module.Adam(0.2)})
+        rates["block/f.*"] = module.RMSprop(0.05)
+        made.append(module.MultiOptimizer(rates, loss_scale_factor=4.0))
+        made[-1].build(group)
+    own, reference = made
+    assert [v.path for v in own.variables] == [v.path for v in reference.variables]
+    for step in range(STEPS):
+        own.apply([torch.tensor(g) for g in gradients(step)], own_variables)
+        reference.apply([torch.tensor(g) for g in gradients(step)], variables)
+        equal(own_variables, variables)
+    equal(own.variables, reference.variables)
+    assert float(own.scale_loss(torch.tensor(1.0))) == float(reference.scale_loss(torch.tensor(1.0))) == 4.0
+    left, right = own.get_config(), reference.get_config()
+    assert left.keys() == right.keys() and left["optimizer_map"].keys() == right["optimizer_map"].keys()
+    assert ours.deserialize(theirs.serialize(reference)).get_config() == left
+    assert theirs.deserialize(ours.serialize(own)).get_config() == right
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda module: module.OptimizerMap("adam"),
+        lambda module: module.OptimizerMap(module.SGD(), [module.SGD()]),
+        lambda module: module.OptimizerMap(module.SGD()).__setitem__(3, module.SGD()),
+        lambda module: module.OptimizerMap(module.SGD()).__setitem__("a", "sgd"),
+        lambda module: module.OptimizerMap(module.SGD(), {"a": module.SGD()}).__setitem__("a", module.SGD()),
+        lambda module: module.OptimizerMap(module.SGD(), {"a.": module.SGD(), ".b": module.SGD()})["ab"],
+        lambda module: module.OptimizerMap(module.SGD()).__setitem__("a", module.LossScaleOptimizer(module.SGD())),
+        lambda module: module.MultiOptimizer(lambda _: "sgd").build(make_variables(Variable, scopes.name_scope)),
+        lambda module: module.MultiOptimizer(module.OptimizerMap(module.SGD())).learning_rate,
+    ],
+)
+def test_bad_maps_raise_what_keras_raises(attempt):
+    with pytest.raises(Exception) as reference:
+        attempt(theirs)
+    with pytest.raises(reference.type):
+        attempt(ours)

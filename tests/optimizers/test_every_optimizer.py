@@ -13,12 +13,12 @@ import torch
 from torchkeras import optimizers
 from torchkeras.core import registry
 from torchkeras.core.variable import Variable
-from torchkeras.optimizers import SGD, LossScaleOptimizer, Optimizer
+from torchkeras.optimizers import SGD, LossScaleOptimizer, MultiOptimizer, Optimizer
 
 CLASSES = []
 for each in dict.fromkeys(found for name in dir(optimizers) if callable(found := getattr(optimizers, name))):
     entry = registry.entry_of(each)
-    if entry is not None and entry.kind == "optimizer" and each is not LossScaleOptimizer:
+    if entry is not None and entry.kind == "optimizer" and each not in (LossScaleOptimizer, MultiOptimizer):
         CLASSES.append(each)
 MADE = [*CLASSES, lambda **options: LossScaleOptimizer(SGD(), **options)]
 

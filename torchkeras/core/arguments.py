@@ -58,6 +58,7 @@ def between(name, least, most=math.inf):
         found = convert_any(value)
         if not least <= found <= most:
             wanted = f">= {least}" if most == math.inf else f"between {least} and {most}"
+            wanted = f"<= {most}" if least == -math.inf else wanted
             raise InvalidArgumentError(f"`{name}` must be {wanted}, got {value!r}.")
         return found
 

@@ -15,6 +15,7 @@ from torchkeras.optimizers.lamb import Lamb
 from torchkeras.optimizers.lion import Lion
 from torchkeras.optimizers.lookup import deserialize, get, serialize
 from torchkeras.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from torchkeras.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from torchkeras.optimizers.muon import Muon
 from torchkeras.optimizers.nadam import Nadam
 from torchkeras.optimizers.optimizer import Optimizer

@@ -5,10 +5,9 @@ May import core and the optimizer base.
 
 import torch
 
-from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("adadelta",))
@@ -32,7 +31,7 @@ class Adadelta(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.001)
-    rho = field(0.95)
+    rho = number_field("rho", 0.95)
     epsilon = epsilon_field()
 
     def states(self):

@@ -11,7 +11,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.variable import Variable
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer
+from torchkeras.optimizers.optimizer import Optimizer, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("adafactor",))
@@ -43,10 +43,10 @@ class Adafactor(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.001)
-    beta_2_decay = field(-0.8)
-    epsilon_1 = field(1e-30)
-    epsilon_2 = field(1e-3)
-    clip_threshold = field(1.0)
+    beta_2_decay = number_field("beta_2_decay", -0.8)
+    epsilon_1 = number_field("epsilon_1", 1e-30)
+    epsilon_2 = number_field("epsilon_2", 1e-3)
+    clip_threshold = number_field("clip_threshold", 1.0)
     relative_step = field(True)
 
     def build(self, variables):

@@ -7,10 +7,9 @@ May import core, initializers and the optimizer base.
 import torch
 
 from torchkeras import initializers
-from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("adagrad",))
@@ -34,7 +33,7 @@ class Adagrad(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.001)
-    initial_accumulator_value = field(0.1)
+    initial_accumulator_value = number_field("initial_accumulator_value", 0.1)
     epsilon = epsilon_field()
 
     def states(self):

@@ -7,26 +7,9 @@ May import core, initializers and the optimizer base.
 import torch
 
 from torchkeras import initializers
-from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer
-
-
-def _strength(name, positive=True):
-    """A converter that refuses numbers below 0, or above it."""
-    words = ">= 0" if positive else "<= 0"
-
-    def convert(value):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or (value < 0 if positive else value > 0):
-            raise ValueError(f"`{name}` of Ftrl must be a number {words}, got {value!r}.")
-        return value
-
-    return convert
-
-
-def _strength_field(name, default=0.0, positive=True):
-    return field(default, convert=_strength(name, positive))
+from torchkeras.optimizers.optimizer import Optimizer, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("ftrl",))
@@ -55,12 +38,12 @@ class Ftrl(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.001)
-    learning_rate_power = _strength_field("learning_rate_power", -0.5, positive=False)
-    initial_accumulator_value = _strength_field("initial_accumulator_value", 0.1)
-    l1_regularization_strength = _strength_field("l1_regularization_strength")
-    l2_regularization_strength = _strength_field("l2_regularization_strength")
-    l2_shrinkage_regularization_strength = _strength_field("l2_shrinkage_regularization_strength")
-    beta = field(0.0)
+    learning_rate_power = number_field("learning_rate_power", -0.5, most=0.0)
+    initial_accumulator_value = number_field("initial_accumulator_value", 0.1, least=0.0)
+    l1_regularization_strength = number_field("l1_regularization_strength", 0.0, least=0.0)
+    l2_regularization_strength = number_field("l2_regularization_strength", 0.0, least=0.0)
+    l2_shrinkage_regularization_strength = number_field("l2_shrinkage_regularization_strength", 0.0, least=0.0)
+    beta = number_field("beta", 0.0)
 
     def states(self):
         accumulator = ("accumulator", initializers.Constant(self.initial_accumulator_value))

@@ -5,15 +5,18 @@ May import core and the optimizer base.
 
 import torch
 
+from torchkeras.core.arguments import number
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.errors import InvalidArgumentError
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer
+from torchkeras.optimizers.optimizer import Optimizer, number_field
 
 
 def _decay(value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        raise ValueError(f"`beta_1` of Lion must lie above 0 and not above 1, got {value!r}.")
+    value = number("beta_1")(value)
+    if not 0 < value <= 1:
+        raise InvalidArgumentError(f"`beta_1` of Lion must lie above 0 and not above 1, got {value!r}.")
     return value
 
 
@@ -39,7 +42,7 @@ class Lion(Optimizer):
 
     learning_rate = learning_rate_field(0.001)
     beta_1 = field(0.9, convert=_decay)
-    beta_2 = field(0.99)
+    beta_2 = number_field("beta_2", 0.99)
 
     _settings_of_torch = {"betas": ("beta_1", "beta_2")}
 

@@ -10,9 +10,19 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.errors import InvalidArgumentError
 from torchkeras.optimizers.adam import adam_update, corrected_rate
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
+
+
+def _patterns(value):
+    patterns = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else value
+    if value is None:
+        return []
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise InvalidArgumentError(f"`exclude_layers` must be a list of regular expressions, got {value!r}.")
+    return patterns
 
 
 @published("optimizer", "keras.optimizers", aliases=("muon",))
@@ -48,21 +58,21 @@ class Muon(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.001)
-    adam_beta_1 = field(0.9)
-    adam_beta_2 = field(0.999)
-    adam_weight_decay = field(0.004)
+    adam_beta_1 = number_field("adam_beta_1", 0.9)
+    adam_beta_2 = number_field("adam_beta_2", 0.999)
+    adam_weight_decay = number_field("adam_weight_decay", 0.004, optional=True)
     epsilon = epsilon_field()
-    weight_decay = field(0.004)
-    exclude_layers = field(None, convert=lambda value: list(value or ()), after="name")
+    weight_decay = number_field("weight_decay", 0.004, optional=True)
+    exclude_layers = field(None, convert=_patterns, after="name")
     exclude_embeddings = field(True, after="name")
-    muon_a = field(3.4445, after="name")
-    muon_b = field(-4.775, after="name")
-    muon_c = field(2.0315, after="name")
-    adam_lr_ratio = field(1, after="name")
-    momentum = field(0.95, after="name")
-    ns_steps = field(5, after="name")
+    muon_a = number_field("muon_a", 3.4445, after="name")
+    muon_b = number_field("muon_b", -4.775, after="name")
+    muon_c = number_field("muon_c", 2.0315, after="name")
+    adam_lr_ratio = number_field("adam_lr_ratio", 1, after="name")
+    momentum = number_field("momentum", 0.95, after="name")
+    ns_steps = number_field("ns_steps", 5, after="name")
     nesterov = field(True, after="name")
-    rms_rate = field(0.2, after="name")
+    rms_rate = number_field("rms_rate", 0.2, after="name", optional=True)
 
     def build(self, variables):
         """Binds the optimizer: a momentum for each variable, AdamW's mean square where that one steps."""
@@ -102,9 +112,9 @@ class Muon(Optimizer):
             adam_update(group, grads, rate, *betas, self.epsilon)
             return
         momentums = group.slots["momentum"]
-        torch._foreach_mul_(momentums, self.momentum)
+        torch._foreach_mul_(momentums, float(self.momentum))
         torch._foreach_add_(momentums, grads)
-        directions = torch._foreach_add(grads, momentums, alpha=self.momentum) if self.nesterov else momentums
+        directions = torch._foreach_add(grads, momentums, alpha=float(self.momentum)) if self.nesterov else momentums
         for param, direction in zip(group.params, directions, strict=True):
             scale = 1.0 if self.rms_rate is None else max(param.shape) ** 0.5 * self.rms_rate
             param.add_(self._orthogonal(direction), alpha=-learning_rate * scale)

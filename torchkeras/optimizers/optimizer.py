@@ -9,13 +9,14 @@ used.
 """
 
 import inspect
+import math
 import warnings
 
 import torch
 from torch.autograd import profiler
 
 from torchkeras.core import fields, scopes
-from torchkeras.core.arguments import number
+from torchkeras.core.arguments import between, number
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.scopes import settings
 from torchkeras.core.variable import Variable
@@ -49,6 +50,11 @@ _add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 def epsilon_field(default=1e-7):
     """The field `epsilon` of optimizers that divide; `None` means the global `epsilon()`."""
     return field(default, convert=lambda value: settings.epsilon if value is None else number("epsilon")(value))
+
+
+def number_field(name, default, least=-math.inf, most=math.inf, **options):
+    """The field of a number of the formula, in any box, between two bounds."""
+    return field(default, convert=between(name, least, most), **options)
 
 
 class Optimizer(

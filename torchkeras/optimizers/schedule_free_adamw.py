@@ -6,11 +6,10 @@ May import core and the optimizer base.
 
 import torch
 
-from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.adam import number_of
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("schedulefreeadamw",))
@@ -38,10 +37,10 @@ class ScheduleFreeAdamW(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.0025)
-    beta_1 = field(0.9)
-    beta_2 = field(0.999)
+    beta_1 = number_field("beta_1", 0.9)
+    beta_2 = number_field("beta_2", 0.999)
     epsilon = epsilon_field(1e-8)
-    warmup_steps = field(0)
+    warmup_steps = number_field("warmup_steps", 0)
 
     def states(self):
         yield {"_momentums": "momentum", "_velocities": "velocity"}
