@@ -96,6 +96,15 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0, *, alpha=None):
     return _relu(x, negative_slope if alpha is None else alpha, max_value, threshold)
 
 
+def in_place(activation):
+    """The function that does the same in the memory of its argument, or None.
+
+    For a tensor that a layer has just made and nobody else holds: a convolution or a product with a matrix needs no
+    outputs in the backward pass, and a second tensor of that size costs more than the arithmetic.
+    """
+    return torch.relu_ if activation is relu else None
+
+
 @operation("ReLU", _HOME, output_spec=_same_spec)
 def _relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     x = as_tensor(x)

@@ -9,6 +9,7 @@ Sequences are images with one row here: torch's conv1d would first copy the data
 import torch
 import torch.nn.functional as F
 
+from torchkeras.activations import in_place
 from torchkeras.core.arguments import one_of, positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
@@ -106,13 +107,16 @@ class Convolution(Ranked, Layer):
             inputs = self._in_floats(inputs)
         if self._to_torch is not None:
             inputs = inputs.permute(self._to_torch)
+        outputs = self._convolve(inputs.unsqueeze(2) if self._rank == 1 else inputs)
+        activation = self.activation
+        activate = in_place(activation)
+        if activate is not None:
+            activate(outputs)  # before the views, in which autograd would write more slowly
         if self._rank == 1:
-            outputs = self._convolve(inputs.unsqueeze(2)).squeeze(2)
-        else:
-            outputs = self._convolve(inputs)
+            outputs = outputs.squeeze(2)
         if self._to_keras is not None:
             outputs = outputs.permute(self._to_keras)
-        return self.activation(outputs)
+        return outputs if activate is not None else activation(outputs)
 
     def _convolve(self, x):
         """The outputs without activation; `x` and they have their channels at axis 1 and two or three spatial axes."""

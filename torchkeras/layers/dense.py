@@ -6,6 +6,7 @@ May import core and the families below layers.
 import torch
 import torch.nn.functional as F
 
+from torchkeras.activations import in_place
 from torchkeras.core.arguments import positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
@@ -66,7 +67,8 @@ class Dense(Layer):
             outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
         else:
             outputs = F.linear(inputs, kernel.t(), bias)
-        return self.activation(outputs)
+        activate = in_place(self.activation)
+        return self.activation(outputs) if activate is None else activate(outputs)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
