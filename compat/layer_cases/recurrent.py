@@ -1,6 +1,10 @@
 """Recurrent layers and cells."""
 
-from compat.layer_cases.case import case, mask
+import sys
+
+import numpy as np
+
+from compat.layer_cases.case import case, ints, mask
 
 CASES = [
     case("LSTM", (4, 5, 3), units=2),
@@ -26,6 +30,23 @@ CASES = [
 ]
 
 RAGGED = mask(5, 3, 0, 1, size=5)
+WORDS = np.random.default_rng(5).integers(0, 2, (4, 5, 6)).astype(bool)  # of sentences
+
+
+def each_step(name, *args, **options):
+    """Arguments of a TimeDistributed around a layer of that name."""
+    return lambda layers: {"layer": getattr(layers, name)(*args, **options)}
+
+
+def small_model(layers):
+    """Arguments of a TimeDistributed around a functional model."""
+    x = layers.Input((3,), name="x")
+    layer = layers.BatchNormalization(name="b")(layers.Dense(4, "relu", name="d")(x))
+    return {"layer": model_of(layers)(x, layer, name="m")}
+
+
+def model_of(layers):
+    return sys.modules[layers.__name__.removesuffix(".layers")].Model
 
 
 def both_ways(layer, units, merge_mode="concat", **options):
@@ -80,4 +101,34 @@ CASES += [
         make=lambda layers: {"layer": layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)], return_sequences=True)},
         masks=(RAGGED,),
     ),
+]
+
+CASES += [
+    case("TimeDistributed", (4, 5, 3), make=each_step("Dense", 2)),
+    case("TimeDistributed", (4, 5, 3), make=each_step("Dense", 2, "relu", kernel_regularizer="l2"), masks=(RAGGED,)),
+    case(
+        "TimeDistributed",
+        (4, 5, 6, 6, 2),
+        make=each_step("Conv2D", 3, 3, strides=2),
+        shapes=((None, None, 7, None, 2),),
+    ),
+    case("TimeDistributed", (4, 5, 6, 3), make=each_step("LSTM", 2, return_sequences=True), masks=(WORDS,)),
+    case("TimeDistributed", (4, 5, 6, 3), make=each_step("GRU", 2), training=True),
+    case("TimeDistributed", (4, 5, 3), make=each_step("BatchNormalization"), training=True),
+    case("TimeDistributed", (4, 5, 3), make=each_step("BatchNormalization"), training=False),
+    case("TimeDistributed", (4, 5, 3), make=each_step("Dropout", 0.4, seed=3), training=True),
+    case("TimeDistributed", (4, 5, 3), make=each_step("GaussianNoise", 0.4, seed=3), training=True),
+    case("TimeDistributed", ints(7, 4, 5, 6), make=each_step("Embedding", 7, 2)),
+    case("TimeDistributed", (4, 5, 3), make=small_model, training=True),
+    case("TimeDistributed", (4, 5, 3), make=small_model),
+    case("TimeDistributed", (4, 5, 6, 2), make=each_step("Flatten")),
+    case("TimeDistributed", (4, 5, 6, 2), make=each_step("GlobalAveragePooling1D"), shapes=((None, None, 6, 2),)),
+    case("TimeDistributed", (4, 5, 3), make=each_step("Dense", 2, dtype="float64")),
+    case(
+        "TimeDistributed",
+        (4, 5, 3),
+        make=lambda layers: {"layer": layers.LayerNormalization(dtype="mixed_bfloat16"), "dtype": "mixed_bfloat16"},
+    ),
+    case("TimeDistributed", (1, 5, 4, 3), make=lambda layers: {"layer": layers.TimeDistributed(layers.Dense(2))}),
+    case("TimeDistributed", (4, 5, 6, 3), make=lambda layers: {"layer": layers.Bidirectional(layers.LSTM(2))}),
 ]

@@ -95,6 +95,7 @@ from torchkeras.layers.rnn import (
     StackedRNNCells,
 )
 from torchkeras.layers.separable_conv import SeparableConv1D, SeparableConv2D
+from torchkeras.layers.time_distributed import TimeDistributed
 from torchkeras.layers.torch_module import TorchModuleWrapper
 from torchkeras.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from torchkeras.layers.wrapper import Wrapper
