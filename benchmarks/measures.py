@@ -49,6 +49,7 @@ MEASURES = (
     Measure("resnet", "fit: 2 residual blocks, batch 32", "fit", "resnet", 10, 0.95),
     Measure("resnet_forward", "model(x): the same, no_grad", "call_no_grad", "resnet", 10, 0.95),
     Measure("lstm", "fit: LSTM 64 on (40, 32), batch 64", "fit", "lstm", 30, 1.05),
+    Measure("conv_lstm", "fit: ConvLSTM2D 16 on (8, 24, 24, 3)", "fit", "conv_lstm", 8, 0.6, "keras"),
     Measure("attention", "fit: 2 attention blocks, batch 32", "fit", "attention", 25, 1.05),
     Measure("call", "model(x): ten Dense(16)", "call", "chain", 500, 1.5),
     Measure("call_no_grad", "model(x): the same, no_grad", "call_no_grad", "chain", 500),
