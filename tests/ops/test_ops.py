@@ -106,3 +106,23 @@ def test_both_data_formats_agree(shape):
             last = pool(x, 2, padding=padding, data_format="channels_last")
             first = pool(x.movedim(-1, 1), 2, padding=padding, data_format="channels_first")
             torch.testing.assert_close(first.movedim(1, -1), last)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "edge", "wrap"])
+def test_pad_repeats_as_numpy_does(mode):
+    """Widths beyond the size of the axis too, and as one graph of torch.compile."""
+    x = np.arange(12.0, dtype="float32").reshape(3, 4)
+    compiled = torch.compile(lambda x, width: ops.pad(x, width, mode=mode), fullgraph=True, backend="eager")
+    for width in (((0, 2), (1, 0)), ((7, 5), (9, 11))):
+        expected = torch.tensor(np.pad(x, width, mode=mode))
+        assert torch.equal(ops.pad(x, width, mode=mode), expected)
+        assert torch.equal(compiled(torch.tensor(x), width), expected)
+    one = np.ones((1, 2), "float32")
+    assert torch.equal(ops.pad(one, ((2, 1), (0, 0)), mode=mode), torch.ones(4, 2))
+    with pytest.raises(ValueError, match="nothing to repeat"):
+        ops.pad(one[:0], ((1, 0), (0, 0)), mode=mode)
+
+
+def test_pad_refuses_other_modes():
+    with pytest.raises(ValueError, match="'mean'"):
+        ops.pad(np.ones(3), 1, mode="mean")

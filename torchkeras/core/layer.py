@@ -309,7 +309,9 @@ class Layer(
         if len(args) < info.needed:
             self._bind(info, args, kwargs)  # says what is missing
         training = kwargs.get("training")
-        if not d["_ready"] or any_symbolic(args, kwargs):
+        # torch.compile cannot follow a first call; where weights are made already, there is nothing to do in it
+        ready = d["_ready"] or (self.built and torch.compiler.is_compiling())
+        if not ready or any_symbolic(args, kwargs):
             return self._call_first(info, args, kwargs, training)
         return self._call_built(info, args, kwargs, training)
 
@@ -328,6 +330,7 @@ class Layer(
             self.__dict__["_in_first_call"] = True
             try:
                 if symbolic:
+                    self._build_by_running(args, kwargs)
                     outputs = self.symbolic_call(*args, **kwargs)
                 else:
                     outputs = self._call_built(info, args, kwargs, training)

@@ -5,7 +5,7 @@ May import core. A mixin of `core.layer.Layer`.
 
 import inspect
 
-from torchkeras.core import dtype_policy, fields, serialization
+from torchkeras.core import dtype_policy, fields, registry, serialization
 from torchkeras.core.made_with import writes_name
 
 
@@ -26,11 +26,19 @@ class LayerConfig:
             config = self._automatic_config()
         else:
             config = {"name": self.name, **base}
+            if self._takes_what_every_layer_takes():
+                config.update(activity_regularizer=None, autocast=self.autocast)
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = serialization.serialize_keras_object(self.activity_regularizer)
         return config
 
     get_config._is_automatic = True
+
+    @classmethod
+    def _takes_what_every_layer_takes(cls):
+        """Whether it is a user's class without constructor and config: Keras lists all arguments of `Layer` then."""
+        plain = cls.__init__ is cls._base_init and cls.get_config is LayerConfig.get_config
+        return plain and not any(registry.entry_of(part) for part in cls.__mro__[: cls.__mro__.index(LayerConfig)])
 
     @classmethod
     def _says_nothing_of_its_config(cls):

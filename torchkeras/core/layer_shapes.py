@@ -3,8 +3,11 @@
 May import core. A mixin of `core.layer.Layer`; knows nothing of configs.
 """
 
+import warnings
+
 from torchkeras.core import calls, shape_probe, tree
 from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape
+from torchkeras.core.layer_build import LayerBuild
 from torchkeras.errors import ShapeInferenceError
 
 
@@ -19,6 +22,26 @@ class LayerShapes:
         shapes = {name: calls.shape_tree(value) for name, value in tensors.items()}
         positional, named = calls.shape_arguments(type(self).compute_output_shape, shapes)
         return _specs_of(self.compute_output_shape(*positional, **named), self.compute_dtype)
+
+    def _build_by_running(self, args, kwargs):
+        """Makes the weights of sublayers where nothing else would before the first data: there is no `build`, and the
+        shapes are known without running `call`. Warns where `call` does not run without data, as Keras does."""
+        cls = type(self)
+        if cls.build is not LayerBuild.build or (
+            cls.compute_output_shape is LayerShapes.compute_output_shape
+            and cls.compute_output_spec is LayerShapes.compute_output_spec
+        ):
+            return
+        if all(layer.built for layer in self._layers):
+            return
+        try:
+            shape_probe.infer(self._probe_call, args, kwargs)
+        except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+            warnings.warn(
+                f"Layer {self.name!r} has sublayers without weights, and its `call` does not run without data: {error} "
+                "They are made at the first call on data; define `build(input_shape)` to make them now.",
+                stacklevel=2,
+            )
 
     def _probe_call(self, *args, **kwargs):
         args, kwargs = self._convert(args, kwargs)

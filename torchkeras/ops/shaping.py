@@ -285,9 +285,27 @@ def _pad(x, constant_values=None, pad_width=0, mode="constant"):
         raise ValueError(f"`constant_values` goes with mode='constant' only, got mode={mode!r}.")
     for axis, (before, after) in enumerate(widths):
         if before or after:
-            index = np.pad(np.arange(x.shape[axis]), (before, after), mode=mode)
-            x = x.index_select(axis, torch.as_tensor(index, device=x.device))
+            x = x.index_select(axis, _repeated(mode, x.shape[axis], before, after, x.device))
     return x
+
+
+def _repeated(mode, size, before, after, device):
+    """Which entry of an axis stands at each place of the padded one."""
+    if size == 0:
+        raise ValueError(f"An axis without entries cannot be padded with mode={mode!r}: there is nothing to repeat.")
+    places = torch.arange(-before, size + after, device=device)
+    if mode == "edge":
+        return places.clamp(0, size - 1)
+    if mode == "wrap":
+        return places % size
+    if mode == "symmetric":
+        places = places % (2 * size)
+        return torch.minimum(places, 2 * size - 1 - places)
+    if mode == "reflect":
+        period = max(2 * size - 2, 1)
+        places = places % period
+        return torch.minimum(places, period - places) if size > 1 else places
+    raise ValueError(f"`mode` must be 'constant', 'reflect', 'symmetric', 'edge' or 'wrap', got {mode!r}.")
 
 
 def pad(x, pad_width, mode="constant", constant_values=None):
@@ -295,7 +313,7 @@ def pad(x, pad_width, mode="constant", constant_values=None):
 
     Args:
         pad_width: `((before, after), …)` for each axis, `(before, after)` for all, or one number for all.
-        mode: "constant", "reflect", "symmetric", or another of numpy's modes that repeat numbers of `x`.
+        mode: "constant", "reflect", "symmetric", "edge" or "wrap", as numpy has them.
         constant_values: the number for mode "constant", by default 0.
     """
     if constant_values is None:

@@ -1,0 +1,9 @@
+"""Custom layers as tutorials and repositories write them, one file per field; `PROGRAMS` has them all.
+
+May import numpy and torch; no library but the one that a program is given.
+"""
+
+from compat.custom_layers import generative, recurrent, sequences, tabular, vision
+from compat.custom_layers.program import PROGRAMS, Program
+
+__all__ = ["PROGRAMS", "Program", "generative", "recurrent", "sequences", "tabular", "vision"]
