@@ -56,6 +56,7 @@ ELSEWHERE = {
     "MultiOptimizer",
     "OptimizerMap",
 }
+ELSEWHERE |= {"FlaxLayer", "JaxLayer", "TFSMLayer"}  # refused, whatever the arguments
 
 
 def _of(lib, room):
@@ -334,6 +335,14 @@ EXCEPTIONS = [
     ("SimpleRNN", "activity_regularizer", "*", "Keras drops it, see deviations.md"),
     ("ELU", "activity_regularizer", "None", "Keras writes a None that was passed, for this layer only"),
     ("Identity", "activity_regularizer", "None", "Keras writes a None that was passed, for this layer only"),
+    *[
+        ("MelSpectrogram", argument, form, "a list is no number")
+        for argument, number in (("mag_exp", 2.0), ("min_power", 1e-10), ("ref_power", 1.0))
+        for form in (f"[{number}]", f"({number},)")
+    ],
+    ("MelSpectrogram", "sequence_stride", "None", "torch's default, of which no word of Keras tells"),
+    ("MelSpectrogram", "sequence_length", "0", "a length above zero"),
+    ("STFTSpectrogram", "frame_length", "inf", "the same refusal; Keras's arithmetic overflows before it looks"),
     ("Lambda", "output_shape", "*", "looked at when it is given, not when a graph is made"),
     ("Lambda", "mask", "*", "looked at when it is given, not when there is a mask"),
     ("Lambda", "arguments", "0", "a number is no dict"),

@@ -335,6 +335,45 @@ def test_scores_of_a_reversible_embedding_are_promoted():
 
 
 @deviation
+def test_mel_spectrograms_promise_one_stretch_too_many():
+    def promise(keras):
+        layer = keras.layers.MelSpectrogram(fft_length=64, sequence_stride=20, num_mel_bins=8)
+        return tuple(layer.compute_output_shape((2, 199)))
+
+    a, b = both(promise)
+    assert a == b
+
+
+@deviation
+def test_silence_has_no_gradient():
+    def slope(keras):
+        x = torch.zeros(1, 200, requires_grad=True)
+        keras.layers.MelSpectrogram(fft_length=64, num_mel_bins=8, power_to_db=False)(x).sum().backward()
+        return x.grad.isnan().any()
+
+    a, b = both(slope)
+    assert a == b
+
+
+@deviation
+def test_a_wrapped_module_trains_unless_told():
+    a, b = both(lambda keras: bool((keras.layers.TorchModuleWrapper(torch.nn.Dropout(0.5))(torch.ones(99)) == 0).any()))
+    assert a == b
+
+
+@deviation
+def test_a_wrapped_module_is_pickled_into_its_config():
+    def outcome(keras):
+        try:
+            return "module" in keras.layers.TorchModuleWrapper(torch.nn.Linear(2, 2)).get_config()
+        except NotImplementedError:
+            return "refused"
+
+    a, b = both(outcome)
+    assert a == b
+
+
+@deviation
 def test_seed_state_is_int32():
     a, b = both(lambda keras: keras.backend.standardize_dtype(keras.random.SeedGenerator(1).state.dtype))
     assert a == b

@@ -16,6 +16,7 @@ from compat.layer_cases import (
     recurrent,
     regularization,
     reshaping,
+    spectrograms,
 )
 from compat.layer_cases.case import Case, case, ints, mask
 from torchkeras import layers
@@ -37,12 +38,16 @@ _FAMILIES = (
     pooling,
     normalization,
     merging,
+    spectrograms,
 )
 CASES = [each for family in _FAMILIES for each in family.CASES]
 
 # Layers that no single call describes; each has a test file of its own.
 ELSEWHERE = {
+    "FlaxLayer": "says that it needs another framework",
     "InputLayer": "a graph's source",
+    "JaxLayer": "says that it needs another framework",
+    "TFSMLayer": "says that it needs another framework",
     "Wrapper": "a base class: compat/test_wrapper.py",
     "TorchModuleWrapper": "holds a module that Keras saves with pickle",
 }

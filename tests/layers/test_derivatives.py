@@ -20,6 +20,7 @@ from torchkeras.core import tree
 # What torch's own functions cannot do either.
 NO_VECTORIZED_FORWARD = {  # autograd.functional, by its older vmap
     *(f"{kind}Pooling{rank}D" for kind in ("Max", "AdaptiveMax") for rank in (1, 2, 3)),
+    "MelSpectrogram",
 }
 # By their kernels; torch.nn.attention says how to keep away from them.
 NO_SECOND_BACKWARD = {"Attention", "GroupQueryAttention", "MultiHeadAttention"}

@@ -154,7 +154,7 @@ class LayerInputs:
         """
         values = dict(zip(info.names, args, strict=False))
         values.update(kwargs)
-        first = next(iter(values.values()), None)
+        first = args[0] if args else next(iter(values.values()), None)
         mask = masks_in(first)
         for name, keyword in info.masks.items():
             if name in values and values.get(keyword) is None:

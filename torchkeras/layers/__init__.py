@@ -25,10 +25,12 @@ from torchkeras.layers.dense import Dense
 from torchkeras.layers.depthwise_conv import DepthwiseConv1D, DepthwiseConv2D
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.embedding import Embedding
+from torchkeras.layers.foreign import FlaxLayer, JaxLayer, TFSMLayer
 from torchkeras.layers.identity import Identity
 from torchkeras.layers.input import Input, InputLayer
 from torchkeras.layers.lambda_layer import Lambda
 from torchkeras.layers.masking import Masking
+from torchkeras.layers.mel_spectrogram import MelSpectrogram
 from torchkeras.layers.merging import (
     Add,
     Average,
@@ -95,6 +97,7 @@ from torchkeras.layers.rnn import (
     StackedRNNCells,
 )
 from torchkeras.layers.separable_conv import SeparableConv1D, SeparableConv2D
+from torchkeras.layers.stft_spectrogram import STFTSpectrogram
 from torchkeras.layers.time_distributed import TimeDistributed
 from torchkeras.layers.torch_module import TorchModuleWrapper
 from torchkeras.layers.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D

@@ -7,8 +7,8 @@ import weakref
 
 import torch
 
-from torchkeras.core import scopes, wiring
-from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core import scopes, shape_probe, wiring
+from torchkeras.core.keras_tensor import KerasTensor, standardize_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 
@@ -20,9 +20,11 @@ class TorchModuleWrapper(Layer):
 
     Args:
         module: the module. Its parameters are the layer's weights.
-        output_shape: shape of the output without the batch axis, where it cannot be found by running on shapes.
+        output_shape: whole shape of the output, None for the batch, where it cannot be found by running on shapes.
 
-    The module is put into train or eval mode to match the call's `training`.
+    The module is put into train or eval mode to match the call's `training` while it runs. It may be lazy.
+
+    Raises `TypeError` for what is no module; `NotImplementedError` where a config is asked for: a module has none.
 
     Example:
         >>> TorchModuleWrapper(torch.nn.Linear(3, 4))(torch.ones(2, 3)).shape
@@ -37,16 +39,19 @@ class TorchModuleWrapper(Layer):
             raise TypeError(f"TorchModuleWrapper needs a torch.nn.Module, got {type(module).__name__}.")
         super().__init__(name=name, **kwargs)
         self.module = module
-        self.output_shape_without_batch = None if output_shape is None else tuple(output_shape)
+        self._output_shape = None if output_shape is None else standardize_shape(output_shape)
         self.built = True
 
     def call(self, *args, training=None, **kwargs):
         return self.module(*args, **kwargs)
 
     def compute_output_spec(self, *args, **kwargs):
-        if self.output_shape_without_batch is not None:
-            return KerasTensor((args[0].shape[0], *self.output_shape_without_batch), dtype=self.compute_dtype)
-        return super().compute_output_spec(*args, **kwargs)
+        if self._output_shape is not None:
+            return KerasTensor(self._output_shape, dtype=self.compute_dtype)
+        return shape_probe.infer(self._probe_call, args, kwargs)
+
+    def compute_output_shape(self, *args, **kwargs):
+        return super().compute_output_shape(*args, **kwargs) if self._output_shape is None else self._output_shape
 
     def save_own_variables(self, store):
         """Writes the module's `state_dict`."""

@@ -170,6 +170,9 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
     window = _window(window, sequence_length, x.dtype, x.device)
     if window is None:
         window = torch.ones(sequence_length, dtype=x.dtype, device=x.device)
+    if 0 in x.shape[:-1]:  # torch's padding takes no empty batch
+        shape = _stft_spec(x, sequence_stride, fft_length, center)[0].shape
+        return x.new_zeros(shape), x.new_zeros(shape)
     flat = x.reshape(-1, x.shape[-1]) if x.dim() > 2 else x
     result = torch.stft(
         flat, fft_length, sequence_stride, sequence_length, window=window, center=center, return_complex=True
