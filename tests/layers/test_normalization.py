@@ -205,3 +205,25 @@ def test_refuses_clipping():
         BatchNormalization(renorm=True, renorm_clipping={"rmin": 2, "rmax": 1})
     with pytest.raises(ValueError, match="keys"):
         BatchNormalization(renorm=True, renorm_clipping={"max": 1})
+
+
+def test_moving_statistics_are_the_same_however_they_are_moved():
+    """In torch's kernel where nothing stands in front of it, else from the statistics that it hands out."""
+    plain, watched = BatchNormalization(momentum=0.7), BatchNormalization(momentum=0.7)
+    for size in (3, 2, 7):
+        x = torch.randn(size, 5, 4, 2) + 3.0
+        outputs = plain(x, training=True)
+        with torch.device("cpu"):  # a mode
+            torch.testing.assert_close(watched(x, training=True), outputs)
+    torch.testing.assert_close(plain.moving_mean, watched.moving_mean)
+    torch.testing.assert_close(plain.moving_variance, watched.moving_variance)
+    assert float(plain.moving_variance.min()) < 1.0 and float(plain.moving_mean.min()) > 1.0
+
+
+def test_new_statistics_may_come_before_the_backward_pass():
+    layer = BatchNormalization()
+    x = torch.randn(6, 3, requires_grad=True)
+    outputs = layer(x, training=True)
+    layer.moving_mean.assign([1.0, 2.0, 3.0])
+    outputs.square().sum().backward()
+    assert torch.isfinite(x.grad).all() and x.grad.any()

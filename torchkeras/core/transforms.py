@@ -24,6 +24,16 @@ def beyond_kernels():
     return len(running) > 1 or running[0].key() != torch._C._functorch.TransformType.Grad
 
 
+def runs_plainly():
+    """Whether torch just runs: not compiled, under no transform and no mode that stands in front of its functions. What
+    a kernel writes into state by the way is nobody's business then."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_function_stack()
+    )
+
+
 def write(function, target, *values):
     """`function(target, *values)`, which writes into `target`, from within any transform of torch.func.
 

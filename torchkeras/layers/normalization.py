@@ -14,7 +14,7 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.keras_tensor import Shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.core.transforms import beyond_kernels, write
+from torchkeras.core.transforms import beyond_kernels, runs_plainly, write
 from torchkeras.layers import _slots
 from torchkeras.layers._normalized import affine, check_axes, inverse, wide
 from torchkeras.layers._renorm import Renorm, clipping
@@ -118,7 +118,8 @@ class BatchNormalization(Layer):
             outputs = self._normalize_by_formula(wide(inputs), mask)
         else:
             outputs = self._normalize_by_kernel(inputs, learning)
-        return outputs.to(self.dtype_policy.torch_compute)
+        dtype = self.dtype_policy.torch_compute
+        return outputs if outputs.dtype is dtype else outputs.to(dtype)
 
     # -- torch's kernel -----------------------------------------------------------------------------------------------
 
@@ -154,10 +155,29 @@ class BatchNormalization(Layer):
         """One pass over the batch; torch hands out the statistics that it used, from which the moving ones follow."""
         if gamma is None and beta is not None:  # torch has no second derivative of a bias without a weight
             gamma = torch.ones_like(beta, requires_grad=False)
+        moving = self.moving_mean, self.moving_variance
+        count = x.numel() // moving[0].numel()
+        if count > 1 and runs_plainly() and all(each.dim() == 1 and each.dtype is torch.float32 for each in moving):
+            return self._by_batch_in_one_kernel(x, gamma, beta, *moving, count)
         outputs, mean, deviation = torch.native_batch_norm(x, gamma, beta, None, None, True, 0.0, self.epsilon)
         with torch.no_grad():
             variance = deviation.pow(-2).sub_(self.epsilon).clamp_(min=0.0)
             self._follow(mean, variance)
+        return outputs
+
+    def _by_batch_in_one_kernel(self, x, gamma, beta, moving_mean, moving_variance, count):
+        """torch's kernel moves the statistics too, but towards the unbiased variance: it gets the moving one in the
+        same measure.
+
+        They are handed over as data, because autograd keeps them although their values serve nothing in the backward
+        pass: another batch may come before it.
+        """
+        biased = (count - 1) / count
+        variance = moving_variance.data / biased
+        outputs, _, _ = torch.native_batch_norm(
+            x, gamma, beta, moving_mean.data, variance, True, 1.0 - self.momentum, self.epsilon
+        )
+        torch.mul(variance, biased, out=moving_variance.data)
         return outputs
 
     def _follow(self, mean, variance):
