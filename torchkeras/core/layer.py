@@ -118,7 +118,7 @@ class Layer(
         d.update(
             training=False,
             built=False,
-            supports_masking=False,
+            supports_masking=self._makes_mask,
             _ready=False,
             _building=None,
             _in_first_call=False,

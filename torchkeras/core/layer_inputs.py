@@ -20,6 +20,7 @@ class LayerInputs:
     """Conversion of a call's arguments, and masks."""
 
     _takes_several = False  # whether the first argument is made to be several tensors, so that errors do not blame that
+    _masks_inside = False  # whether the layers inside put masks on the outputs, as those of a graph do
     _takes_strings = False  # whether a published layer is content with arrays of strings, as models are
 
     # -- inputs at the door -------------------------------------------------------------------------------------------
@@ -168,22 +169,29 @@ class LayerInputs:
         return given if given is not None else mask
 
     def _pass_mask(self, inputs, outputs, mask):
-        if not self.supports_masking and not self._makes_mask:
-            if outputs is not inputs and not getattr(self, "_warned_of_mask", False):
-                self.__dict__["_warned_of_mask"] = True
-                warnings.warn(
-                    f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached to "
-                    "it. However, this layer does not support masking and will therefore destroy the mask information.",
-                    stacklevel=3,
-                )
+        if not self.supports_masking:
+            if any_mask(mask) and outputs is not inputs and not self._masks_inside:
+                self._warn_of_mask()
             return
+        leaves = tree.flatten(outputs)
+        if all(mask_of(leaf) is not None for leaf in leaves):
+            return  # `call`, or a layer inside, has said it
         masks = self.compute_mask(inputs, mask)
         if masks is None:
             return
-        leaves = tree.flatten(outputs)
         for tensor, each in zip(leaves, tree.flatten(masks), strict=False):
-            if each is not None and isinstance(tensor, torch.Tensor):
+            if each is not None and isinstance(tensor, torch.Tensor) and mask_of(tensor) is None:
                 tensor._keras_mask = each
+
+    def _warn_of_mask(self):
+        if not self.__dict__.get("_warned_of_mask"):
+            self.__dict__["_warned_of_mask"] = True
+            warnings.warn(
+                f"Layer {self.name!r} (of type {type(self).__name__}) was passed an input with a mask attached to it. "
+                "However, this layer does not support masking and will therefore destroy the mask information. "
+                "Downstream layers will not see the mask.",
+                stacklevel=4,
+            )
 
     def _penalize_activity(self, outputs):
         for tensor in tree.flatten(outputs):

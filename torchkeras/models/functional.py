@@ -34,6 +34,7 @@ class Functional(Model):
     """
 
     _is_graph = True
+    _masks_inside = True
     _saved_first = ("layers",)
     _checks_sizes = True  # whether inputs must have the declared sizes, or only the number of axes
 
@@ -56,7 +57,6 @@ class Functional(Model):
             _output_structure=tree.pack_sequence_as(outputs, range(len(graph.outputs))),
             _watched=[],
             autocast=False,
-            supports_masking=True,
         )
         self._run_from(graph)
         self._learn_inputs()

@@ -33,12 +33,13 @@ class Sequential(Model):
         torch.Size([2, 1])
     """
 
+    _masks_inside = True
     _saved_first = ("layers",)
     _saved_never = ("_inner", "_stack")  # the same layers once more
 
     def __init__(self, layers=None, trainable=True, name=None, **kwargs):
         Layer.__init__(self, name=name, trainable=trainable, **kwargs)
-        self._keep(_stack=[], _inner=None, autocast=False, supports_masking=True)
+        self._keep(_stack=[], _inner=None, autocast=False)
         if isinstance(layers, (torch.nn.Module, KerasTensor)) and not isinstance(layers, torch.nn.ModuleList):
             layers = [layers]
         for layer in layers or ():

@@ -132,7 +132,7 @@ class Bidirectional(Layer):
             args, kwargs = keras2_call(args, kwargs)
         return super().forward(*args, **kwargs)
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(self, sequences, initial_state=None, mask=None, training=None):
         states = [None, None]
         if initial_state is not None:
             half = len(initial_state) // 2
