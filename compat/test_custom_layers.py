@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import torchkeras
-from compat.custom_layers import PROGRAMS
+from compat.custom_layers import PROGRAMS, REFUSED, RULES
 from torchkeras.core import scopes
 
 LIBRARIES = (keras, torchkeras)
@@ -127,3 +127,23 @@ def test_copies_and_compilation(each):
     torch._dynamo.reset()
     compiled = torch.compile(other, fullgraph=True, backend="eager")
     assert_close(leaves(compiled(tensors(each))), expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_rule(rule):
+    found = []
+    for library in LIBRARIES:
+        begin_names_again()
+        found.append(rule(library))
+    assert found[1] == found[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("rule", REFUSED, ids=lambda rule: rule.__name__)
+def test_refusal(rule):
+    """An `except` written for Keras catches ours."""
+    with pytest.raises(Exception) as theirs:
+        rule(keras)
+    with pytest.raises(theirs.type):
+        rule(torchkeras)
