@@ -13,9 +13,9 @@ from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
+from torchkeras.layers._convolution import CONVOLUTIONS, Padding, torch_kernel
 from torchkeras.layers._spatial import Format, Ranked, output_sizes
 from torchkeras.layers.rnn.cells import RecurrentCell, SeedFirst, clamped_rate
-from torchkeras.layers.rnn.convolve import Convolution, kernel_memory
 from torchkeras.layers.rnn.own_cell import OwnCell
 
 
@@ -62,10 +62,11 @@ class ConvLSTMCell(SeedFirst, Ranked, RecurrentCell):
             )
         self.units = self.filters  # what the base calls the size of a state
         super()._configure()
-        form = self._format = Format(self._rank, self.data_format)
-        ones = (1,) * self._rank
-        self._inputs_to = Convolution(form, self.kernel_size, self.strides, self.padding, self.dilation_rate)
-        self._state_to = Convolution(form, self.kernel_size, ones, "same", ones)
+        self._format = Format(self._rank, self.data_format)
+        row = (1,) if self._rank == 1 else ()  # sequences are images with one row
+        window, ones = row + self.kernel_size, (1,) * max(self._rank, 2)
+        self._pad_inputs = Padding(self.padding, window, row + self.strides, row + self.dilation_rate)
+        self._pad_state = Padding("same", window, ones, ones)
         self._sizes = None
 
     def build(self, input_shape):
@@ -78,11 +79,10 @@ class ConvLSTMCell(SeedFirst, Ranked, RecurrentCell):
             )
         self._sizes = self._state_sizes(input_shape)
         shape = (*self.kernel_size, channels, 4 * self.filters)
-        self.kernel = _slots.weight(self, "kernel", shape, memory_order=kernel_memory(rank))
+        order = (rank + 1, *range(rank), rank)
+        self.kernel = _slots.weight(self, "kernel", shape, memory_order=order)
         shape = (*self.kernel_size, self.filters, 4 * self.filters)
-        self.recurrent_kernel = _slots.weight(
-            self, "recurrent_kernel", shape, slot="recurrent", memory_order=kernel_memory(rank)
-        )
+        self.recurrent_kernel = _slots.weight(self, "recurrent_kernel", shape, slot="recurrent", memory_order=order)
         self.bias = None
         if self.use_bias:
             self.bias = _slots.weight(self, "bias", (4 * self.filters,), initializer=self._bias_initializer())
@@ -106,10 +106,23 @@ class ConvLSTMCell(SeedFirst, Ranked, RecurrentCell):
         steps = inputs.shape[1] if inputs.dim() > self._rank + 2 else None
         if mask is not None:
             inputs = self._masked(inputs, mask if steps is None else [each.unsqueeze(1) for each in mask])
+        groups = 1 if mask is None else 4
         if steps is None:
-            return self._inputs_to(inputs, kernel, bias, 1 if mask is None else 4)
-        gates = self._inputs_to(inputs.flatten(0, 1), kernel, bias, 1 if mask is None else 4)
+            return self._convolve(self._pad_inputs, inputs, kernel, bias, groups)
+        gates = self._convolve(self._pad_inputs, inputs.flatten(0, 1), kernel, bias, groups)
         return gates.unflatten(0, (inputs.shape[0], steps))
+
+    def _convolve(self, pad, x, kernel, bias, groups):
+        """`x` in the layer's own order of axes, and so the result; torch sees both as permuted views."""
+        form = self._format
+        if form.to_torch is not None:
+            x = x.permute(form.to_torch)
+        x, padding = pad(x.unsqueeze(2) if form.rank == 1 else x)
+        kernel = torch_kernel(kernel, form.rank)
+        outputs = CONVOLUTIONS[len(pad.window)](x, kernel, bias, pad.steps, padding, pad.gaps, groups)
+        if form.rank == 1:
+            outputs = outputs.squeeze(2)
+        return outputs if form.to_keras is None else outputs.permute(form.to_keras)
 
     def _masked(self, inputs, masks):
         """Inputs under the mask of each gate, side by side: the groups of one convolution."""
@@ -120,7 +133,8 @@ class ConvLSTMCell(SeedFirst, Ranked, RecurrentCell):
         h, c = states
         if recurrent_mask is not None:
             h = self._masked(h, recurrent_mask)
-        gates = projected + self._state_to(h, weights[1], None, 1 if recurrent_mask is None else 4)
+        groups = 1 if recurrent_mask is None else 4
+        gates = projected + self._convolve(self._pad_state, h, weights[1], None, groups)
         i, f, g, o = gates.chunk(4, dim=self._format.channels)
         if self.recurrent_activation is activations.sigmoid:  # on memory without gaps: faster, though `g` needs none
             i, f, _, o = gates.sigmoid().chunk(4, dim=self._format.channels)
