@@ -1,5 +1,6 @@
 """Every published layer beside the installed Keras's, in the configurations of compat/layer_cases/."""
 
+import collections
 import dataclasses
 import inspect
 
@@ -18,9 +19,15 @@ _OTHER_DEFAULTS = {
 }
 
 
-def test_every_layer_has_a_case():
-    missing = set(published_layers()) - {case.layer for case in CASES} - set(ELSEWHERE)
-    assert not missing
+ENOUGH = 8  # configurations of a layer
+# Layers whose configurations are still being written; nothing may join them.
+TO_COME = {"GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"}
+
+
+def test_every_layer_has_enough_cases():
+    found = collections.Counter(case.layer for case in CASES)
+    few = {name: found[name] for name in published_layers() if found[name] < ENOUGH and name not in ELSEWHERE}
+    assert {name: number for name, number in few.items() if name not in TO_COME or not number} == {}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

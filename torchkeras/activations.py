@@ -110,9 +110,12 @@ def _relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     x = as_tensor(x)
     if negative_slope and max_value is None and threshold == 0:
         return F.leaky_relu(x, negative_slope)
-    positive = torch.where(x > threshold, x, torch.zeros_like(x)) if threshold != 0 else torch.relu(x)
-    if max_value is not None:
-        positive = positive.clamp(0, max_value)
+    if max_value == 6 and threshold == 0 and x.is_floating_point():
+        positive = F.relu6(x)  # one kernel; its slope at 6 is 0, as in Keras for this bound alone
+    else:
+        positive = torch.where(x > threshold, x, torch.zeros_like(x)) if threshold != 0 else torch.relu(x)
+        if max_value is not None:
+            positive = positive.clamp(0, max_value)
     return positive - negative_slope * torch.relu(threshold - x) if negative_slope else positive
 
 

@@ -65,6 +65,18 @@ def between(name, least, most=math.inf):
     return convert
 
 
+def flag(name):
+    """Accepts True and False, numpy's too."""
+
+    def convert(value):
+        found = as_number(value)
+        if not isinstance(found, bool):
+            raise InvalidArgumentError(f"`{name}` must be True or False, got {value!r}.")
+        return found
+
+    return convert
+
+
 def one_of(name, *choices):
     """Accepts one of a few strings, in any case."""
 

@@ -6,7 +6,7 @@ May import core and ops.
 import torch
 
 from torchkeras.core import scopes
-from torchkeras.core.arguments import number, positive_int
+from torchkeras.core.arguments import between, number, positive_int
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
@@ -54,7 +54,7 @@ class MelSpectrogram(Layer):
     sequence_stride = field(512, convert=positive_int("sequence_stride"))
     sequence_length = field(None, convert=positive_int("sequence_length"), optional=True)
     window = field("hann")
-    sampling_rate = field(16000, convert=number("sampling_rate"))
+    sampling_rate = field(16000, convert=between("sampling_rate", 0))
     num_mel_bins = field(128, convert=positive_int("num_mel_bins"))
     min_freq = field(20.0, convert=number("min_freq"))
     max_freq = field(None, convert=number("max_freq"), optional=True)

@@ -8,7 +8,7 @@ import warnings
 import torch
 import torch.nn.functional as F
 
-from torchkeras.core.arguments import one_of, positive_int
+from torchkeras.core.arguments import flag, one_of, positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
@@ -56,7 +56,7 @@ class STFTSpectrogram(Layer):
     frame_step = field(None, convert=positive_int("frame_step"), optional=True)
     fft_length = field(None, convert=positive_int("fft_length"), optional=True)
     window = field("hann")
-    periodic = field(False)
+    periodic = field(False, convert=flag("periodic"))
     scaling = field("density", convert=one_of("scaling", "density", "spectrum", None))
     padding = field("valid", convert=one_of("padding", "valid", "same"))
     expand_dims = field(False)
