@@ -29,12 +29,14 @@ class Convolution(Ranked, Layer):
         _paddings: what `padding` may be.
         _kernels: beginnings of the names of the slots for its kernels: `depthwise` -> `depthwise_initializer`.
         _steps_with_gaps: whether strides and dilation may both exceed 1.
+        _makes_views: whether `_convolve` gives a part of a tensor, which no activation may write to.
     """
 
     _arguments = ()
     _paddings = ("valid", "same")
     _kernels = ("kernel",)
     _steps_with_gaps = False
+    _makes_views = False
 
     @classmethod
     def _fields_of(cls, rank):
@@ -109,7 +111,7 @@ class Convolution(Ranked, Layer):
             inputs = inputs.permute(self._to_torch)
         outputs = self._convolve(inputs.unsqueeze(2) if self._rank == 1 else inputs)
         activation = self.activation
-        activate = in_place(activation)
+        activate = None if self._makes_views else in_place(activation)
         if activate is not None:
             activate(outputs)  # before the views, in which autograd would write more slowly
         if self._rank == 1:
@@ -123,9 +125,9 @@ class Convolution(Ranked, Layer):
         raise NotImplementedError
 
     def explain_kernel(self):
-        """`(kernel, reason)`: torch's own kernel, alone or with a padded copy of the inputs or outputs and why."""
+        """`(kernel, reason)`: torch's own kernel, alone or with a copy of the inputs or outputs and why."""
         name, obstacle = f"torch.{self._kernel_function.__name__}", self._obstacle()
-        return (name, "the same arithmetic") if obstacle is None else (f"{name} and a padded copy", obstacle)
+        return (name, "the same arithmetic") if obstacle is None else (f"{name} and a copy", obstacle)
 
     def _obstacle(self):
         """Why torch's kernel alone cannot serve, or None."""

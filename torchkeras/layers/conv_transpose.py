@@ -1,18 +1,19 @@
 """Transposed convolutions: Conv1DTranspose, Conv2DTranspose, Conv3DTranspose.
 
-May import core and the families below layers. Where Keras cuts off what torch's kernel cannot, or adds zeros, follows
-from the arguments alone and is worked out once (core/windows.py).
+May import core and the families below layers. What Keras cuts off at both ends follows from the arguments alone and is
+worked out once (core/windows.py).
 """
 
 import torch
-import torch.nn.functional as F
 
+from torchkeras import activations
 from torchkeras.core.registry import published
-from torchkeras.core.windows import pad_widths, transposed_crops, transposed_length, transposed_plan
+from torchkeras.core.windows import transposed_crops, transposed_length, transposed_plan
 from torchkeras.layers import _slots
 from torchkeras.layers._convolution import Convolution, torch_kernel
 
 _TRANSPOSED = {2: torch.conv_transpose2d, 3: torch.conv_transpose3d}
+_MEMORY = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 class _ConvTranspose(Convolution):
@@ -37,7 +38,10 @@ class _ConvTranspose(Convolution):
         axes = zip(self._reaches, self._steps, row + extras, strict=True)
         self._crops = tuple(transposed_crops(reach, step, self.padding, extra) for reach, step, extra in axes)
         self._symmetric, self._behind, rest = transposed_plan(self._crops, self._steps, self._gaps)
-        self._rest = tuple(pad_widths(rest)) if any(map(any, rest)) else None
+        # What torch's kernel does not do is at most to cut off one entry behind an axis.
+        cut = any(map(any, rest))
+        self._kept = (..., *(slice(0, behind or None) for _, behind in rest)) if cut else None
+        self._makes_views = cut
         self._kernel_function = _TRANSPOSED[len(self._window)]
 
     def _make_weights(self, channels):
@@ -46,22 +50,28 @@ class _ConvTranspose(Convolution):
         self.kernel = _slots.weight(self, "kernel", shape, memory_order=(rank + 1, *range(rank), rank))
 
     def _convolve(self, x):
-        kernel, bias = torch_kernel(self.kernel, self._rank), self.bias
-        before = bias if self._rest is None else None
-        x = self._kernel_function(x, kernel, before, self._steps, self._symmetric, self._behind, 1, self._gaps)
-        if self._rest is None:
+        kernel = torch_kernel(self.kernel, self._rank)
+        x = self._kernel_function(x, kernel, self.bias, self._steps, self._symmetric, self._behind, 1, self._gaps)
+        if self._kept is None:
             return x
-        x = F.pad(x, self._rest)
-        return x if bias is None else x + bias.view(-1, *[1] * len(self._window))
+        x = x[self._kept]
+        # An activation makes a new tensor without the gaps that were cut; without one that takes a copy.
+        return x.clone(memory_format=_MEMORY[x.dim()]) if self.activation is activations.linear else x
 
     def _obstacle(self):
-        return None if self._rest is None else "torch's kernel does not cut off or add what these arguments ask for"
+        return None if self._kept is None else "torch's kernel cuts off no more behind an axis than before it"
 
     def compute_output_shape(self, input_shape):
         batch, sizes, _ = self._format.split(input_shape)
         rank = self._rank
         axes = zip(sizes, self.strides, self._reaches[-rank:], self._crops[-rank:], strict=True)
-        return self._format.join(batch, [transposed_length(*axis) for axis in axes], self.filters)
+        found = [transposed_length(*axis) for axis in axes]
+        if any(size is not None and size <= 0 for size in found):
+            raise ValueError(
+                f"Layer {self.name!r}: nothing remains of inputs of spatial size {tuple(sizes)} (padding='same', "
+                f"output_padding={self.output_padding}). Use padding='valid', another output_padding, or larger inputs."
+            )
+        return self._format.join(batch, found, self.filters)
 
 
 @published("layer", "keras.layers", aliases=("Convolution1DTranspose",))

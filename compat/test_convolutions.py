@@ -1,0 +1,83 @@
+"""Convolutions beside the installed Keras over every combination of small sizes, windows, strides and dilations: where
+"same" puts its zeros and what transposed convolutions cut off depend on all of them."""
+
+import itertools
+
+import keras
+import pytest
+import torch
+
+from torchkeras import layers
+
+
+def both(name, **config):
+    """The layer in Keras and here."""
+    return tuple(getattr(module, name)(**config) for module in (keras.layers, layers))
+
+
+def assert_same(theirs, ours, shape):
+    """Outputs and static shapes, with the same weights."""
+    x = torch.randn(shape)
+    for layer in (ours, theirs):
+        if not layer.built:
+            layer.build(shape)
+    theirs.set_weights(ours.get_weights())
+    expected, found = theirs(x), ours(x)
+    assert found.shape == expected.shape, (shape, ours.get_config())
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-5, atol=1e-5)
+    for known in (shape, (None, *[None] * (len(shape) - 2), shape[-1])):
+        assert tuple(ours.compute_output_shape(known)) == tuple(theirs.compute_output_shape(known))
+
+
+def options(strides, dilations):
+    return [pair for pair in itertools.product(strides, dilations) if min(pair) == 1]
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+def test_windows_of_sequences(padding):
+    for window, (stride, gap) in itertools.product((1, 2, 3, 4), options((1, 2, 3), (1, 2))):
+        pair = both("Conv1D", filters=2, kernel_size=window, strides=stride, dilation_rate=gap, padding=padding)
+        for size in range(1, 8):
+            if padding != "valid" or size > (window - 1) * gap:
+                assert_same(*pair, (1, size, 2))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_windows_of_depthwise_convolutions(padding):
+    """Strides and dilation together too, which only these take."""
+    for window, stride, gap in itertools.product((1, 2, 3), (1, 2, 3), (1, 2)):
+        pair = both("DepthwiseConv1D", kernel_size=window, strides=stride, dilation_rate=gap, padding=padding)
+        for size in range((window - 1) * gap + 1, 8):
+            assert_same(*pair, (1, size, 2))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_windows_of_transposed_convolutions(padding):
+    for window, (stride, gap) in itertools.product((1, 2, 3, 4, 5), options((1, 2, 3, 4), (1, 2, 3))):
+        for extra in (None, *range(stride)):
+            pair = both(
+                "Conv1DTranspose",
+                filters=2,
+                kernel_size=window,
+                strides=stride,
+                dilation_rate=gap,
+                padding=padding,
+                output_padding=extra,
+            )
+            for size in (1, 4):
+                if pair[0].compute_output_shape((1, size, 2))[1]:
+                    assert_same(*pair, (1, size, 2))
+
+
+@pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=ValueError)
+def test_nothing_may_remain_of_a_transposed_convolution():
+    pair = both("Conv1DTranspose", filters=2, kernel_size=2, padding="same", output_padding=0)
+    assert_same(*pair, (1, 1, 2))
+
+
+def test_axes_of_images_do_not_meddle():
+    """Rows and columns with different sizes, windows and strides, so that each axis is padded in its own way."""
+    for name, rows, cols in itertools.product(("Conv2D", "Conv2DTranspose", "SeparableConv2D"), (5, 6), (7, 8)):
+        for window, strides in (((2, 3), (2, 3)), ((4, 1), (1, 2)), ((3, 4), (3, 1))):
+            pair = both(name, filters=2, kernel_size=window, strides=strides, padding="same", bias_initializer="ones")
+            assert_same(*pair, (1, rows, cols, 2))
