@@ -126,6 +126,8 @@ class AttentionWithHeads(Layer, own_first=True):
         self._scores_rank = len(scores)
         self._softmax = Softmax(axis=tuple(range(len(scores) - len(axes), len(scores))), dtype=self.dtype_policy)
         self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        for layer in (self._softmax, self._dropout_layer):  # compiled, nothing is left for a first call
+            layer.build((None,) * self._scores_rank)
 
     # -- call ---------------------------------------------------------------------------------------------------------
 
