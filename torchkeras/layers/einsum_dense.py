@@ -3,6 +3,7 @@
 May import core and the families below layers.
 """
 
+import math
 import re
 
 import torch
@@ -137,6 +138,9 @@ class EinsumDense(Layer):
         if self.bias_axes is not None:
             self.bias = _slots.weight(self, "bias", self._bias_shape(equation, outs, len(output_shape)))
         self._linear_order, self._bound = order, len(equation.bound)
+        if order is not None:
+            self._new_sizes = tuple(shape[axis] for axis in order[: len(equation.new)])
+            self._matrix = math.prod(self._new_sizes), math.prod(shape) // max(math.prod(self._new_sizes), 1)
         self._bias_fits = self.bias is not None and set(self.bias_axes) == set(equation.new)
 
     def _kernel_initializer(self, equation):
@@ -171,8 +175,7 @@ class EinsumDense(Layer):
         map."""
         if self._linear_order is None:
             return None
-        cut = len(self._linear_order) - self._bound
-        return kernel.permute(self._linear_order).flatten(cut).flatten(0, cut - 1)
+        return kernel.permute(self._linear_order).reshape(self._matrix)
 
     def call(self, inputs):
         kernel, bias = self.kernel, self.bias
@@ -182,13 +185,14 @@ class EinsumDense(Layer):
         if weight is None:
             outputs = torch.einsum(self.equation, inputs, kernel)
         else:
-            inside = bias.flatten() if self._bias_fits else None
+            inside = None
+            if self._bias_fits:
+                inside = bias if bias.dim() == 1 else bias.flatten()
             if self._bound > 1:
                 inputs = inputs.flatten(-self._bound)
             outputs = F.linear(inputs, weight, inside)
-            new = len(self._linear_order) - self._bound
-            if new > 1:
-                outputs = outputs.unflatten(-1, [kernel.shape[axis] for axis in self._linear_order[:new]])
+            if len(self._new_sizes) > 1:
+                outputs = outputs.view(*outputs.shape[:-1], *self._new_sizes)
             bias = None if self._bias_fits else bias
         return self.activation(outputs if bias is None else outputs + bias)
 
