@@ -2,6 +2,19 @@
 
 from compat.layer_cases.case import case, ints, mask
 
+
+def _spectral(*args, inner="Dense", power_iterations=1, training=None, dtype=None, loose=1.0, **options):
+    """Of a wrapped layer."""
+
+    def make(layers):
+        wrapped = getattr(layers, inner)(**options, dtype=dtype)
+        return {"layer": wrapped, "power_iterations": power_iterations, "dtype": dtype}
+
+    return case("SpectralNormalization", *args, make=make, training=training, loose=loose)
+
+
+_CONV = {"inner": "Conv2D", "filters": 4, "kernel_size": 2}
+
 CASES = [
     case("BatchNormalization", (8, 3)),
     case("BatchNormalization", (8, 3), training=True),
@@ -86,4 +99,17 @@ CASES = [
         case("UnitNormalization", (4, 5, 3), dtype=dtype)
         for dtype in ("mixed_float16", "bfloat16", "float16", "float64")
     ],
+    _spectral((4, 3), units=5),
+    _spectral((4, 3), units=5, training=True),
+    _spectral((4, 3), units=5, training=True, power_iterations=4),
+    _spectral((4, 6, 3), units=5, use_bias=False, activation="tanh", training=True),
+    _spectral((4, 3), units=5, kernel_regularizer="l2", kernel_constraint="max_norm", training=True),
+    _spectral((1, 3), units=1, training=True),
+    _spectral((2, 5, 6, 3), **_CONV, training=True),
+    _spectral((2, 5, 6, 3), **_CONV, padding="same", strides=2),
+    _spectral((2, 5, 3), inner="EinsumDense", equation="abc,cde->abde", output_shape=(None, 2, 4), training=True),
+    _spectral((2, 3, 4, 5), inner="Conv2DTranspose", filters=3, kernel_size=2, training=True),
+    _spectral((4, 3), units=5, dtype="mixed_float16"),
+    _spectral((4, 3), units=5, dtype="bfloat16", loose=2.0),
+    _spectral((4, 3), units=5, dtype="float64"),
 ]

@@ -13,7 +13,12 @@ from tests.layers.test_citizenship import PLAIN, assert_same, inputs_of, layer_o
 from torchkeras import layers
 
 LEARNED = [case for case in PLAIN if any(weight.requires_grad for weight in layer_of(case).weights)]
-HELD = [case for case in LEARNED if isinstance(getattr(layer_of(case), "kernel", None), nn.Parameter)]
+HELD = [  # of a wrapper, what it wraps is pruned and parametrized
+    case
+    for case in LEARNED
+    if isinstance(getattr(layer_of(case), "kernel", None), nn.Parameter)
+    and not isinstance(layer_of(case), layers.Wrapper)
+]
 WEIGHTS = pytest.mark.parametrize("case", LEARNED, ids=named)
 KERNELS = pytest.mark.parametrize("case", HELD, ids=named)
 

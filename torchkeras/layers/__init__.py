@@ -97,6 +97,7 @@ from torchkeras.layers.rnn import (
     StackedRNNCells,
 )
 from torchkeras.layers.separable_conv import SeparableConv1D, SeparableConv2D
+from torchkeras.layers.spectral_normalization import SpectralNormalization
 from torchkeras.layers.stft_spectrogram import STFTSpectrogram
 from torchkeras.layers.time_distributed import TimeDistributed
 from torchkeras.layers.torch_module import TorchModuleWrapper
