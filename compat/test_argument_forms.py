@@ -20,6 +20,7 @@ import torchkeras
 from compat import names
 from compat.harness import arrays_of
 from compat.layer_cases import first_cases
+from compat.needed import NEEDED
 
 ROOMS = (
     "layers",
@@ -43,6 +44,7 @@ GIVEN = {
     "values": [0.1, 0.05, 0.01],
     "inner_optimizer": lambda lib: lib.optimizers.SGD(0.1),
     "fn": lambda lib: lib.losses.mean_squared_error,
+    **NEEDED,
 }
 CASES = {case.layer: case for case in first_cases()}
 # Classes that are no configurations of plain values.
@@ -359,6 +361,11 @@ EXCEPTIONS = [
     ("SparseTopKCategoricalAccuracy", "from_sorted_ids", "2", "written as it was given, like every other switch"),
     ("Muon", "exclude_layers", "0", "a number is no list of expressions"),
     ("Muon", "exclude_layers", "'x'", "one expression is a list of one"),
+    ("Precision", "top_k", "*", "a number of predictions is a whole number above 0"),
+    ("Recall", "top_k", "*", "a number of predictions is a whole number above 0"),
+    ("AUC", "thresholds", "(1, 2)", "thresholds lie between 0 and 1"),
+    ("AUC", "thresholds", "'x'", "Keras fails in numpy, with a type of its own"),
+    ("AUC", "label_weights", "*", "written as a list; Keras writes a tensor"),
     ("LossScaleOptimizer", "*", "*", "Keras writes the private module of the inner optimizer"),
 ]
 

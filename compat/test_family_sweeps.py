@@ -18,6 +18,7 @@ import torch
 
 import torchkeras
 from compat.names import find, manifest
+from compat.needed import needed
 
 BASES = {
     "Loss",
@@ -70,7 +71,7 @@ def call(library, room, name, is_class, *data, **options):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = (function(**options) if is_class else function)(*arguments)
+            result = (function(**{**needed(function), **options}) if is_class else function)(*arguments)
     except (ValueError, TypeError, RuntimeError, IndexError, AttributeError, NotImplementedError) as error:
         return error
     return torch.as_tensor(np.asarray(result.detach())) if isinstance(result, torch.Tensor) else torch.as_tensor(result)
@@ -269,7 +270,8 @@ def test_weights_of_more_axes_than_the_values_are_refused(room, name):
         values = getattr(torchkeras.losses, name)(reduction=None)(target, prediction)
     weights = np.ones((*values.shape, 4)) if room == "losses" else np.ones((4, 4, 4))
     with pytest.raises(ValueError, match="do not fit"):
-        getattr(getattr(torchkeras, room), name)()(target, prediction, weights)
+        cls = getattr(getattr(torchkeras, room), name)
+        cls(**needed(cls))(target, prediction, weights)
 
 
 # -- arguments and configs --------------------------------------------------------------------------------------------
@@ -309,6 +311,7 @@ def test_configs_of_other_arguments(room, name):
     cls, real = getattr(ours, name), getattr(theirs, name)
     for arguments in variants(real):
         fixed = arguments if room == "optimizers" and "name" in arguments else {**arguments, "name": "fixed"}
+        fixed = {**needed(real), **fixed}
         mine, wanted = cls(**fixed), real(**fixed)
         config = mine.get_config()
         left_out = {key for key, each in cls._fields.items() if not each.in_config}
@@ -353,7 +356,8 @@ def numbers(variables):
 def test_metrics_with_given_state(name):
     results = []
     for library in (torchkeras, keras):
-        metric = getattr(library.metrics, name)()
+        cls = getattr(library.metrics, name)
+        metric = cls(**needed(cls))
         data = inputs(name, (6, 8))[name in ACCUMULATORS :]
         metric.update_state(*data)
         before = numbers(metric.variables)

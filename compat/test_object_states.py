@@ -18,6 +18,7 @@ import torch
 import torchkeras
 from compat.layer_cases import first_cases
 from compat.names import find, manifest
+from compat.needed import needed
 from tests.layers.test_citizenship import inputs_of, named
 
 layers = torchkeras.layers
@@ -77,7 +78,7 @@ EVERY_LAYER = pytest.mark.parametrize("case", CASES, ids=named)
 def make(cls):
     if cls in BY_CLASS:
         return cls(**BY_CLASS[cls].constructor_arguments(layers))
-    return ARGUMENTS.get(cls.__name__, lambda cls: cls())(cls)
+    return ARGUMENTS.get(cls.__name__, lambda cls: cls(**needed(cls)))(cls)
 
 
 def called(case):

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import torchkeras as keras
+from compat.needed import needed
 from torchkeras import metrics
 from torchkeras.core import registry
 from torchkeras.metrics.mean import FunctionMetric
@@ -33,13 +34,13 @@ def inputs(name, seed=0):
 
 
 def test_all_are_found():
-    assert len(CLASSES) >= 23
+    assert len(CLASSES) >= 40
     assert len(FUNCTIONS) >= 5
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_copies_are_apart_and_nothing_is_kept(cls):
-    metric, data, more = cls(), inputs(cls.__name__), inputs(cls.__name__, 1)
+    metric, data, more = cls(**needed(cls)), inputs(cls.__name__), inputs(cls.__name__, 1)
     metric.update_state(*data)
     result = metric.result()
     for other in (copy.deepcopy(metric), pickle.loads(pickle.dumps(metric))):
@@ -50,7 +51,7 @@ def test_copies_are_apart_and_nothing_is_kept(cls):
         assert [v.name for v in other.variables] == [v.name for v in metric.variables]
         other.reset_state()
         assert all(not variable.any() for variable in other.variables)
-    torch.testing.assert_close(cls.from_config({})(*data), result)
+    torch.testing.assert_close(cls.from_config(needed(cls))(*data), result)
     alive = weakref.ref(metric)
     del metric, other
     gc.collect()
@@ -59,7 +60,7 @@ def test_copies_are_apart_and_nothing_is_kept(cls):
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_looking_raises_nothing(cls):
-    for metric in (cls(), object.__new__(cls)):
+    for metric in (cls(**needed(cls)), object.__new__(cls)):
         inspect.getmembers(metric)
         assert not hasattr(metric, "no_such_thing")
     assert not hasattr(object.__new__(cls), "variables")

@@ -34,6 +34,30 @@ from torchkeras.metrics.accuracies import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
+from torchkeras.metrics.at_threshold import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
+from torchkeras.metrics.auc import AUC
+from torchkeras.metrics.confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
+from torchkeras.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    R2Score,
+    concordance_correlation,
+    pearson_correlation,
+)
+from torchkeras.metrics.f_score import F1Score, FBetaScore
+from torchkeras.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from torchkeras.metrics.lookup import deserialize, get, serialize
 from torchkeras.metrics.mean import Mean, MeanMetricWrapper, Sum
 from torchkeras.metrics.metric import Metric
