@@ -125,7 +125,8 @@ class BatchNormalization(Layer):
 
     def _normalize_by_kernel(self, inputs, learning):
         if not inputs.is_floating_point():
-            inputs = self._in_floats(inputs, torch.float32)
+            exact = self.moving_mean.dtype is torch.float64
+            inputs = self._in_floats(inputs, torch.float64 if exact else torch.float32)
         x = inputs if self._order is None else inputs.permute(self._order)
         shape = x.shape
         gamma, beta = self._flat(self.gamma), self._flat(self.beta)
