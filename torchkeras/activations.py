@@ -100,7 +100,8 @@ def in_place(activation):
     """The function that does the same in the memory of its argument, or None.
 
     For a tensor that a layer has just made and nobody else holds: a convolution or a product with a matrix needs no
-    outputs in the backward pass, and a second tensor of that size costs more than the arithmetic.
+    outputs in the backward pass, and a second tensor of that size costs more than the arithmetic. Not for views, whose
+    gradient then takes a copy.
     """
     return torch.relu_ if activation is relu else None
 

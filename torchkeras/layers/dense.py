@@ -63,10 +63,9 @@ class Dense(Layer):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)
-        if bias is not None and inputs.dim() == 2:
-            outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
-        else:
-            outputs = F.linear(inputs, kernel.t(), bias)
+        if bias is None or inputs.dim() != 2:  # this gives a view where there are more axes
+            return self.activation(F.linear(inputs, kernel.t(), bias))
+        outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
         activate = in_place(self.activation)
         return self.activation(outputs) if activate is None else activate(outputs)
 

@@ -34,8 +34,8 @@ class DepthwiseFamily(Convolution):
     def _depthwise(self, x, kernel, bias):
         """The convolution of each channel.
 
-        The weight has one input channel, so torch cannot tell from it which memory format is meant; its strides are
-        set so that it counts as channels_last.
+        The weight has one input channel, so that its numbers lie alike in both memory formats and its strides alone say
+        which is meant: channels_last, which makes the kernel several times faster (see _convolution.py).
         """
         x, padding = self._pad(x)
         rank = self._rank
