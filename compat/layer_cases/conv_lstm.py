@@ -5,7 +5,7 @@ from compat.layer_cases.case import case, mask
 RAGGED = mask(4, 2, 0, size=4)
 
 CASES = [
-    case("ConvLSTM2D", (2, 3, 6, 5, 2), filters=3, kernel_size=3),
+    case("ConvLSTM2D", (2, 2, 5, 4, 2), filters=3, kernel_size=3),
     case("ConvLSTM2D", (2, 3, 6, 5, 2), filters=3, kernel_size=(2, 3), padding="same", return_sequences=True),
     case("ConvLSTM2D", (2, 3, 7, 6, 2), filters=2, kernel_size=3, strides=2, padding="same", return_state=True),
     case("ConvLSTM2D", (2, 3, 7, 6, 2), [(2, 3, 2, 4), (2, 3, 2, 4)], filters=4, kernel_size=2, strides=(2, 3)),
@@ -84,7 +84,7 @@ CASES = [
     case("ConvLSTM2D", (2, 3, 4, 4, 2), filters=2, kernel_size=3, dtype="mixed_bfloat16", loose=3.0),
     case("ConvLSTM2D", (2, 3, 4, 4, 2), filters=2, kernel_size=3, dtype="mixed_float16", return_state=True, loose=3.0),
     case("ConvLSTM2D", (2, 3, 4, 4, 2), filters=2, kernel_size=3, dtype="float64"),
-    case("ConvLSTM1D", (2, 3, 7, 2), filters=3, kernel_size=3),
+    case("ConvLSTM1D", (2, 2, 5, 2), filters=3, kernel_size=3),
     case("ConvLSTM1D", (2, 3, 7, 2), filters=3, kernel_size=2, padding="same", strides=2, return_sequences=True),
     case("ConvLSTM1D", (2, 3, 7, 2), filters=3, kernel_size=2, dilation_rate=3, return_state=True),
     case("ConvLSTM1D", (2, 3, 2, 7), filters=3, kernel_size=4, padding="same", data_format="channels_first"),
@@ -103,7 +103,7 @@ CASES = [
     ),
     case("ConvLSTM1D", (2, 3, 5, 2), filters=2, kernel_size=3, use_bias=False, kernel_regularizer="l2"),
     case("ConvLSTM1D", (2, 3, 5, 2), filters=2, kernel_size=3, dtype="mixed_bfloat16", loose=3.0),
-    case("ConvLSTM3D", (2, 3, 4, 5, 4, 2), filters=2, kernel_size=2),
+    case("ConvLSTM3D", (2, 2, 3, 4, 3, 2), filters=2, kernel_size=2),
     case("ConvLSTM3D", (2, 3, 4, 5, 4, 2), filters=2, kernel_size=(2, 3, 1), padding="same", return_sequences=True),
     case("ConvLSTM3D", (2, 3, 4, 5, 4, 2), filters=2, kernel_size=3, strides=(1, 2, 1), padding="same"),
     case("ConvLSTM3D", (2, 3, 4, 5, 4, 2), filters=2, kernel_size=2, dilation_rate=2, return_state=True),

@@ -17,7 +17,7 @@ class Doubled(layers.Layer):
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
         self.units = units
-        self.dense = layers.Dense(units)
+        self.dense = layers.Dense(units, name="inner")
 
     def call(self, inputs):
         return 2 * self.dense(inputs)
@@ -27,9 +27,9 @@ class Doubled(layers.Layer):
 
 
 def test_weights_are_made_in_the_graph_though_the_shape_is_said():
-    layer = Doubled(3)
+    layer = Doubled(3, name="doubled")
     model = torchkeras.Model(inputs := torchkeras.Input((4,)), layer(inputs))
-    assert [weight.path for weight in model.weights] == ["doubled/dense/kernel", "doubled/dense/bias"]
+    assert [weight.path for weight in model.weights] == ["doubled/inner/kernel", "doubled/inner/bias"]
     assert sum(parameter.numel() for parameter in model.parameters()) == 15
 
 

@@ -155,7 +155,7 @@ class LayerAttributes:
         if parameters is not None:
             value = parameters.get(name)
             if value is not None:
-                return value if state.casting is not self else _cast_weight(value, d["_dtype_policy"])
+                return value if state.casting is None else _cast_weight(value, d["_dtype_policy"])
             modules, buffers = d["_modules"], d["_buffers"]
             value = modules.get(name)
             if value is not None:
@@ -166,7 +166,7 @@ class LayerAttributes:
                 return None
             value = read_of(self, name)
             if value is not None:
-                return value if state.casting is not self else _cast_weight(value, d["_dtype_policy"])
+                return value if state.casting is None else _cast_weight(value, d["_dtype_policy"])
             self._tell_property_error(name)
         elif not name.startswith("__"):
             self._require_init()
@@ -307,12 +307,13 @@ class LayerAttributes:
 
 
 def _cast_weight(value, policy):
-    """A weight as a mixed-precision layer reads it; state that is assigned to keeps its `assign`.
+    """A weight as it is read while a mixed-precision layer computes: its own, or that of another such layer (tied
+    weights). It keeps its `assign`.
 
     Reads attributes and no `__dict__`: torch.compile follows the former only."""
-    if not value.is_floating_point() or not getattr(value, "autocast", True):
+    if not policy.mixed or not value.is_floating_point() or not getattr(value, "autocast", True):
         return value
     cast = value.to(policy.torch_compute)
-    if isinstance(value, Variable) and not getattr(value, "_made_trainable", True):
+    if isinstance(value, Variable):
         cast.assign, cast.assign_add, cast.assign_sub = value.assign, value.assign_add, value.assign_sub
     return cast
