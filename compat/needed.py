@@ -12,12 +12,11 @@ NEEDED = {
     "sensitivity": 0.5,
     "precision": 0.5,
     "recall": 0.5,
+    "q": 0.5,
 }
 
 
 def needed(cls):
-    """The arguments without a default of a class or function, as far as they are known."""
-    if not inspect.isclass(cls):
-        return {}
+    """The arguments without a default of a class or function, but for data."""
     parameters = inspect.signature(cls).parameters.values()
     return {p.name: NEEDED[p.name] for p in parameters if p.default is p.empty and p.name in NEEDED}

@@ -5,11 +5,13 @@ import gc
 import inspect
 import pickle
 import weakref
+from functools import partial
 
 import pytest
 import torch
 from torch.func import grad, hessian, jacrev, vmap
 
+from compat.needed import needed
 from torchkeras import losses
 from torchkeras.core import registry
 from torchkeras.core.fields import field
@@ -29,19 +31,27 @@ def inputs(name, rows=4):
     generator = torch.Generator().manual_seed(0)
     scores = torch.rand(rows, 3, generator=generator) * 0.8 + 0.1
     classes = torch.arange(rows) % 3
-    return (classes if "parse" in name else torch.eye(3)[classes]), scores
+    if name.lower() == "ctc":
+        return torch.tensor([[1, 2], [1, 0], [2, 2], [2, 1]])[:rows], torch.rand(rows, 6, 3, generator=generator)
+    return (classes if name.lower().startswith(LABELLED) else torch.eye(3)[classes]), scores
+
+
+LABELLED = ("sparse", "circle", "categoricalgeneralized", "categorical_generalized")
+# Not one by one under `vmap`: rows are compared with each other, or torch's kernel does not know it.
+TOGETHER = ("circle", "ctc")
 
 
 def test_all_are_found():
-    assert len(CLASSES) >= 19
-    assert len(FUNCTIONS) >= 19
+    assert len(CLASSES) >= 22
+    assert len(FUNCTIONS) >= 22
     assert {cls.function for cls in CLASSES} <= set(FUNCTIONS)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.__name__ not in TOGETHER], ids=lambda f: f.__name__)
 def test_functions_under_transforms(function):
     """Per-sample values and gradients, second derivatives, and shapes without data."""
     target, scores = inputs(function.__name__)
+    function = partial(function, **needed(function))
     rows = [function(target[i : i + 1], scores[i : i + 1]).sum() for i in range(4)]
     torch.testing.assert_close(vmap(lambda t, p: function(t[None], p[None]).sum())(target, scores), torch.stack(rows))
     torch.testing.assert_close(
@@ -60,7 +70,7 @@ def test_functions_under_transforms(function):
 
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean_with_sample_weight", "none"])
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c.__name__.lower() not in TOGETHER], ids=lambda c: c.__name__)
 def test_classes_under_transforms(cls, reduction):
     target, scores = inputs(cls.__name__)
     loss, weights = cls(reduction=reduction), torch.linspace(0.5, 2.0, 4)

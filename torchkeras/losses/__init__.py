@@ -4,16 +4,19 @@ One file per family; `loss.py` holds the base, `reduction.py` weights, masks and
 ops. Knows no model.
 """
 
+from torchkeras.losses.alignment import CTC, ctc
 from torchkeras.losses.crossentropy import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
     SparseCategoricalCrossentropy,
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_crossentropy,
     categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
     sparse_categorical_crossentropy,
 )
 from torchkeras.losses.divergence import KLDivergence, Poisson, kl_divergence, poisson
@@ -38,3 +41,4 @@ from torchkeras.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
+from torchkeras.losses.similarity import Circle, circle

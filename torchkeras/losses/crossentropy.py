@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from torchkeras.core.dtypes import torch_dtype
+from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function
@@ -309,3 +310,34 @@ class SparseCategoricalCrossentropy(
         >>> SparseCategoricalCrossentropy()(torch.tensor([0]), torch.tensor([[0.25, 0.75]]))
         tensor(1.3863)
     """
+
+
+@published_function()
+def categorical_generalized_cross_entropy(y_true, y_pred, q):
+    """`(1 - p**q) / q` of the target class, robust against wrong labels. Source: Zhang and Sabuncu 2018,
+    https://arxiv.org/abs/1805.07836.
+
+    Args:
+        y_true: class indices `(B,)` or `(B, 1)`.
+        y_pred: probabilities `(B, C)`.
+        q: between 0, where it is the crossentropy, and 1, where it is `1 - p`.
+    """
+    y_true, y_pred = _class_indices(y_true, y_pred, -1)
+    y_true = y_true.long()
+    return (1 - y_pred.gather(-1, y_true.unsqueeze(-1)).squeeze(-1).pow(q)) / q
+
+
+categorical_generalized_cross_entropy.keeps_labels = True
+
+
+def _noise(value):
+    if not 0 < value < 1:
+        raise ValueError(f"`q` must be between 0 and 1, got {value!r}.")
+    return value
+
+
+@published("loss", "keras.losses")
+class CategoricalGeneralizedCrossEntropy(FunctionLoss, function=categorical_generalized_cross_entropy):
+    """Crossentropy of class indices that withstands wrong labels; see `categorical_generalized_cross_entropy`."""
+
+    q = field(0.5, convert=_noise)
