@@ -38,6 +38,14 @@ def structure(kind, what):
     return Measure(kind, f"172 layers: {what}", kind, "residual", 2, 0.5, "keras", by_hand=False)
 
 
+def fit_and_forward(name, what, steps, wanted):
+    """The measures of training a workload and of its forward pass under ``no_grad``."""
+    return (
+        Measure(name, f"fit: {what}", "fit", name, steps, wanted),
+        Measure(f"{name}_forward", "model(x): the same, no_grad", "call_no_grad", name, steps, wanted),
+    )
+
+
 MEASURES = (
     Measure("xor", "fit: XOR, Dense 4-1, batch 4", "fit", "xor", 500, 1.3),
     Measure("epochs", "fit: XOR, epochs of one step", "epochs", "xor", 500, 1.1),
@@ -48,7 +56,11 @@ MEASURES = (
     Measure("separable_forward", "model(x): the same, no_grad", "call_no_grad", "separable", 10, 0.95),
     Measure("resnet", "fit: 2 residual blocks, batch 32", "fit", "resnet", 10, 0.95),
     Measure("resnet_forward", "model(x): the same, no_grad", "call_no_grad", "resnet", 10, 0.95),
-    Measure("lstm", "fit: LSTM 64 on (40, 32), batch 64", "fit", "lstm", 30, 1.05),
+    *fit_and_forward("lstm", "LSTM 64 on (40, 32), batch 64", 30, 0.95),
+    *fit_and_forward("gru", "GRU 64 on (40, 32), batch 64", 20, 0.95),
+    *fit_and_forward("stacked_lstm", "2 LSTMs 64 on (40, 32), batch 64", 20, 0.95),
+    *fit_and_forward("bidirectional", "Bidirectional LSTM 64 on (40, 32)", 20, 1.0),
+    *fit_and_forward("masked_lstm", "LSTM 64, half padding, over packed", 20, 1.1),
     Measure("conv_lstm", "fit: ConvLSTM2D 16 on (8, 24, 24, 3)", "fit", "conv_lstm", 8, 0.6, "keras"),
     Measure("attention", "fit: 2 attention blocks, batch 32", "fit", "attention", 25, 1.05),
     Measure("call", "model(x): ten Dense(16)", "call", "chain", 500, 1.5),

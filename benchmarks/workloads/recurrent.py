@@ -1,13 +1,41 @@
 """Recurrent networks."""
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from .workload import Workload
 
 
 class LastState(nn.Module):
-    """What ``LSTM(units)`` followed by ``Dense(10)`` is in torch."""
+    """A recurrent layer over a sequence, or several, and a head on the last output: ``LSTM(units)``, ``Dense(10)``."""
+
+    def __init__(self, kind, features, units, **options):
+        super().__init__()
+        self.recurrent = getattr(nn, kind)(features, units, batch_first=True, **options)
+        self.head = nn.Linear(units, 10)
+
+    def forward(self, x):
+        sequence, _ = self.recurrent(x)
+        return self.head(sequence[:, -1])
+
+
+class BothEnds(nn.Module):
+    """The last outputs of both directions side by side."""
+
+    def __init__(self, features, units):
+        super().__init__()
+        self.lstm = nn.LSTM(features, units, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * units, 10)
+
+    def forward(self, x):
+        _, (h, _) = self.lstm(x)
+        return self.head(h.transpose(0, 1).flatten(1))
+
+
+class Packed(nn.Module):
+    """What ``Masking()`` before ``LSTM(units)`` is in torch: rows that end in zeros, packed."""
 
     def __init__(self, features, units):
         super().__init__()
@@ -15,18 +43,62 @@ class LastState(nn.Module):
         self.head = nn.Linear(units, 10)
 
     def forward(self, x):
-        sequence, _ = self.lstm(x)
-        return self.head(sequence[:, -1])
+        lengths = (x != 0).any(-1).sum(1)
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        _, (h, _) = self.lstm(packed)
+        return self.head(h[0])
 
 
 class Lstm(Workload):
     batch, shape = 64, (40, 32)
 
     def by_hand(self):
-        return LastState(32, 64)
+        return LastState("LSTM", 32, 64)
 
     def layers(self, keras):
         return [keras.layers.LSTM(64), keras.layers.Dense(10, activation="softmax")]
+
+
+class Gru(Lstm):
+    def by_hand(self):
+        return LastState("GRU", 32, 64)
+
+    def layers(self, keras):
+        return [keras.layers.GRU(64), keras.layers.Dense(10, activation="softmax")]
+
+
+class StackedLstm(Lstm):
+    def by_hand(self):
+        return LastState("LSTM", 32, 64, num_layers=2)
+
+    def layers(self, keras):
+        first = keras.layers.LSTM(64, return_sequences=True)
+        return [first, keras.layers.LSTM(64), keras.layers.Dense(10, activation="softmax")]
+
+
+class BidirectionalLstm(Lstm):
+    def by_hand(self):
+        return BothEnds(32, 64)
+
+    def layers(self, keras):
+        both = keras.layers.Bidirectional(keras.layers.LSTM(64))
+        return [both, keras.layers.Dense(10, activation="softmax")]
+
+
+class MaskedLstm(Lstm):
+    """Rows of random lengths, half of all steps padding at their ends."""
+
+    def data(self, rows):
+        x, y = super().data(rows)
+        lengths = np.random.default_rng(1).integers(1, self.shape[0] + 1, (rows, 1))
+        x[np.arange(self.shape[0]) >= lengths] = 0.0
+        return x, y
+
+    def by_hand(self):
+        return Packed(32, 64)
+
+    def layers(self, keras):
+        return [keras.layers.Masking(), *super().layers(keras)]
 
 
 class FrameLstm(nn.Module):
@@ -64,4 +136,11 @@ class ConvLstm(Workload):
         ]
 
 
-WORKLOADS = {"lstm": Lstm(), "conv_lstm": ConvLstm()}
+WORKLOADS = {
+    "lstm": Lstm(),
+    "gru": Gru(),
+    "stacked_lstm": StackedLstm(),
+    "bidirectional": BidirectionalLstm(),
+    "masked_lstm": MaskedLstm(),
+    "conv_lstm": ConvLstm(),
+}

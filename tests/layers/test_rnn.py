@@ -9,6 +9,7 @@ import torch
 
 from torchkeras import layers
 from torchkeras.core.scopes import override
+from torchkeras.layers.rnn import gru_steps
 
 X = torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(1))
 MASK = torch.tensor([[1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 1, 0], [0] * 6, [1] * 6], dtype=torch.bool)
@@ -372,3 +373,34 @@ def test_sizes_that_do_not_fit_are_refused_before_the_kernel(name, masked):
             layer(torch.ones(4, 5, 3), mask=torch.ones(shape, dtype=torch.bool))
     whole = layer(torch.ones(4, 5, 3), mask=torch.ones(4, 5))
     torch.testing.assert_close(layer(torch.ones(4, 5, 3), mask=torch.ones(1, 5)), whole)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("wanted", ["outputs", "last", "both"])
+def test_gradients_of_the_steps_of_a_gru(masked, wanted):
+    """The backward pass of our own loop equals torch's rules, once and twice."""
+    torch.manual_seed(0)
+    inputs = [torch.randn(shape, dtype=torch.float64) for shape in ((5, 4, 6), (4, 2), (2, 6), (6,))]
+    inputs = [each.requires_grad_() for each in inputs]
+    mask = MASK[:, :5].t() if masked else None
+
+    def function(*given):
+        outputs, last = gru_steps.run(*given, mask)
+        return {"outputs": outputs, "last": last, "both": (outputs, last)}[wanted]
+
+    assert torch.autograd.gradcheck(function, inputs)
+    assert torch.autograd.gradgradcheck(function, inputs)
+    with torch.no_grad():
+        torch.testing.assert_close(function(*inputs), function(*inputs))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_steps_of_a_gru_equal_torchs_kernel(bias, monkeypatch):
+    layer = layers.GRU(3, return_sequences=True, return_state=True, use_bias=bias, bias_initializer="he_normal")
+    states = torch.ones(4, 3)
+    layer.build(X.shape)
+    for options in ({}, {"mask": MASK}, {"mask": MASK, "initial_state": states}, {"initial_state": states}):
+        ours = layer(X, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(gru_steps, "serve", lambda sequences: False)
+            torch.testing.assert_close(ours, layer(X, **options), check_stride=False)

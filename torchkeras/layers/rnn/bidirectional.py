@@ -133,51 +133,67 @@ class Bidirectional(Layer):
         return super().forward(*args, **kwargs)
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
-        states = [None, None]
-        if initial_state is not None:
-            half = len(initial_state) // 2
-            states = [list(initial_state[:half]), list(initial_state[half:])]
         if self._obstacle(training, mask, initial_state) is None:
-            outputs = self._run_once(sequences, states, mask, training)
+            outputs, finals = self._run_once(sequences, initial_state, mask, training)
         else:
-            outputs = self._run_twice(sequences, states, mask, training)
-        finals = ()
-        if self.return_state:
-            finals = tuple(state for each in outputs for state in each[1:])
-            outputs = [each[0] for each in outputs]
-        dtype = self.dtype_policy.torch_compute
-        merged = _MERGED[self.merge_mode](*(each.to(dtype) for each in outputs))
-        if not finals:
-            return merged
-        return (*merged, *finals) if self.merge_mode is None else (merged, *finals)
+            outputs, finals = self._run_twice(sequences, initial_state, mask, training)
+        if not self.return_state:
+            return outputs
+        return (*outputs, *finals) if self.merge_mode is None else (outputs, *finals)
 
-    def _run_twice(self, sequences, states, mask, training):
-        found = []
-        for layer, initial in zip((self.forward_layer, self.backward_layer), states, strict=True):
+    def _merged(self, *outputs):
+        dtype = self.dtype_policy.torch_compute
+        return _MERGED[self.merge_mode](*(each.to(dtype) for each in outputs))
+
+    def _run_twice(self, sequences, initial_state, mask, training):
+        halves = _halves(initial_state)
+        found, finals = [], []
+        for layer, states in zip((self.forward_layer, self.backward_layer), halves, strict=True):
             info, options = layer._call_info, {}
             if info.training:
                 options["training"] = training
             if info.mask:
                 options["mask"] = mask
-            found.append(layer(sequences, initial_state=initial, **options))
+            output = layer(sequences, initial_state=states, **options)
+            output, *rest = output if self.return_state else (output,)
+            found.append(output)
+            finals += rest
         if self.return_sequences:
-            output, *rest = found[1] if self.return_state else [found[1]]
-            axis = 0 if getattr(self.backward_layer, "time_major", False) else 1
-            found[1] = (output.flip(axis), *rest) if self.return_state else output.flip(axis)
-        return found
+            found[1] = found[1].flip(0 if getattr(self.backward_layer, "time_major", False) else 1)
+        return self._merged(*found), finals
 
-    def _run_once(self, sequences, states, mask, training):
-        layers = self.forward_layer, self.backward_layer
-        entered = [layer._enter(sequences, each, mask) for layer, each in zip(layers, states, strict=True)]
-        sequences, _, mask = entered[0]
-        for layer, (_, own, _) in zip(layers, entered, strict=True):
-            sequences = layer._ready_for_kernel(sequences, own, training)
-        both = [torch.stack(pair) for pair in zip(entered[0][1], entered[1][1], strict=True)]
-        last, outputs, both = layers[0]._run_kernel(sequences, both, mask, layers[1])
-        if mask is not None and self.return_sequences:
-            outputs = outputs.masked_fill(mask.logical_not().unsqueeze(-1), 0.0)
-        parts = zip(layers, last, outputs.chunk(2, dim=-1), zip(*both, strict=True), strict=True)
-        return [layer._leave(output, sequence, list(own)) for layer, output, sequence, own in parts]
+    def _run_once(self, sequences, initial_state, mask, training):
+        layers, states = (self.forward_layer, self.backward_layer), None
+        if initial_state is None and not self.stateful:
+            mask = None if mask is None else layers[0]._bool_mask(mask, sequences)
+            layers[0]._check_sizes(sequences, ())
+        else:
+            halves = _halves(initial_state)
+            entered = [layer._enter(sequences, each, mask) for layer, each in zip(layers, halves, strict=True)]
+            sequences, _, mask = entered[0]
+            for _, own, _ in entered:
+                layers[0]._check_sizes(sequences, own)
+            states = [torch.stack(pair) for pair in zip(entered[0][1], entered[1][1], strict=True)]
+        if sequences.dtype is not layers[0].dtype_policy.torch_compute:
+            sequences = layers[0]._in_floats(sequences)
+        for layer in layers:
+            if layer.dropout:  # drawn for nothing, as by the layers themselves
+                layer.cell.draw_masks(sequences[:, 0], sequences, training)
+        last, outputs, finals = layers[0]._run_kernel(sequences, states, mask, layers[1])
+        finals = list(zip(*(final.unbind(0) for final in finals), strict=True))
+        if self.stateful:
+            for layer, own in zip(layers, finals, strict=True):
+                layer._keep_states(own)
+        if not self.return_sequences:
+            outputs = self._merged(*last.unbind(0))
+        else:
+            if mask is not None:
+                outputs = outputs.masked_fill(mask.logical_not().unsqueeze(-1), 0.0)
+            if self.merge_mode == "concat":  # as the kernel gives them
+                outputs = outputs.to(self.dtype_policy.torch_compute)
+            else:
+                outputs = self._merged(*outputs.chunk(2, dim=-1))
+        return outputs, [state for own in finals for state in own]
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         output = self.forward_layer.compute_output_shape(sequences_shape)
@@ -221,7 +237,9 @@ class Bidirectional(Layer):
 def _differing(forward, backward):
     if type(forward) is not type(backward) or forward._kernel != backward._kernel:
         return "the directions are layers of different kinds"
-    same = ("units", "use_bias", "dtype_policy", "time_major")
+    if forward.time_major or backward.time_major:
+        return "sequences lie before the batch"
+    same = ("units", "use_bias", "dtype_policy")
     names = [name for name in same if getattr(forward, name) != getattr(backward, name)]
     if names:
         return f"the directions differ in {', '.join(names)}"
@@ -242,6 +260,14 @@ def _needing_two(forward, backward, training, mask, initial_state):
     if any(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks for layer in layers):
         return "a direction has hooks"
     return None
+
+
+def _halves(initial_state):
+    """The states of each direction."""
+    if initial_state is None:
+        return None, None
+    half = len(initial_state) // 2
+    return list(initial_state[:half]), list(initial_state[half:])
 
 
 def _copy(layer, name, prefix, **changes):

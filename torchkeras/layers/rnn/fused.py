@@ -11,6 +11,7 @@ the steps behind the longest sequence are not computed.
 import torch
 
 from torchkeras.core.transforms import beyond_kernels
+from torchkeras.layers.rnn import gru_steps
 
 _FUNCTIONS = {
     "lstm": torch._VF.lstm,
@@ -26,9 +27,9 @@ def run(kernel, sequences, states, mask, directions, needs_outputs=True, needs_c
     """`(last output, outputs, states)` of a recurrent layer over `(batch, steps, features)`.
 
     Args:
-        kernel: "lstm", "gru" (which resets after the product), "rnn_tanh" or "rnn_relu".
-        states: the initial ones, each `(directions, batch, units)`. With a mask those of a second direction must be
-            zero: it begins with the padding, which the kernels can hold at zero only.
+        kernel: "lstm", "gru" (which resets after the product; see `gru_steps`), "rnn_tanh" or "rnn_relu".
+        states: the initial ones, each `(directions, batch, units)`, or None for zeros. With a mask those of a second
+            direction must be zero: it begins with the padding, which the kernels can hold at zero only.
         mask: None or bool `(batch, steps)`; at False the output before is repeated (at first zeros), states are held.
         directions: one or two of `(kernel, recurrent_kernel, bias or None)` as Keras shapes them; the second reads from
             the end.
@@ -38,7 +39,12 @@ def run(kernel, sequences, states, mask, directions, needs_outputs=True, needs_c
     Gives the last outputs and the states as `(directions, batch, units)`, the outputs as
     `(batch, steps, directions * units)`, those of both directions in the order of the sequence.
     """
+    if kernel == "gru" and _in_plain_python() and gru_steps.serve(sequences):
+        return gru_steps.layer(sequences, states, mask, directions)
     weights = [_torchs_weights(kernel, *direction) for direction in directions]
+    if states is None:
+        states = [sequences.new_zeros(len(directions), sequences.shape[0], weights[0][1].shape[1])]
+        states = states * 2 if kernel == "lstm" else states
     if mask is None:
         outputs, states = _run(kernel, sequences, states, weights)
         return states[0], outputs, states
@@ -95,8 +101,11 @@ def _pack(sequences, mask):
 
 def _may_look(mask):
     """Whether its values are at hand: not on a device that would have to be waited for, nor in a traced program."""
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or beyond_kernels()
-    return mask.device.type == "cpu" and not traced
+    return mask.device.type == "cpu" and _in_plain_python()
+
+
+def _in_plain_python():
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing() or beyond_kernels())
 
 
 def _held(kind, packed, padding, directions):

@@ -105,6 +105,7 @@ class GRU(OwnCell, cell=GRUCell):
     use_cudnn = use_cudnn()
 
     _kernel = "gru"
+    _why = "the same arithmetic; on the CPU in steps of our own, as torch has a slower loop there"
 
     def _obstacle(self):
         return super()._obstacle() if self.reset_after else "the kernel resets after the product, reset_after is False"

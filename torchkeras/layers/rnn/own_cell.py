@@ -31,6 +31,7 @@ class OwnCell(RNN, without=["cell"]):
     zero_output_for_mask = field(False, shown=False)
 
     _cell_class, _cell_name, _kernel = None, None, None
+    _why = "the same arithmetic"
     _builds_all = True
     use_cudnn = "auto"  # of layers that have no such argument
 
@@ -64,6 +65,21 @@ class OwnCell(RNN, without=["cell"]):
                 f"of shape {tuple(sequences.shape)} and states of shape {found}."
             )
 
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        asked = initial_state is not None or mask is not None
+        if asked or self.stateful or self.go_backwards or self.time_major or self.dropout or self._kernel is None:
+            return super().call(sequences, initial_state, mask, training)
+        if self._obstacle() is not None or sequences.dtype is not self.dtype_policy.torch_compute:
+            return super().call(sequences, initial_state, mask, training)
+        return self._call_plainly(sequences)
+
+    def _call_plainly(self, sequences):
+        """The usual call, straight to the kernel: zero states, nothing masked, nothing dropped."""
+        self._check_sizes(sequences, ())
+        last, outputs, states = self._run_kernel(sequences, None, None)
+        output = outputs if self.return_sequences else last[0]
+        return (output, *(state[0] for state in states)) if self.return_state else output
+
     def _obstacle(self):
         """Why torch's kernel cannot serve, or None."""
         if type(self.cell) is not self._cell_class:
@@ -88,7 +104,7 @@ class OwnCell(RNN, without=["cell"]):
 
     def explain_kernel(self):
         obstacle = self._obstacle()
-        return (f"torch.{self._kernel}", "the same arithmetic") if obstacle is None else ("loop over steps", obstacle)
+        return (f"torch.{self._kernel}", self._why) if obstacle is None else ("loop over steps", obstacle)
 
     def _run(self, sequences, states, mask, training):
         obstacle = self._obstacle()

@@ -176,15 +176,18 @@ class RNN(Layer):
         """What the layer gives: the output, perhaps with the states, which a stateful layer keeps."""
         dtype = self.dtype_policy.torch_compute
         if self.stateful:
-            with torch.no_grad():
-                for name, value in zip(self._state_names, tree.flatten(states), strict=True):
-                    write(torch.Tensor.copy_, self._buffers[name], value)
+            self._keep_states(states)
         output = (outputs if self.return_sequences else last).to(dtype)
         if self.time_major and self.return_sequences:
             output = output.transpose(0, 1)
         if self.return_state:
             return (output, *tree.map_structure(lambda state: state.to(dtype), list(states)))
         return output
+
+    def _keep_states(self, states):
+        with torch.no_grad():
+            for name, value in zip(self._state_names, tree.flatten(states), strict=True):
+                write(torch.Tensor.copy_, self._buffers[name], value)
 
     def _states_for(self, sequences, initial_state):
         if initial_state is None:
