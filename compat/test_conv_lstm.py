@@ -114,3 +114,38 @@ def test_training_agrees():
         history = model.fit(X, np.ones((2, 1), "float32"), epochs=5, batch_size=2, verbose=0)
         histories.append(history.history["loss"])
     np.testing.assert_allclose(histories[1], histories[0], rtol=1e-4)
+
+
+def next_frame(library):
+    """Stacked layers with normalization between them, and a convolution over time and space: Keras's own example."""
+    room = library.layers
+    frames = library.Input((3, 6, 5, 1))
+    x = room.ConvLSTM2D(3, 3, padding="same", return_sequences=True, activation="relu")(frames)
+    x = room.BatchNormalization()(x)
+    x = room.ConvLSTM2D(2, 1, padding="same", return_sequences=True, activation="relu")(x)
+    return library.Model(frames, room.Conv3D(1, 3, activation="sigmoid", padding="same")(x))
+
+
+def test_next_frame_model_trains_as_in_keras():
+    frames = np.random.default_rng(1).random((4, 4, 6, 5, 1)).astype("float32")
+    histories, models = [], [next_frame(library) for library in (keras, torchkeras)]
+    models[1].set_weights(models[0].get_weights())
+    for model in models:
+        model.compile("adam", "binary_crossentropy")
+        fitted = model.fit(frames[:, :-1], frames[:, 1:], epochs=3, batch_size=2, shuffle=False, verbose=0)
+        histories.append(fitted.history["loss"])
+    np.testing.assert_allclose(histories[1], histories[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"merge_mode": "sum"}])
+def test_in_both_directions(options):
+    outputs = []
+    for library in (keras, torchkeras):
+        inner = library.layers.ConvLSTM2D(2, 3, return_sequences=True)
+        layer = library.layers.Bidirectional(inner, **options)
+        layer.build(X.shape)
+        values = [np.random.default_rng(i).normal(size=w.shape) * 0.3 for i, w in enumerate(layer.weights)]
+        layer.set_weights(values)
+        outputs.append(layer(torch.tensor(X)).detach())
+        assert tuple(layer(library.Input(X.shape[1:])).shape[1:]) == tuple(outputs[-1].shape[1:])
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-5, atol=1e-5)

@@ -661,6 +661,86 @@ def masks_hold_the_states_of_a_cell(k):
     return np.allclose(out, expected, atol=1e-5)
 
 
+@rule
+def nested_states(k):
+    """A cell whose states are a list within a list, stacked with one that has a single state."""
+
+    class Nested(k.layers.Layer):
+        state_size = [4, [2, 3]]
+        output_size = 4
+
+        def call(self, inputs, states):
+            a, (b, c) = states
+            return inputs + a, [a + 1, [b + 2, c + 3]]
+
+        def get_initial_state(self, batch_size=None):
+            return [k.ops.zeros((batch_size, 4)), [k.ops.zeros((batch_size, 2)), k.ops.ones((batch_size, 3))]]
+
+    layer = k.layers.RNN(Nested(), return_state=True)
+    out, a, (b, c) = layer(steps(k))
+    return tuple(out.shape), float(a[0, 0]), float(b[0, 0]), float(c[0, 0]), tuple(c.shape)
+
+
+@rule
+def a_custom_layer_in_time_distributed(k):
+    Scale = scale_of(k)
+
+    class Report(Scale):
+        def call(self, inputs, training=False):
+            return super().call(inputs) + (100.0 if training else 0.0)
+
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    layer = k.layers.TimeDistributed(Report(3.0, name="scale"), name="td")
+    x = k.Input((3, 4))
+    model = k.Model(x, layer(x))
+    found = [float(model(steps(k), training=training)[0, 0, 0]) for training in (False, True)]
+    return [round(value, 4) for value in found], tuple(model.output_shape), facts(model.weights)
+
+
+@rule
+def custom_cells_in_both_directions(k):
+    class Sums(k.layers.Layer):
+        def __init__(self, start=0.0, **kwargs):
+            super().__init__(**kwargs)
+            self.state_size, self.start = 4, start
+
+        def call(self, inputs, states):
+            return states[0] + inputs, [states[0] + inputs]
+
+        def get_config(self):
+            return {**super().get_config(), "start": self.start}
+
+    with k.saving.custom_object_scope({"Sums": Sums}):
+        layer = k.layers.Bidirectional(k.layers.RNN(Sums(), return_sequences=True), merge_mode="concat")
+    out = np.asarray(layer(steps(k)))
+    symbolic = tuple(layer(k.Input((3, 4))).shape)
+    forward, backward = steps(k).cumsum(1), steps(k)[:, ::-1].cumsum(1)[:, ::-1]
+    return np.allclose(out, np.concatenate([forward, backward], -1), atol=1e-5), symbolic
+
+
+@rule
+def a_custom_layer_in_every_kind_of_model(k):
+    Scale = scale_of(k)
+
+    class Net(k.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.parts = [Scale(1.0, name="a"), Scale(2.0, name="b")]
+
+        def call(self, inputs):
+            for part in self.parts:
+                inputs = part(inputs)
+            return inputs
+
+    net = Net()
+    net(X)
+    x = k.Input((4,))
+    nested = k.Model(x, k.Sequential([k.Input((4,)), Scale(3.0, name="c")], name="inner")(Net()(x)))
+    return facts(net.weights), facts(nested.weights), [float(v) for v in nested(X)[1]]
+
+
 # -- mixed precision --------------------------------------------------------------------------------------------------
 
 
