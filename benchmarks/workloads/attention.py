@@ -21,12 +21,40 @@ class SelfAttention(nn.Module):
         return self.out(attended.transpose(1, 2).reshape(rows, length, width))
 
 
-class Block(nn.Module):
-    """Self-attention and a feed-forward pair, each with a residual and a normalization after it."""
+class ModuleAttention(nn.Module):
+    """torch's own module, as most programs write self-attention."""
 
     def __init__(self, width, heads):
         super().__init__()
-        self.attention = SelfAttention(width, heads)
+        self.inner = nn.MultiheadAttention(width, heads, batch_first=True)
+
+    def forward(self, x):
+        return self.inner(x, x, x, need_weights=False)[0]
+
+
+class GroupedAttention(nn.Module):
+    """Three projections and torch's kernel, which lets two heads of queries share one of keys and values."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads, self.size = heads, width // heads
+        self.query, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.key, self.value = nn.Linear(width, width // 2), nn.Linear(width, width // 2)
+
+    def forward(self, x):
+        query, key, value = (
+            part(x).view(*x.shape[:2], -1, self.size).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
+        attended = nn.functional.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+        return self.out(attended.transpose(1, 2).reshape(x.shape))
+
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward pair, each with a residual and a normalization after it."""
+
+    def __init__(self, attention, width):
+        super().__init__()
+        self.attention = attention
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.feed = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
 
@@ -38,14 +66,21 @@ class Block(nn.Module):
 class Attention(Workload):
     batch, shape = 32, (64, 64)
 
+    def attention_by_hand(self):
+        return SelfAttention(64, 4)
+
+    def attention(self, layers):
+        return layers.MultiHeadAttention(num_heads=4, key_dim=16)
+
     def by_hand(self):
-        return nn.Sequential(Block(64, 4), Block(64, 4), nn.Flatten(), nn.Linear(64 * 64, 10))
+        blocks = [Block(self.attention_by_hand(), 64) for _ in range(2)]
+        return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(64 * 64, 10))
 
     def in_keras(self, keras):
         layers = keras.layers
         inputs = x = keras.Input(self.shape)
         for _ in range(2):
-            attended = layers.MultiHeadAttention(num_heads=4, key_dim=16)(x, x)
+            attended = self.attention(layers)(x, x)
             x = layers.LayerNormalization()(layers.add([x, attended]))
             fed = layers.Dense(64)(layers.Dense(128, activation="relu")(x))
             x = layers.LayerNormalization()(layers.add([x, fed]))
@@ -54,4 +89,17 @@ class Attention(Workload):
         return model
 
 
-WORKLOADS = {"attention": Attention()}
+class AttentionModule(Attention):
+    def attention_by_hand(self):
+        return ModuleAttention(64, 4)
+
+
+class Grouped(Attention):
+    def attention_by_hand(self):
+        return GroupedAttention(64, 4)
+
+    def attention(self, layers):
+        return layers.GroupQueryAttention(head_dim=16, num_query_heads=4, num_key_value_heads=2)
+
+
+WORKLOADS = {"attention": Attention(), "attention_module": AttentionModule(), "grouped": Grouped()}
