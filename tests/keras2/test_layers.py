@@ -128,3 +128,19 @@ def test_unknown_arguments_raise_both_generations_errors():
     for kind in (TypeError, ValueError):
         with pytest.raises(kind, match="foo"):
             layers.Dense(2, foo=1)
+
+
+@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention"])
+def test_attention_that_is_causal(name):
+    """`causal=True` of the constructor acts in every call and is saved."""
+    layer, x = getattr(layers, name)(causal=True, use_scale=False), torch.randn(2, 5, 4)
+    torch.testing.assert_close(layer([x, x]), getattr(layers, name)(use_scale=False)([x, x], use_causal_mask=True))
+    twin = type(layer).from_config(layer.get_config())
+    torch.testing.assert_close(twin([x, x]), layer([x, x]))
+    assert "use_causal_mask" not in getattr(layers, name)(causal=False).get_config()
+
+
+def test_old_names_of_batch_normalization():
+    layer = layers.BatchNormalization(beta_init="ones", gamma_init="zeros")
+    layer.build((None, 3))
+    assert layer.beta.tolist() == [1.0] * 3 and layer.gamma.tolist() == [0.0] * 3

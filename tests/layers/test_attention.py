@@ -1,4 +1,4 @@
-"""MultiHeadAttention as a torch module: the same as torch's, which kernel runs, what may be overridden."""
+"""Layers of attention as torch modules: the same as torch's, which kernel runs, what may be overridden."""
 
 import itertools
 import math
@@ -156,7 +156,8 @@ def test_axes_are_settled_when_built():
     layer.build((2, 3, 5, 6), (2, 3, 5, 6))
     assert layer.get_config()["attention_axes"] == (2,)
     assert layer.compute_output_shape((2, 3, 5, 6), (2, 3, 5, 6)) == (2, 3, 5, 3)
-    assert layer.explain_kernel()[0].startswith("einsum")
+    assert layer.explain_kernel()[0].startswith("torch")
+    assert layer.explain_kernel(masked=True)[0].startswith("einsum")
 
 
 def test_penalty_is_that_of_the_four_projections():
@@ -253,3 +254,176 @@ def test_a_mask_over_the_attended_axis_serves_all_others():
         layer(x, x, query_mask=mask, return_attention_scores=True),
         layer(x, x, query_mask=whole, return_attention_scores=True),
     )
+
+
+@pytest.mark.parametrize(("shape", "axes"), AXES)
+def test_one_kernel_serves_all_axes(shape, axes, monkeypatch):
+    """Unmasked, the kernel gives what the formula gives, causal or not."""
+    layer, x = layers.MultiHeadAttention(2, 4, attention_axes=axes), torch.randn(shape)
+    for causal in (False, True):
+        found = layer(x, x, use_causal_mask=causal)
+        with monkeypatch.context() as patch:
+            patch.setattr(MultiHeadAttention, "_obstacle", lambda *_: "the formula")
+            torch.testing.assert_close(found, layer(x, x, use_causal_mask=causal))
+
+
+# -- grouped queries --------------------------------------------------------------------------------------------------
+
+
+def grouped(**options):
+    return layers.GroupQueryAttention(head_dim=4, num_query_heads=6, num_key_value_heads=2, **options)
+
+
+@pytest.mark.parametrize("call", [{}, {"use_causal_mask": True}, {"return_attention_scores": True}])
+def test_heads_of_queries_share_keys_and_values(call):
+    """Multi-head attention whose heads of keys and values are repeated gives the same."""
+    layer, whole = grouped(), layers.MultiHeadAttention(6, 4)
+    query, value = torch.randn(2, 5, 6), torch.randn(2, 7, 6)
+    layer(query, value), whole(query, value)
+    parts = ("query_dense", "key_dense", "value_dense", "output_dense")
+    with torch.no_grad():
+        for part in parts:
+            times = 3 if part in ("key_dense", "value_dense") else 1
+            for name, axis in (("kernel", 1), ("bias", 0)):
+                weight = getattr(getattr(layer, part), name).uniform_(-1, 1)
+                axis = 0 if times == 1 else axis
+                getattr(getattr(whole, part), name).copy_(weight.repeat_interleave(times, axis))
+    torch.testing.assert_close(layer(query, value, **call), whole(query, value, **call))
+
+
+def test_grouped_keys_are_not_copied():
+    layer, x = grouped(), torch.randn(2, 5, 6)
+    layer(x, x)
+    with torch.profiler.profile() as profile, torch.no_grad():
+        layer(x, x, use_causal_mask=True)
+    names = {event.key for event in profile.key_averages()}
+    assert "aten::_scaled_dot_product_flash_attention_for_cpu" in names and "aten::repeat_interleave" not in names
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [{"value_mask": (2, 5)}, {"attention_mask": (2, 5, 5)}, {"attention_mask": (1, 5, 5), "query_mask": (2, 5)}],
+)
+@pytest.mark.parametrize("make", [grouped, lambda: layers.MultiHeadAttention(6, 4)])
+def test_masks_keep_the_fused_kernel(make, masks):
+    """Masks reach it as they are, to be spread by the kernel, and give what the scores give."""
+    layer, x = make(), torch.randn(2, 5, 6)
+    layer(x, x)
+    given = {name: torch.rand(shape) > 0.4 for name, shape in masks.items()}
+    given = {name: mask.index_fill(-1, torch.tensor([0]), True) for name, mask in given.items()}
+    given.pop("query_mask", None)
+    with torch.profiler.profile() as profile, torch.no_grad():
+        outputs = layer(x, x, **given)
+    assert "aten::_scaled_dot_product_flash_attention_for_cpu" in {event.key for event in profile.key_averages()}
+    torch.testing.assert_close(outputs, layer(x, x, **given, return_attention_scores=True)[0])
+
+
+@pytest.mark.parametrize("scores", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+def test_no_key_at_all_is_finite(causal, scores):
+    """torch itself gives NaN for a row without any key."""
+    x = torch.randn(2, 3, 4, requires_grad=True)
+    mask = torch.tensor([[False] * 3, [True] * 3])
+    for layer in (layers.Attention(), layers.AdditiveAttention()):
+        found = layer([x, x], mask=[None, mask], use_causal_mask=causal, return_attention_scores=scores)
+        found = found[0] if scores else found
+        assert found.isfinite().all()
+        torch.testing.assert_close(found[0], x[0].mean(0).expand(3, 4))
+    for layer in (grouped(), layers.MultiHeadAttention(6, 4)):
+        found = layer(x, x, value_mask=mask, use_causal_mask=causal, return_attention_scores=scores)
+        found = found[0] if scores else found
+        assert found.isfinite().all()
+        found.sum().backward()
+        assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_key_value_heads": 4}, "multiple of"),
+        ({"head_dim": 0}, "head_dim"),
+        ({"dropout": 0.1, "flash_attention": True}, "flash_attention"),
+        ({"sliding_window": 0}, "sliding_window"),
+    ],
+)
+def test_grouped_queries_refuse(options, message):
+    with pytest.raises(ValueError, match=message):
+        layers.GroupQueryAttention(**{"head_dim": 4, "num_query_heads": 6, "num_key_value_heads": 2, **options})
+
+
+def test_grouped_queries_refuse_shapes():
+    with pytest.raises(ValueError, match="same number of features"):
+        grouped()(layers.Input((5, 6)), layers.Input((5, 7)))
+    with pytest.raises(ValueError, match="must agree"):
+        grouped()(layers.Input((5, 6)), layers.Input((5, 6)), layers.Input((4, 6)))
+
+
+# -- without projections ----------------------------------------------------------------------------------------------
+
+
+def test_attention_is_the_softmax_of_products():
+    query, value, key = torch.randn(2, 5, 4), torch.randn(2, 7, 3), torch.randn(2, 7, 4)
+    expected = (query @ key.transpose(1, 2)).softmax(-1)
+    outputs, scores = layers.Attention()([query, value, key], return_attention_scores=True)
+    torch.testing.assert_close((outputs, scores), (expected @ value, expected))
+    torch.testing.assert_close(layers.Attention()([query, value, key]), outputs)
+
+
+@pytest.mark.parametrize(
+    ("make", "call", "kernel"),
+    [
+        (lambda: layers.Attention(), {}, "torch"),
+        (lambda: layers.Attention(use_scale=True, dropout=0.1), {"training": True}, "torch"),
+        (lambda: layers.Attention(), {"masked": True}, "matmul"),
+        (lambda: layers.Attention(), {"return_attention_scores": True}, "matmul"),
+        (lambda: layers.Attention(dropout=0.1, seed=1), {"training": True}, "matmul"),
+        (lambda: layers.Attention(score_mode="concat"), {}, "matmul"),
+        (lambda: layers.AdditiveAttention(), {}, "matmul"),
+    ],
+)
+def test_attention_explains_its_kernel(make, call, kernel):
+    layer, x = make(), torch.randn(2, 5, 6)
+    name, reason = layer.explain_kernel(**call)
+    assert name.startswith(kernel) and reason
+    layer([x, x])
+    given = {key: value for key, value in call.items() if key != "masked"}
+    if call.get("masked"):
+        given["mask"] = [None, torch.ones(2, 5, dtype=torch.bool)]
+    with torch.profiler.profile() as profile, torch.no_grad():
+        layer([x, x], **given)
+    assert ("aten::scaled_dot_product_attention" in {e.key for e in profile.key_averages()}) is (kernel == "torch")
+
+
+def test_the_query_keeps_its_mask_and_its_padding_becomes_zero():
+    query, value = torch.randn(1, 3, 4), torch.randn(1, 2, 4)
+    query._keras_mask = torch.tensor([[True, True, False]])
+    outputs = layers.Attention()([query, value])
+    assert outputs._keras_mask is query._keras_mask
+    assert outputs[0, 2].eq(0).all() and not outputs[0, :2].eq(0).any()
+
+
+def test_own_scores_are_used():
+    class Distance(layers.Attention):
+        def _calculate_scores(self, query, key):
+            return -torch.cdist(query, key)
+
+    query, value = torch.randn(2, 5, 4), torch.randn(2, 7, 4)
+    expected = (-torch.cdist(query, value)).softmax(-1) @ value
+    torch.testing.assert_close(Distance()([query, value]), expected)
+
+
+@pytest.mark.parametrize("name", ["Attention", "AdditiveAttention"])
+@pytest.mark.parametrize(
+    ("inputs", "mask"),
+    [
+        (torch.ones(2, 3, 4), None),
+        ((torch.ones(2, 3, 4),) * 2, None),
+        ([torch.ones(2, 3, 4)], None),
+        ([torch.ones(2, 3, 4)] * 4, None),
+        ([torch.ones(2, 3, 4)] * 2, torch.ones(2, 3)),
+        ([torch.ones(2, 3, 4)] * 2, [torch.ones(2, 3)]),
+    ],
+)
+def test_attention_refuses(name, inputs, mask):
+    with pytest.raises(ValueError, match="as a list"):
+        getattr(layers, name)()(inputs, mask=mask)

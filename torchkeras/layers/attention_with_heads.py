@@ -262,19 +262,33 @@ class AttentionWithHeads(Layer, own_first=True):
             if causal:
                 mask = mask.masked_fill(self._mask_of_places(query, key, True).logical_not(), low)
                 causal = False
-        query, key, value = (each.transpose(1, 2) for each in (query, key, value))
         heads, others = self._heads
-        outputs = attend(
-            query, key, value, mask, dropout, causal, flash_attention=self.flash_attention, grouped=heads != others
-        )
-        return outputs.transpose(1, 2)
+        steps = query.dim() == 4
+        sides = [each.transpose(1, 2) if steps else self._in_rows(each) for each in (query, key, value)]
+        outputs = attend(*sides, mask, dropout, causal, flash_attention=self.flash_attention, grouped=heads != others)
+        return outputs.transpose(1, 2) if steps else self._from_rows(outputs, query.shape)
+
+    def _in_rows(self, x):
+        """A projected tensor as `(batch and axes not attended over, heads, attended axes, size)`."""
+        axes = self.attention_axes
+        kept = x.dim() - 2 - len(axes)
+        return x.permute(self._row_order(x.dim())).flatten(kept + 1, -2).flatten(0, kept - 1)
+
+    def _from_rows(self, rows, shape):
+        order = self._row_order(len(shape))
+        sizes = [*(shape[axis] for axis in order[:-1]), rows.shape[-1]]
+        return rows.reshape(sizes).permute([order.index(axis) for axis in range(len(shape))])
+
+    def _row_order(self, rank):
+        kept = [axis for axis in range(rank - 2) if axis not in self.attention_axes]
+        return (*kept, rank - 2, *self.attention_axes, rank - 1)
 
     def _obstacle(self, query=None, masked=False, training=False, scores=False):
         """Why torch's attention kernel cannot serve, or None."""
         if scores:
             return "the attention scores are asked for"
-        if query is not None and query.dim() != 4 or self.built and self.attention_axes != (1,):
-            return "attention over other axes than the steps"
+        if masked and (query is not None and query.dim() != 4 or self.built and self.attention_axes != (1,)):
+            return "masks over other axes than the steps"
         if self.dropout > 0 and masked:
             return "with dropout, Keras gives steps that may look nowhere zeros instead of a mean"
         if self.dropout > 0 and self.seed is not None and training:
