@@ -21,6 +21,9 @@ COMPLETE = (
     "keras.tree",
 )
 
+# Layers still being written; nothing may join them.
+TO_COME = {"keras.layers.SpectralNormalization"}
+
 # name -> why its signature differs. An entry that is no longer needed fails the test.
 EXCEPTIONS = {
     "keras.saving.deserialize_keras_object": "safe_mode=None says nothing; an explicit True outranks the setting",
@@ -43,6 +46,18 @@ def test_no_name_is_missing(room):
     theirs = [name for name in MANIFEST if name.startswith(f"{room}.")]
     assert theirs
     assert [name for name in theirs if names.find(name) is None] == []
+
+
+def test_every_layer_but_preprocessing_is_here():
+    spectrograms = ("keras.layers.MelSpectrogram", "keras.layers.STFTSpectrogram")
+    theirs = [
+        name
+        for name, entry in MANIFEST.items()
+        if name.startswith("keras.layers.")
+        and (name in spectrograms or not entry.get("canonical", "").startswith("keras.src.layers.preprocessing."))
+    ]
+    assert len(theirs) > 120
+    assert [name for name in theirs if names.find(name) is None and name not in TO_COME] == []
 
 
 def test_exceptions_are_names():

@@ -54,7 +54,7 @@ class MelSpectrogram(Layer):
     sequence_stride = field(512, convert=positive_int("sequence_stride"))
     sequence_length = field(None, convert=positive_int("sequence_length"), optional=True)
     window = field("hann")
-    sampling_rate = field(16000, convert=between("sampling_rate", 0))
+    sampling_rate = field(16000, convert=between("sampling_rate", 0, 1e9))
     num_mel_bins = field(128, convert=positive_int("num_mel_bins"))
     min_freq = field(20.0, convert=number("min_freq"))
     max_freq = field(None, convert=number("max_freq"), optional=True)
