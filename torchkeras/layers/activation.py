@@ -152,9 +152,16 @@ class PReLU(Layer):
         self.alpha = _slots.weight(self, "alpha", shape)
         free = {axis: input_shape[axis] for axis in range(1, rank) if axis not in shared} if shared else {}
         self.input_spec = InputSpec(ndim=rank, axes=free)
+        of_one = [axis for axis in range(1, rank) if axis not in shared]
+        self._keep(_only_axis=of_one[0] if len(of_one) == 1 else None)
 
     def call(self, inputs):
-        return torch.relu(inputs) - self.alpha * torch.relu(-inputs)
+        alpha = self.alpha
+        if inputs.dtype is not alpha.dtype or inputs.dim() == 1:  # beyond the kernel
+            return torch.relu(inputs) - alpha * torch.relu(-inputs)
+        if self._only_axis is None:
+            return F.prelu(inputs.flatten(1), alpha.expand(inputs.shape[1:]).flatten()).view(inputs.shape)
+        return F.prelu(inputs.movedim(self._only_axis, 1), alpha.flatten()).movedim(1, self._only_axis)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -155,6 +155,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     else:
         shape = [inputs.shape[axis] if size is None else size for axis, size in enumerate(noise_shape)]
     mask = _draw("keep", shape, seed, torch.float32, keep, device=inputs.device).bool()
+    if noise_shape is not None:  # a small mask: one product over the data
+        return inputs * (mask.to(inputs.dtype) / keep)
     return torch.where(mask, inputs / keep, torch.zeros((), dtype=inputs.dtype, device=inputs.device))
 
 
