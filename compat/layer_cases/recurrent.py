@@ -132,3 +132,65 @@ CASES += [
     case("TimeDistributed", (1, 5, 4, 3), make=lambda layers: {"layer": layers.TimeDistributed(layers.Dense(2))}),
     case("TimeDistributed", (4, 5, 6, 3), make=lambda layers: {"layer": layers.Bidirectional(layers.LSTM(2))}),
 ]
+
+INITIALIZERS = {"kernel_initializer": "he_normal", "recurrent_initializer": "zeros", "bias_initializer": "ones"}
+PENALTIES = {f"{part}_regularizer": "l2" for part in ("kernel", "recurrent", "bias")}
+BOUNDS = {f"{part}_constraint": "max_norm" for part in ("kernel", "recurrent", "bias")}
+SPELT_OUT = {**INITIALIZERS, **PENALTIES, **BOUNDS}
+STATES = {"LSTM": [(4, 2)] * 2, "GRU": [(4, 2)], "SimpleRNN": [(4, 2)]}
+RATES = {"dropout": 0.4, "recurrent_dropout": 0.3, "seed": 5}
+
+for _name, _states in STATES.items():
+    CASES += [
+        case(_name, (4, 5, 3), units=2, shapes=((None, None, 3), (None, 5, 3))),
+        case(_name, (1, 5, 3), units=2, use_bias=False, unroll=True, return_state=True),
+        case(_name, ints(4, 4, 5, 3), units=2, return_sequences=True, **SPELT_OUT),
+        case(_name, (4, 5, 3), _states, units=2, return_sequences=True, return_state=True, go_backwards=True),
+        case(_name, (4, 5, 3), units=2, activation="softsign", return_sequences=True, masks=(RAGGED,)),
+        case(_name, (4, 5, 3), units=2, return_sequences=True, zero_output_for_mask=True, masks=(RAGGED,)),
+        case(_name, (4, 5, 3), units=2, training=True, **RATES),
+        case(_name, (4, 5, 3), units=2, dtype="mixed_float16", loose=3.0, masks=(RAGGED,)),
+        case(_name, (4, 5, 3), units=2, dtype="float64", go_backwards=True, masks=(RAGGED,)),
+        case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, **SPELT_OUT),
+        case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, use_bias=False),
+        case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, activation="relu"),
+        case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, training=True, **RATES),
+        case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, training=False, **RATES),
+        case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, training=True, dropout=0.5, seed=2),
+        case(f"{_name}Cell", (1, 3), [(1, 2)] * len(_states), units=2, shapes=None, dtype="float64"),
+    ]
+
+
+def driven(*cells, **options):
+    """Arguments of an RNN over cells of these names, with 2, 3... units."""
+
+    def make(layers):
+        made = [getattr(layers, f"{name}Cell")(units) for units, name in enumerate(cells, 2)]
+        return {"cell": made if len(made) > 1 else made[0], **options}
+
+    return make
+
+
+def stack(*cells, **options):
+    return lambda layers: {"cells": [getattr(layers, f"{name}Cell")(2, **options) for name in cells]}
+
+
+CASES += [
+    case("RNN", (4, 5, 3), make=driven("GRU")),
+    case("RNN", (4, 5, 3), make=driven("SimpleRNN", return_sequences=True, go_backwards=True)),
+    case("RNN", (4, 5, 3), make=driven("LSTM", return_state=True, unroll=True), masks=(RAGGED,)),
+    case("RNN", (4, 5, 3), [(4, 2), (4, 2)], make=driven("LSTM", return_state=True, return_sequences=True)),
+    case("RNN", (4, 5, 3), make=driven("LSTM", "GRU", "SimpleRNN", return_sequences=True), masks=(RAGGED,)),
+    case("RNN", (4, 5, 3), make=driven("GRU", zero_output_for_mask=True, return_sequences=True), masks=(RAGGED,)),
+    case("RNN", (4, 5, 3), make=driven("GRU", dtype="float64"), loose=100.0),
+    case("RNN", (4, 5, 3), make=driven("SimpleRNN", activity_regularizer="l2")),
+    case("StackedRNNCells", (4, 3), [[(4, 2)], [(4, 2)]], shapes=None, make=stack("GRU", "SimpleRNN")),
+    case("StackedRNNCells", (4, 3), [[(4, 2)] * 2], shapes=None, make=stack("LSTM", use_bias=False)),
+    case("StackedRNNCells", (4, 3), [[(4, 2)]] * 3, shapes=None, make=stack("GRU", "GRU", "GRU", activation="relu")),
+    case("StackedRNNCells", (1, 3), [[(1, 2)]] * 2, shapes=None, make=stack("GRU", "GRU", kernel_regularizer="l2")),
+    case("StackedRNNCells", (4, 3), [[(4, 2)]] * 2, shapes=None, make=stack("GRU", "GRU", reset_after=False)),
+    case(
+        "StackedRNNCells", (4, 3), [[(4, 2)]] * 2, shapes=None, make=stack("SimpleRNN", "GRU", **RATES), training=True
+    ),
+    case("StackedRNNCells", (4, 3), [[(4, 2)]] * 2, shapes=None, make=stack("SimpleRNN", "GRU", **RATES)),
+]

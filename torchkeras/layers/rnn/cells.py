@@ -127,13 +127,13 @@ class RecurrentCell(Layer):
     def get_dropout_mask(self, step_input):
         """The mask of the inputs, the same at all steps until `reset_dropout_mask`."""
         if self._dropout_mask is None:
-            self._dropout_mask = self._draw(step_input, self.dropout)
+            self._keep(_dropout_mask=self._draw(step_input, self.dropout))
         return self._dropout_mask
 
     def get_recurrent_dropout_mask(self, step_input):
         """The mask of the state, the same at all steps until `reset_recurrent_dropout_mask`."""
         if self._recurrent_dropout_mask is None:
-            self._recurrent_dropout_mask = self._draw(step_input, self.recurrent_dropout)
+            self._keep(_recurrent_dropout_mask=self._draw(step_input, self.recurrent_dropout))
         return self._recurrent_dropout_mask
 
     def reset_dropout_mask(self):
