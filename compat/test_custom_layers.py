@@ -20,10 +20,16 @@ def begin_names_again():
     scopes.clear_session(free_memory=False)
 
 
-def models_of(each):
+def models_of(each, policy="float32"):
     """The program's model in both libraries, with equal weights and automatic names from the start."""
     begin_names_again()
-    models = [each.model(library) for library in LIBRARIES]
+    models = []
+    for library in LIBRARIES:
+        library.config.set_dtype_policy(policy)
+        try:
+            models.append(each.model(library))
+        finally:
+            library.config.set_dtype_policy("float32")
     rng = np.random.default_rng(5)
     values = [rng.standard_normal(weight.shape) * each.scale for weight in models[0].weights]
     values = [np.abs(v) + 0.5 if "variance" in w.name else v for v, w in zip(values, models[0].weights, strict=True)]
@@ -70,6 +76,21 @@ def test_weights_outputs_and_shapes(each):
         assert_close(leaves(ours(tensors(each), training=training)), leaves(theirs(tensors(each), training=training)))
         assert_close([float(loss) for loss in ours.losses], [float(loss) for loss in theirs.losses])
     assert_close(ours.get_weights(), theirs.get_weights())
+
+
+@EACH
+def test_mixed_precision(each):
+    """Dtypes and numbers; where torch refuses the program's dtypes in Keras, it does so here."""
+    theirs, ours = models_of(each, "mixed_bfloat16")
+    assert facts(ours.weights) == facts(theirs.weights)
+    if each.title == "coordinate_convolution":  # coordinates are float32 whatever the policy
+        for model in (theirs, ours):
+            with pytest.raises(RuntimeError, match="should be the same"):
+                model(tensors(each))
+        return
+    found = [leaves(model(tensors(each))) for model in (ours, theirs)]
+    assert [t.dtype for t in found[0]] == [t.dtype for t in found[1]]
+    assert_close(*([t.float() for t in each] for each in found), rtol=4e-2, atol=4e-2)
 
 
 @EACH
