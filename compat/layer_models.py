@@ -12,7 +12,7 @@ from compat.harness import arrays_of
 from compat.layer_cases import CASES
 from torchkeras import layers
 
-_MOST = 4  # cases of one layer
+_MOST = 3  # cases of one layer
 
 
 def chosen_cases(most=_MOST):

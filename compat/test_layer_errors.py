@@ -50,7 +50,11 @@ GENEROUS = {
 # Kinds of calls that a layer without weights and one with weights may see differently.
 OF_SHAPES = {"rank less", "rank more", "rank 0", "longer", "a list", "None", "complex"}
 # Kinds of calls on which the dtype of the outputs may differ.
-OTHER_DTYPES = {"bool": "what arithmetic makes of bools"}
+OTHER_DTYPES = {
+    "bool": "what arithmetic makes of bools",
+    "int32": "Keras rounds some results to whole numbers, see compat/test_layer_inputs.py",
+    "uint8": "Keras rounds some results to whole numbers, see compat/test_layer_inputs.py",
+}
 # Layers that run a function of the user's, whose errors stay as they are: a note names the layer.
 OF_USERS = {"Lambda"}
 

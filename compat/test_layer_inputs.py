@@ -24,6 +24,7 @@ TOLERANCES = {torch.float64: 1e-5, torch.float32: 2e-5, torch.float16: 5e-3, tor
 # Where Keras's numbers or dtypes for some inputs are its own affair.
 ROUNDS = {
     "LayerNormalization": "Keras rounds the result to the dtype of the inputs, whole numbers included",
+    "SpectralNormalization": "Keras rounds the result to the dtype of the inputs, whole numbers included",
     "GroupNormalization": "Keras rounds the result to the dtype of the inputs, whole numbers included",
 }
 NO_HALF = {

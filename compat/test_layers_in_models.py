@@ -132,7 +132,7 @@ def assert_learns_alike(pair):
     losses = []
     for lib, model in zip((keras, torchkeras), pair.models, strict=True):
         model.set_weights(pair.start)
-        losses.append(_train(lib, model, data, targets, by_fit=pair.kind in ("sequential", "nested")))
+        losses.append(_train(lib, model, data, targets, by_fit=pair.kind == "nested"))
     pair.assert_close("losses", *losses, steps=True)
     for a, b in zip(pair.theirs.weights, pair.ours.weights, strict=True):
         pair.assert_close(a.path, a.value, b, steps=True)
@@ -158,5 +158,5 @@ def test_layer_in_a_model(place):
         pair.assert_same_outputs(*pair.models, training)
     if pair.kind != "subclassed":
         assert_configs_cross(pair)
-    if pair.case.values and pair.case.repeatable:
+    if pair.kind != "sequential" and pair.case.values and pair.case.repeatable:  # a nested model has one inside
         assert_learns_alike(pair)

@@ -107,7 +107,6 @@ def test_states_go_on_between_batches(case, masked):
 
 WRAPPED = {
     "both directions": lambda k: k.layers.Bidirectional(k.layers.LSTM(2, stateful=True, return_sequences=True)),
-    "stacked cells": lambda k: k.layers.RNN([k.layers.LSTMCell(2), k.layers.GRUCell(3)], stateful=True),
     "a model": lambda k: k.Sequential(
         [k.Input((5, 3), batch_size=4), k.layers.GRU(2, stateful=True, return_sequences=True), k.layers.SimpleRNN(3)]
     ),

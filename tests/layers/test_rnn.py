@@ -404,3 +404,17 @@ def test_steps_of_a_gru_equal_torchs_kernel(bias, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(gru_steps, "serve", lambda sequences: False)
             torch.testing.assert_close(ours, layer(X, **options), check_stride=False)
+
+
+def test_states_of_stacked_cells_go_on():
+    """Two halves of a sequence, one after the other, give what the whole gives. Keras keeps no states of such cells."""
+    whole = layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)])
+    kept = layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)], stateful=True)
+    x = torch.randn(4, 6, 3)
+    expected = whole(x)
+    kept.build((4, 3, 3))
+    kept.set_weights(whole.get_weights())
+    for _ in range(2):
+        kept(x[:, :3])
+        torch.testing.assert_close(kept(x[:, 3:]), expected)
+        kept.reset_state()
