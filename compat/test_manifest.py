@@ -21,9 +21,6 @@ COMPLETE = (
     "keras.tree",
 )
 
-# Layers still being written; nothing may join them.
-TO_COME = {"keras.layers.SpectralNormalization"}
-
 # name -> why its signature differs. An entry that is no longer needed fails the test.
 EXCEPTIONS = {
     "keras.saving.deserialize_keras_object": "safe_mode=None says nothing; an explicit True outranks the setting",
@@ -57,7 +54,7 @@ def test_every_layer_but_preprocessing_is_here():
         and (name in spectrograms or not entry.get("canonical", "").startswith("keras.src.layers.preprocessing."))
     ]
     assert len(theirs) > 120
-    assert [name for name in theirs if names.find(name) is None and name not in TO_COME] == []
+    assert [name for name in theirs if names.find(name) is None] == []
 
 
 def test_exceptions_are_names():

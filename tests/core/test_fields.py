@@ -142,6 +142,19 @@ def test_fields_of_other_classes_and_left_out_ones():
     }
 
 
+def test_hidden_fields_are_taken_but_not_shown():
+    class Quiet(Range, hidden=["stop"]):
+        pass
+
+    assert names(Quiet) == ["start", "step"]
+    assert Quiet(1, stop=5).get_config() == {"start": 1, "stop": 5, "step": 1}
+    assert names(Range) == ["start", "stop", "step"]
+    with pytest.raises(TypeError, match="hidden="):
+
+        class Wrong(Range, hidden=["no"]):
+            pass
+
+
 def test_handed_on_fields_are_converted_by_the_object_that_they_are_for():
     class Owner(Configured, fields_from=[handed_on(Range)]):
         pass
