@@ -189,8 +189,7 @@ CASES += [
     case("StackedRNNCells", (4, 3), [[(4, 2)]] * 3, shapes=None, make=stack("GRU", "GRU", "GRU", activation="relu")),
     case("StackedRNNCells", (1, 3), [[(1, 2)]] * 2, shapes=None, make=stack("GRU", "GRU", kernel_regularizer="l2")),
     case("StackedRNNCells", (4, 3), [[(4, 2)]] * 2, shapes=None, make=stack("GRU", "GRU", reset_after=False)),
-    case(
-        "StackedRNNCells", (4, 3), [[(4, 2)]] * 2, shapes=None, make=stack("SimpleRNN", "GRU", **RATES), training=True
-    ),
+    case("StackedRNNCells", (4, 3), [[(4, 2)]] * 2, shapes=None, make=stack("SimpleRNN", "SimpleRNN"), training=True),
+    case("RNN", (4, 5, 3), make=lambda layers: {"cell": layers.GRUCell(2, **RATES)}, training=True),
     case("StackedRNNCells", (4, 3), [[(4, 2)]] * 2, shapes=None, make=stack("SimpleRNN", "GRU", **RATES)),
 ]
