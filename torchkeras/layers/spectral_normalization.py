@@ -75,7 +75,8 @@ class SpectralNormalization(Wrapper):
             outputs = functional_call(self.layer, {self._kernel_name: kernel.clone()}, (inputs,))
         else:
             outputs = self.layer(inputs)
-        return outputs.to(inputs.dtype) if inputs.is_floating_point() else outputs
+        # As in Keras; but what an embedding is given are no values of the dtype that its outputs have.
+        return outputs if self._kernel_name == "embeddings" else outputs.to(inputs.dtype)
 
     def _wrapped_kernel(self):
         return getattr(self.layer, self._kernel_name)  # as it is, where `self.kernel` may be cast
