@@ -10,6 +10,7 @@ import torch
 
 from torchkeras.core import registry, scopes, tree
 from torchkeras.core.keras_tensor import is_shape
+from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
@@ -61,6 +62,7 @@ class TimeDistributed(Wrapper):
         if self._obstacle(training) is None:
             outputs = self.layer(_each(inputs, masks, lambda t: t.flatten(0, 1)), **options)
             return _joined([outputs], mask, lambda parts: parts[0].unflatten(0, first.shape[:2]))
+        slow_path(self, training)
         steps = [self.layer(_each(inputs, masks, lambda t, i=i: t[:, i]), **options) for i in range(first.shape[1])]
         return _joined(steps, mask, lambda parts: torch.stack(parts, dim=1))
 

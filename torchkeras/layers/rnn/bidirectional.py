@@ -10,6 +10,7 @@ import torch
 
 from torchkeras.core import registry, tree
 from torchkeras.core.fields import field
+from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
@@ -136,6 +137,7 @@ class Bidirectional(Layer):
         if self._obstacle(training, mask, initial_state) is None:
             outputs, finals = self._run_once(sequences, initial_state, mask, training)
         else:
+            slow_path(self, mask is not None, training, initial_state is not None)
             outputs, finals = self._run_twice(sequences, initial_state, mask, training)
         if not self.return_state:
             return outputs
@@ -214,9 +216,9 @@ class Bidirectional(Layer):
 
     # -- the kernel ---------------------------------------------------------------------------------------------------
 
-    def explain_kernel(self, masked=False, training=False):
+    def explain_kernel(self, masked=False, training=False, initial_state=False):
         """`(kernel, reason)`: both directions as one kernel, or two runs and why."""
-        obstacle = self._obstacle(training, masked or None, None)
+        obstacle = self._obstacle(training, masked or None, initial_state or None)
         if obstacle is None:
             return f"torch.{self.forward_layer._kernel}, bidirectional", "the same arithmetic"
         own = getattr(self.forward_layer, "explain_kernel", None)
