@@ -588,3 +588,24 @@ def test_class_weights_of_names_weigh_nothing():
 
     a, b = both(takes_names)
     assert a == b
+
+
+@deviation
+def test_the_slope_of_prelu_at_zero_is_zero():
+    def slope(keras):
+        x = torch.zeros(1, 3, requires_grad=True)
+        keras.layers.PReLU(alpha_initializer="ones")(x).sum().backward()
+        return x.grad.tolist()
+
+    a, b = both(slope)
+    assert a == b
+
+
+@deviation
+def test_dropped_infinities_are_zeros():
+    def has_nan(keras):
+        dropped = keras.layers.SpatialDropout1D(0.9, seed=1)(torch.full((1, 50, 4), float("inf")), training=True)
+        return bool(dropped.isnan().any())
+
+    a, b = both(has_nan)
+    assert a == b

@@ -48,7 +48,18 @@ def test_mixed_precision_shows():
         (lambda: layers.MultiHeadAttention(2, 4), {}, None),
         (lambda: layers.MultiHeadAttention(2, 4), {"return_attention_scores": True}, "scores"),
     ],
-    ids=["LSTM", "recurrent_dropout", "reset_after", "RNN", "attention", "scores"],
+    ids=[
+        "lstm",
+        "recurrent dropout",
+        "reset before",
+        "cell",
+        "both directions",
+        "both by loop",
+        "folded",
+        "per step",
+        "heads",
+        "scores",
+    ],
 )
 def test_says_why_a_path_is_slow(make, call, reason):
     layer = make()
