@@ -176,6 +176,41 @@ def _short(value):
     return (value.shape, str(value.dtype)) if isinstance(value, np.ndarray) else value
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.layer)
+def test_bad_shapes_in_a_graph(case):
+    """A graph that Keras refuses is refused; so is one that it draws though no data could run through it."""
+    found = []
+    for kind, args, _ in bad_calls(case):
+        if kind not in ("rank less", "rank more", "longer"):
+            continue
+        theirs, ours = (in_a_graph(lib, case, args) for lib in (keras, torchkeras))
+        if isinstance(theirs, ValueError) and not isinstance(ours, ValueError):
+            found.append(f"{kind}, {tree.map_structure(_short, args)}: Keras refuses it: {theirs!r:.200}")
+        if isinstance(ours, Exception):
+            if not isinstance(ours, (ValueError, TypeError)):
+                found.append(f"{kind}, {tree.map_structure(_short, args)}: {ours!r}")
+            _, on_data = called(torchkeras, case, args, {}, built=True)
+            if not isinstance(on_data, Exception):
+                found.append(f"{kind}, {tree.map_structure(_short, args)}: data run through, the graph says {ours!r}")
+    assert not found, "\n".join(found)
+
+
+def in_a_graph(lib, case, args):
+    """The error of a second call on Inputs of these shapes, or None."""
+
+    def inputs(arrays):
+        return tree.map_structure(lambda array: lib.Input(array.shape[1:], dtype=str(array.dtype)), arrays)
+
+    lib.utils.clear_session(free_memory=False)
+    layer = getattr(lib.layers, case.layer)(**case.constructor_arguments(lib.layers))
+    layer(*inputs(arrays_of(case)), **case.kwargs)
+    try:
+        layer(*inputs(args), **case.kwargs)
+    except Exception as error:  # noqa: BLE001 - which error it is is the result
+        return error
+    return None
+
+
 # -- arguments --------------------------------------------------------------------------------------------------------
 
 LAYERS = [name for room, name in forms.classes() if room == "layers"]
