@@ -72,6 +72,39 @@ def patch_encoder(k, x):
     return k.layers.GlobalAveragePooling1D()(PatchEncoder(4, 5)(Patches(4)(x)))
 
 
+@program((3, 6, 5))
+def standardized_kernels(k, x):
+    """`convolution_op` overridden, the hook that Keras documents for weight standardization; channels first, groups."""
+
+    class StandardizedConv2D(k.layers.Conv2D):
+        def convolution_op(self, inputs, kernel):
+            mean, variance = k.ops.moments(kernel, axes=[0, 1, 2], keepdims=True)
+            return super().convolution_op(inputs, (kernel - mean) / k.ops.sqrt(variance + 1e-10))
+
+    class BoundedConv3D(k.layers.Conv3D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, k.ops.tanh(kernel))
+
+    x = StandardizedConv2D(4, 2, strides=2, padding="same", data_format="channels_first", activation="relu")(x)
+    x = StandardizedConv2D(4, 1, data_format="channels_first", use_bias=False)(x)
+    return BoundedConv3D(6, 2, padding="same", groups=3, activation="tanh")(k.layers.Reshape((2, 2, 3, 3))(x))
+
+
+@program((4,), (4,))
+def merged_by_hand(k, x, y):
+    """`_merge_function` overridden: the random interpolation of WGAN-GP, here with a fixed weight."""
+
+    class WeightedAverage(k.layers.Average):
+        def _merge_function(self, inputs):
+            return 0.25 * inputs[0] + 0.75 * inputs[1]
+
+    class Doubled(k.layers.Maximum):
+        def _merge_function(self, inputs):
+            return 2.0 * super()._merge_function(inputs)
+
+    return Doubled()([WeightedAverage()([x, y]), x])
+
+
 @program((8, 6, 3))
 def spatial_pyramid_pooling(k, x):
     """No weights; output of one size for maps of any size; own `compute_output_shape`."""

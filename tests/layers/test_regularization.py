@@ -127,3 +127,12 @@ def test_activity_regularization_adds_a_loss_per_sample():
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
+def test_noise_makes_whole_numbers_floats(dtype):
+    x = torch.ones(4, 50, dtype=dtype)
+    for layer in (GaussianNoise(0.1), GaussianDropout(0.1)):
+        noisy = layer(x, training=True)
+        assert noisy.dtype is torch.float32 and noisy.std() > 0.01
+        assert layer(x) is x

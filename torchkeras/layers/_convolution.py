@@ -120,18 +120,24 @@ class Convolution(Ranked, Layer):
     def call(self, inputs):
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs)
-        if self._to_torch is not None:
-            inputs = inputs.permute(self._to_torch)
-        outputs = self._convolve(inputs.unsqueeze(2) if self._rank == 1 else inputs)
+        outputs = self._convolve(self._in_torchs_order(inputs))
         activation = self.activation
         activate = None if self._makes_views else in_place(activation)
         if activate is not None:
             activate(outputs)  # before the views, in which autograd would write more slowly
-        if self._rank == 1:
-            outputs = outputs.squeeze(2)
-        if self._to_keras is not None:
-            outputs = outputs.permute(self._to_keras)
+        outputs = self._in_kerass_order(outputs)
         return outputs if activate is not None else activation(outputs)
+
+    def _in_torchs_order(self, x):
+        """Channels at axis 1, sequences as images of one row."""
+        if self._to_torch is not None:
+            x = x.permute(self._to_torch)
+        return x.unsqueeze(2) if self._rank == 1 else x
+
+    def _in_kerass_order(self, x):
+        if self._rank == 1:
+            x = x.squeeze(2)
+        return x if self._to_keras is None else x.permute(self._to_keras)
 
     def _convolve(self, x):
         """The outputs without activation; `x` and they have their channels at axis 1 and two or three spatial axes."""

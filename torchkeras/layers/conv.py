@@ -25,6 +25,7 @@ class _Conv(Convolution):
             )
         self._pad = Padding(self.padding, self._window, self._steps, self._gaps)
         self._kernel_function = CONVOLUTIONS[len(self._window)]
+        self._own_operation = type(self).convolution_op is not _Conv.convolution_op
 
     def _make_weights(self, channels):
         if channels % self.groups:
@@ -36,10 +37,36 @@ class _Conv(Convolution):
         shape = (*self.kernel_size, channels // self.groups, self.filters)
         self.kernel = _slots.weight(self, "kernel", shape, memory_order=(rank + 1, *range(rank), rank))
 
+    def call(self, inputs):
+        if not self._own_operation:
+            return super().call(inputs)
+        outputs = self.convolution_op(inputs, self.kernel)
+        if self.use_bias:
+            ones = () if self._format.channels_last else (1,) * self._rank
+            outputs = outputs + self.bias.reshape(-1, *ones)
+        return self.activation(outputs)
+
+    def convolution_op(self, inputs, kernel):
+        """The convolution of `inputs` with `kernel`, both in Keras's order, without bias and activation.
+
+        A subclass may override it, for instance to standardize the kernel; `call` then goes by it.
+
+        Example:
+            >>> class Centred(Conv1D):
+            ...     def convolution_op(self, inputs, kernel):
+            ...         return super().convolution_op(inputs, kernel - kernel.mean())
+            >>> bool(Centred(4, 3)(torch.ones(1, 5, 2)).sum().abs() < 1e-5)
+            True
+        """
+        return self._in_kerass_order(self._slide(self._in_torchs_order(inputs), kernel, None))
+
     def _convolve(self, x):
+        return self._slide(x, self.kernel, self.bias)
+
+    def _slide(self, x, kernel, bias):
         x, padding = self._pad(x)
-        kernel = torch_kernel(self.kernel, self._rank)
-        return self._kernel_function(x, kernel, self.bias, self._steps, padding, self._gaps, self.groups)
+        kernel = torch_kernel(kernel, self._rank)
+        return self._kernel_function(x, kernel, bias, self._steps, padding, self._gaps, self.groups)
 
 
 @published("layer", "keras.layers", aliases=("Convolution1D",))

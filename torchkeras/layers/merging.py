@@ -44,7 +44,10 @@ def _broadcast(one, other, owner):
 
 
 class _Merge(Layer, fields_from=[]):
-    """What merging layers share: a list of inputs, masks of all of them, broadcasting of everything but the batch."""
+    """What merging layers share: a list of inputs, masks of all of them, broadcasting of everything but the batch.
+
+    Users' classes override `_merge_function(inputs)` under Keras's name; its inputs have one rank.
+    """
 
     _least, _most = 1, None  # how many inputs
     _takes_several = True
@@ -67,7 +70,7 @@ class _Merge(Layer, fields_from=[]):
 
     def call(self, inputs):
         self._check_count(inputs, isinstance(inputs, (list, tuple)))
-        return self._merge(_same_rank(inputs))
+        return self._merge_function(_same_rank(inputs))
 
     def compute_output_shape(self, input_shape):
         batches = {shape[0] for shape in input_shape if shape} - {None}
@@ -125,7 +128,7 @@ class Add(_Merge):
         tensor([[2., 2.]])
     """
 
-    def _merge(self, inputs):
+    def _merge_function(self, inputs):
         return functools.reduce(operator.add, inputs)
 
 
@@ -140,7 +143,7 @@ class Subtract(_Merge):
 
     _least = _most = 2
 
-    def _merge(self, inputs):
+    def _merge_function(self, inputs):
         first, second = inputs
         if first.dtype is torch.bool:  # which torch does not subtract
             first = first.to(second.dtype)
@@ -158,7 +161,7 @@ class Multiply(_Merge):
         tensor([[6., 6.]])
     """
 
-    def _merge(self, inputs):
+    def _merge_function(self, inputs):
         masks = [mask_of(x) for x in inputs]
         masks = [None if mask is None else mask.unsqueeze(-1) for mask in masks]
         if all(mask is None for mask in masks):
@@ -179,7 +182,7 @@ class Average(_Merge):
         tensor([[2.5000, 2.5000]])
     """
 
-    def _merge(self, inputs):
+    def _merge_function(self, inputs):
         return functools.reduce(operator.add, inputs) / len(inputs)
 
 
@@ -192,7 +195,7 @@ class Maximum(_Merge):
         tensor([[3., 5.]])
     """
 
-    def _merge(self, inputs):
+    def _merge_function(self, inputs):
         return _combine(torch.maximum, inputs)
 
 
@@ -205,7 +208,7 @@ class Minimum(_Merge):
         tensor([[1., 2.]])
     """
 
-    def _merge(self, inputs):
+    def _merge_function(self, inputs):
         return _combine(torch.minimum, inputs)
 
 

@@ -41,7 +41,8 @@ class _TrainingOnly(Layer):
         return input_shape
 
     def _noise(self, inputs, mean, stddev):
-        noise = random.normal(inputs.shape, mean, stddev, dtype=inputs.dtype, seed=self.seed_generator)
+        dtype = inputs.dtype if inputs.is_floating_point() else self.compute_dtype
+        noise = random.normal(inputs.shape, mean, stddev, dtype=dtype, seed=self.seed_generator)
         return noise.to(inputs.device)
 
 
