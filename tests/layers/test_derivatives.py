@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 from torch.autograd import functional as AF
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
+from compat.layer_cases import CASES
 from tests.layers.test_citizenship import PLAIN, TRAINING, inputs_of, layer_of, named, tensors, total
 from torchkeras import layers, ops
 from torchkeras.core import tree
@@ -290,3 +291,33 @@ def test_recurrent_kernels_where_they_can_serve():
     loss(x), grad(loss)(x)
     vmap(lambda sample: loss(sample[None]))(x), jvp(loss, (x,), (x,)), grad(lambda x: grad(loss)(x).sum())(x)
     assert chosen == ["torch.lstm", "torch.lstm", *["loop over steps"] * 3]
+
+
+@pytest.mark.parametrize("name", sorted({case.layer for case in CASES}))
+def test_every_configuration_under_vmap_and_forward_mode(name):
+    """Not the numbers of dropout, which differ from sample to sample."""
+    for case in (case for case in CASES if case.layer == name and not case.kwargs):
+        layer, inputs = layer_of(case), inputs_of(case)
+        if not any(value.is_floating_point() for value in tree.flatten(inputs)):
+            continue
+        function, x = function_of(layer, inputs, {"training": False})
+        outputs = function(x)
+        mapped = vmap(function, randomness="different")(torch.stack([x, x]))
+        _, slope = jvp(function, (x,), (torch.ones_like(x),))
+        assert slope.shape == outputs.shape
+        loose = {"rtol": 2e-2, "atol": 2e-2} if outputs.dtype in (torch.float16, torch.bfloat16) else {}
+        torch.testing.assert_close(mapped[1], outputs, **{"rtol": 1e-3, "atol": 1e-3, **loose}, equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"])
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_normalized_images_in_any_memory(kind, axis):
+    """torch's rules for its normalization kernels want the usual order of memory, which channels last are not."""
+    layer = getattr(layers, kind)(axis=axis, **({"groups": 2} if kind == "GroupNormalization" else {}))
+    for order in ((0, 1, 2, 3, 4), (0, 1, 4, 2, 3), (1, 0, 3, 2, 4)):
+        back = [order.index(place) for place in range(5)]
+        x, weights = torch.randn(3, 2, 4, 5, 4).permute(order).contiguous().permute(back), torch.randn(2, 4, 5, 4)
+        close(vmap(layer)(x), torch.stack([layer(each) for each in x]))
+        _, slope = jvp(layer, (x[0],), (x[1],))
+        gradient = grad(lambda image: (layer(image) * weights).sum())(x[0])  # noqa: B023 - called at once
+        close((slope * weights).sum(), (gradient * x[1]).sum())

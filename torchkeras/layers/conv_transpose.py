@@ -8,6 +8,7 @@ import torch
 
 from torchkeras import activations
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import beyond_kernels
 from torchkeras.core.windows import transposed_crops, transposed_length, transposed_plan
 from torchkeras.layers import _slots
 from torchkeras.layers._convolution import Convolution, torch_kernel
@@ -55,8 +56,10 @@ class _ConvTranspose(Convolution):
         if self._kept is None:
             return x
         x = x[self._kept]
-        # An activation makes a new tensor without the gaps that were cut; without one that takes a copy.
-        return x.clone(memory_format=_MEMORY[x.dim()]) if self.activation is activations.linear else x
+        # An activation makes a new tensor without the gaps that were cut; without one that takes a copy, for which
+        # `vmap` has no rule.
+        copied = self.activation is activations.linear and not beyond_kernels()
+        return x.clone(memory_format=_MEMORY[x.dim()]) if copied else x
 
     def _obstacle(self):
         return None if self._kept is None else "torch's kernel cuts off no more behind an axis than before it"

@@ -16,6 +16,7 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.keras_tensor import Shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import beyond_kernels
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 from torchkeras.layers._normalized import affine, check_axes, inverse, wide
@@ -194,6 +195,8 @@ class GroupNormalization(Layer):
             outputs = F.group_norm(x, groups, gamma, beta, self.epsilon)
         elif self._place == rank - 1:  # an image one pixel wide: its memory is torch's channels_last, nothing moves
             x = x.flatten(1, -2).unsqueeze(2).permute(0, 3, 1, 2)
+            if beyond_kernels():
+                x = x.contiguous()  # torch's rules for `vmap` and `jvp` take no other memory
             outputs = F.group_norm(x, groups, gamma, beta, self.epsilon)
             outputs = outputs.permute(0, 2, 3, 1).reshape(inputs.shape)
         else:
