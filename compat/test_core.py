@@ -430,3 +430,22 @@ def test_input_spec(options, shapes):
 
     theirs, ours = both(build)
     assert ours == theirs
+
+
+@pytest.mark.parametrize("given", [(), (None,), ((None, 3),)])
+def test_build_config_of_layers_that_need_no_shape(given):
+    """What `build_from_config` makes them again with, as an Embedding that another layer builds with `build()`."""
+    found = []
+    for library in (keras, torchkeras):
+
+        class Table(library.layers.Layer):
+            def build(self, input_shape=None):
+                self.table = self.add_weight(shape=(4, 2), name="table")
+
+        for make in (Table, lambda library=library: library.layers.Embedding(4, 2)):
+            layer, twin = make(), make()
+            assert layer.get_build_config() is None
+            layer.build(*given)
+            twin.build_from_config(layer.get_build_config())
+            found.append((layer.get_build_config(), twin.built, len(twin.weights)))
+    assert found[2:] == found[:2]

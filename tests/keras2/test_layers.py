@@ -21,6 +21,18 @@ layers = keras.layers
         (lambda: layers.LSTM(2, implementation=1), lambda: layers.LSTM(2)),
         (lambda: layers.Dense(2, dynamic=True), lambda: layers.Dense(2)),
         (lambda: layers.LeakyReLU(alpha=0.2), lambda: layers.LeakyReLU(negative_slope=0.2)),
+        (
+            lambda: layers.SimpleRNN(3, consume_less="cpu", dropout_U=0.1),
+            lambda: layers.SimpleRNN(3, recurrent_dropout=0.1),
+        ),
+        (
+            lambda: layers.ConvLSTM2D(nb_filter=3, nb_row=2, nb_col=4, border_mode="same", inner_init="zeros"),
+            lambda: layers.ConvLSTM2D(3, (2, 4), padding="same", recurrent_initializer="zeros"),
+        ),
+        (
+            lambda: layers.GlobalMaxPooling2D(dim_ordering="th"),
+            lambda: layers.GlobalMaxPooling2D(data_format="channels_first"),
+        ),
         (lambda: layers.Conv2D(3, 3, border_mode="same"), lambda: layers.Conv2D(3, 3, padding="same")),
         (
             lambda: layers.Conv2D(nb_filter=3, nb_row=2, nb_col=4, subsample=(2, 1), dim_ordering="th"),

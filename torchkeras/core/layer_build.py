@@ -106,7 +106,7 @@ class LayerBuild:
     def get_build_config(self):
         """What `build_from_config` needs to make the weights again without data; None before building."""
         shapes = self._build_shapes
-        if not shapes or any(shape is None for shape in shapes.values()):
+        if shapes is None:
             return None
         plain = {key: _plain_shape(shape) for key, shape in shapes.items()}
         return {"input_shape": next(iter(plain.values()))} if len(plain) == 1 else {"shapes_dict": plain}

@@ -14,6 +14,7 @@ IGNORED = {
     "Softmax": ("robust_masking",),
     "MultiHeadAttention": ("softmax_robust_masking",),
     "Embedding": ("sparse",),  # gradients: dense ones are the same numbers
+    **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), ("consume_less",)),
 }
 
 # Arguments that meant something which is not offered: only their default passes.
@@ -56,7 +57,9 @@ RENAMED = {
     **{f"SeparableConv{rank}D": _CONV for rank in (1, 2)},
     **{f"{kind}Pooling{rank}D": _POOL for kind in ("Max", "Average") for rank in (1, 2, 3)},
     **dict.fromkeys(("SimpleRNN", "LSTM", "GRU"), _RNN),
+    "ConvLSTM2D": {**_RNN, **_CONV},
     **{f"{kind}{rank}D": {} for kind in ("Cropping", "ZeroPadding", "UpSampling") for rank in (2, 3)},
+    **{f"Global{kind}Pooling{rank}D": {} for kind in ("Max", "Average") for rank in (2, 3)},
     "UpSampling1D": {"length": "size"},
     "Dropout": {"p": "rate"},
     "SpatialDropout1D": {"p": "rate"},
@@ -167,7 +170,7 @@ for _owner, _advice in REFUSED.items():
     add_rule(getattr(layers, _owner), _refuse(_owner, _advice))
 for _owner, _names in RENAMED.items():
     add_rule(getattr(layers, _owner), _rename(_owner, _names))
-for _owner in (layers.Conv2D, layers.Conv2DTranspose, layers.SeparableConv2D):
+for _owner in (layers.Conv2D, layers.Conv2DTranspose, layers.SeparableConv2D, layers.ConvLSTM2D):
     add_rule(_owner, _window_from_rows_and_columns)
 for _owner in (layers.SeparableConv1D, layers.SeparableConv2D):
     add_rule(_owner, _one_initializer_for_both)
