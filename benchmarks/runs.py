@@ -25,6 +25,8 @@ def by_hand(kind, workload, steps, device):
     if kind == "predict":
         rows = x.cpu().numpy()
         return lambda: _repeat(lambda: _predict(model, rows, device), steps)
+    if workload.probabilities:
+        model = torch.nn.Sequential(model, torch.nn.Softmax(-1))
     return _calls(kind, model.eval(), x, steps)
 
 

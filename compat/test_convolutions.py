@@ -7,6 +7,7 @@ import keras
 import pytest
 import torch
 
+import torchkeras
 from torchkeras import layers
 
 
@@ -94,3 +95,35 @@ def test_conv1d_goes_round_its_hook():
 
         x = torch.ones(1, 5, 2)
         assert not torch.equal(Empty(3, 2, padding="causal", use_bias=False)(x), torch.zeros(1, 5, 3))
+
+
+STANDARDIZED = [
+    ("Conv2D", {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same", "activation": "relu"}, (2, 7, 6, 3)),
+    ("Conv2D", {"filters": 4, "kernel_size": 2, "use_bias": False, "data_format": "channels_first"}, (2, 3, 7, 6)),
+    ("Conv3D", {"filters": 4, "kernel_size": 2, "dilation_rate": 2}, (2, 5, 4, 6, 3)),
+]
+
+
+@pytest.mark.parametrize(("name", "config", "shape"), STANDARDIZED)
+def test_a_convolution_whose_kernel_a_subclass_changes(name, config, shape):
+    """Keras's recipe of weight standardization (its Conv1D does not ask `convolution_op`; ours does)."""
+
+    def standardized(base, ops):
+        class Standardized(base):
+            def convolution_op(self, inputs, kernel):
+                mean, var = ops.moments(kernel, axes=tuple(range(self.rank + 1)), keepdims=True)
+                return super().convolution_op(inputs, (kernel - mean) / ops.sqrt(var + 1e-5))
+
+        return Standardized
+
+    theirs = standardized(getattr(keras.layers, name), keras.ops)(**config)
+    ours = standardized(getattr(layers, name), torchkeras.ops)(**config)
+    assert_same(theirs, ours, shape)
+    results = []
+    for layer in (theirs, ours):
+        x = torch.randn(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+        layer(x).square().sum().backward()
+        results.append([x.grad, *(w.value.grad for w in layer.trainable_weights)])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.compile(ours, backend="eager", fullgraph=True)(x), ours(x))

@@ -53,6 +53,7 @@ class Chain(Workload):
     """Ten equal layers with next to no arithmetic: what remains is the cost of calling a model."""
 
     batch, shape = 32, (16,)
+    probabilities = False
 
     def by_hand(self):
         return nn.Sequential(*(nn.Linear(16, 16) for _ in range(10)))

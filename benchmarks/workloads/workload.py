@@ -15,6 +15,7 @@ class Workload:
 
     batch: int
     shape: tuple[int, ...]  # one row as Keras lays it out
+    probabilities = True  # the Keras form ends in a softmax, which the other one adds where both only predict
 
     def data(self, rows):
         """``rows`` inputs in Keras's layout, float32, and their targets."""

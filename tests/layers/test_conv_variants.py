@@ -272,3 +272,18 @@ def test_refuses_inputs_smaller_than_the_window(make):
 def test_refuses_inputs_of_which_nothing_remains():
     with pytest.raises(ValueError, match=r"nothing remains of inputs of spatial size \(1, 5\)"):
         Conv2DTranspose(2, 2, padding="same", output_padding=0)(torch.zeros(1, 1, 5, 3))
+
+
+def test_sequences_ask_convolution_op_too():
+    class Doubled(Conv1D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, 2 * kernel)
+
+    plain = Conv1D(4, 3, padding="causal", bias_initializer="ones")
+    x = torch.rand(2, 7, 3)
+    plain(x)
+    layer = Doubled.from_config(plain.get_config())
+    layer(x)
+    layer.set_weights(plain.get_weights())
+    torch.testing.assert_close(layer(x) - 1, 2 * (plain(x) - 1))
+    assert layer.rank == 1

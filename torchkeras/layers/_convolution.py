@@ -139,6 +139,8 @@ class Convolution(Ranked, Layer):
             x = x.squeeze(2)
         return x if self._to_keras is None else x.permute(self._to_keras)
 
+    rank = property(lambda self: self._rank, doc="The number of spatial axes.")
+
     def _convolve(self, x):
         """The outputs without activation; `x` and they have their channels at axis 1 and two or three spatial axes."""
         raise NotImplementedError
