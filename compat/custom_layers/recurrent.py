@@ -206,3 +206,45 @@ def own_wrapper(k, x):
             return {**super().get_config(), "rate": self.rate}
 
     return Averaged(k.layers.Dense(2))(SumOverSteps(k.layers.Dense(3, activation="relu"))(x))
+
+
+@program((5, 3))
+def hooks_of_recurrent_layers(k, x):
+    """`get_initial_state` (learned states), `inner_loop` and `call` overridden, alone and in both directions; a cell
+    that is exchanged, and one whose activation is."""
+
+    @k.saving.register_keras_serializable("hooks")
+    class LearnedStart(k.layers.GRU):
+        def build(self, sequences_shape, initial_state_shape=None):
+            super().build(sequences_shape)
+            self.start = self.add_weight(shape=(self.units,), name="start")
+
+        def get_initial_state(self, batch_size):
+            return [k.ops.tile(self.start[None], (batch_size, 1))]
+
+    @k.saving.register_keras_serializable("hooks")
+    class Doubled(k.layers.LSTM):
+        def inner_loop(self, sequences, initial_state, mask, training=False):
+            return super().inner_loop(2.0 * sequences, initial_state, mask, training)
+
+    @k.saving.register_keras_serializable("hooks")
+    class Halved(k.layers.SimpleRNN):
+        def call(self, sequences, initial_state=None, mask=None, training=False):
+            return super().call(0.5 * sequences, initial_state, mask, training)
+
+    x = LearnedStart(4, return_sequences=True)(x)
+    x = Doubled(4, return_sequences=True)(x)
+    x = Halved(3, return_sequences=True)(x)
+    for kind in (LearnedStart, Doubled, Halved):
+        x = k.layers.Bidirectional(kind(3, return_sequences=True), merge_mode="ave")(x)
+    return x
+
+
+@program((5, 3), configs=False)
+def activations_of_cells(k, x):
+    """Cells whose activations are exchanged before the layer is built."""
+    lstm, gru = k.layers.LSTM(4, return_sequences=True), k.layers.GRU(3, return_sequences=True)
+    rnn = k.layers.SimpleRNN(3)
+    lstm.cell.activation = rnn.cell.activation = k.activations.relu
+    gru.cell.recurrent_activation = k.activations.hard_sigmoid
+    return rnn(gru(lstm(x)))

@@ -418,3 +418,12 @@ def test_states_of_stacked_cells_go_on():
         kept(x[:, :3])
         torch.testing.assert_close(kept(x[:, 3:]), expected)
         kept.reset_state()
+
+
+@pytest.mark.parametrize("name, options", [("LSTM", {"activation": "relu"}), ("GRU", {"reset_after": False})])
+def test_another_cell_counts(name, options):
+    """A layer computes what its cell does, not what torch's kernel makes of the cell that it was made with."""
+    layer, cell = getattr(layers, name)(3), getattr(layers, name + "Cell")(3, **options)
+    layer.cell = cell
+    torch.testing.assert_close(layer(X), layers.RNN(cell)(X))
+    assert "loop" in layer.explain_kernel()[0]

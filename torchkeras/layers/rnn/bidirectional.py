@@ -233,6 +233,8 @@ class Bidirectional(Layer):
                 return found
             if getattr(layer, "_kernel", None) is None:
                 return f"torch has no kernel for a {type(layer).__name__}"
+            if layer._overridden:
+                return f"{type(layer).__name__} has a `{layer._overridden}` of its own"
         return _differing(forward, backward) or _needing_two(forward, backward, training, mask, initial_state)
 
 

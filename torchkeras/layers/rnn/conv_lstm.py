@@ -204,6 +204,8 @@ class _ConvLSTM(OwnCell):
         return self._loop(sequences, states, mask, training)
 
     def _zero_states(self, sequences):
+        if type(self).get_initial_state is not OwnCell.get_initial_state:  # a subclass has its own
+            return super()._zero_states(sequences)
         return self.cell.states_before(sequences[:, 0])
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):

@@ -108,4 +108,5 @@ class GRU(OwnCell, cell=GRUCell):
     _why = "the same arithmetic; on the CPU in steps of our own, as torch has a slower loop there"
 
     def _obstacle(self):
-        return super()._obstacle() if self.reset_after else "the kernel resets after the product, reset_after is False"
+        after = getattr(self.cell, "reset_after", True)
+        return super()._obstacle() if after else "the kernel resets after the product, reset_after is False"

@@ -12,6 +12,8 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.layers.rnn import fused
 from torchkeras.layers.rnn.recurrent import RNN
 
+_HOOKS = ("call", "inner_loop", "get_initial_state")  # what subclasses override; the shortest ways go round them
+
 
 def use_cudnn():
     """A slot for `use_cudnn`."""
@@ -49,6 +51,9 @@ class OwnCell(RNN, without=["cell"]):
             setattr(self, each, getattr(self.cell, each))
         super()._configure()
         self.input_spec = InputSpec(ndim=3)
+        self._overridden = next(
+            (name for name in _HOOKS if getattr(type(self), name) is not getattr(OwnCell, name)), None
+        )
 
     def build(self, sequences_shape, initial_state_shape=None):
         super().build(sequences_shape, initial_state_shape)
@@ -69,7 +74,7 @@ class OwnCell(RNN, without=["cell"]):
         asked = initial_state is not None or mask is not None
         if asked or self.stateful or self.go_backwards or self.time_major or self.dropout or self._kernel is None:
             return super().call(sequences, initial_state, mask, training)
-        if self._obstacle() is not None or sequences.dtype is not self.dtype_policy.torch_compute:
+        if self._overridden or self._obstacle() is not None or sequences.dtype is not self.dtype_policy.torch_compute:
             return super().call(sequences, initial_state, mask, training)
         return self._call_plainly(sequences)
 
@@ -84,7 +89,7 @@ class OwnCell(RNN, without=["cell"]):
         """Why torch's kernel cannot serve, or None."""
         if type(self.cell) is not self._cell_class:
             return f"the cell is a {type(self.cell).__name__}"
-        wrong = self._wrong_activation()
+        wrong = self._wrong_activation(self.cell)  # which another cell, or another activation, may have been given
         if wrong is not None:
             return wrong
         if self.recurrent_dropout:
@@ -97,8 +102,8 @@ class OwnCell(RNN, without=["cell"]):
             return "the kernel knows no vmap, forward-mode or nested differentiation"
         return None
 
-    def _wrong_activation(self):
-        if self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid:
+    def _wrong_activation(self, cell):
+        if cell.activation is activations.tanh and cell.recurrent_activation is activations.sigmoid:
             return None
         return "the kernel knows tanh and sigmoid only"
 

@@ -74,7 +74,7 @@ class SimpleRNN(OwnCell, cell=SimpleRNNCell):
 
     @property
     def _kernel(self):
-        return {activations.tanh: "rnn_tanh", activations.relu: "rnn_relu"}.get(self.activation)
+        return {activations.tanh: "rnn_tanh", activations.relu: "rnn_relu"}.get(self.cell.activation)
 
-    def _wrong_activation(self):
+    def _wrong_activation(self, cell):
         return None if self._kernel else "the kernel knows tanh and relu only"
