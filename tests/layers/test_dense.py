@@ -16,3 +16,17 @@ def test_relu_writes_into_no_input_and_no_view(shape, use_bias):
     outputs = layer(x)
     assert outputs.min() == 0 and torch.equal(x, before)
     assert outputs.grad_fn.name() == "ReluBackward0"
+
+
+def test_subclasses_may_hand_training_on():
+    """Keras's own `call` takes it, and so subclasses pass it."""
+
+    class Noisy(Dense):
+        def call(self, inputs, training=None):
+            return super().call(inputs, training=training) + float(bool(training))
+
+    layer = Noisy(3)
+    x = torch.ones(2, 4)
+    torch.testing.assert_close(layer(x, training=True), layer(x) + 1)
+    plain = Dense(3)
+    assert torch.equal(plain(x, training=True), plain(x)) and torch.equal(plain.call(x, True), plain(x))

@@ -12,12 +12,19 @@ from torchkeras.core import tree
 from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape, standardize_shape
 
 
+def ignores_training(call):
+    """Decorator of a `call` that takes `training` only because Keras's does, so that subclasses can hand it on; nothing
+    asks which it is."""
+    call._ignores_training = True
+    return call
+
+
 class CallInfo:
     """The facts of one `call` signature.
 
     Attributes:
         names: positional parameter names without self.
-        training, mask: whether `call` takes them by name.
+        training, mask: whether `call` takes them by name (and does not ignore them).
         needed: how many positional parameters have no default.
         training_place: position of `training` among `names`, or None.
         training_default: the bool that `call` declares as its default, or None.
@@ -34,8 +41,8 @@ class CallInfo:
         accepted = {p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)}
         self.accepted = accepted
         self.any_keyword = any(p.kind is kinds.VAR_KEYWORD for p in parameters)
-        self.training = "training" in accepted
-        self.training_place = self.names.index("training") if "training" in self.names else None
+        self.training = "training" in accepted and not getattr(call, "_ignores_training", False)
+        self.training_place = self.names.index("training") if self.training and "training" in self.names else None
         default = next((p.default for p in parameters if p.name == "training"), None)
         self.training_default = default if isinstance(default, bool) else None
         self.mask = "mask" in accepted

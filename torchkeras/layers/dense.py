@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from torchkeras.activations import in_place
 from torchkeras.core.arguments import positive_int
+from torchkeras.core.calls import ignores_training
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
@@ -59,7 +60,8 @@ class Dense(Layer):
         self.bias = _slots.weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
 
-    def call(self, inputs):
+    @ignores_training
+    def call(self, inputs, training=None):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)

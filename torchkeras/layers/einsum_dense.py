@@ -9,6 +9,7 @@ import re
 import torch
 import torch.nn.functional as F
 
+from torchkeras.core.calls import ignores_training
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
@@ -177,7 +178,8 @@ class EinsumDense(Layer):
             return None
         return kernel.permute(self._linear_order).reshape(self._matrix)
 
-    def call(self, inputs):
+    @ignores_training
+    def call(self, inputs, training=None):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)
