@@ -84,6 +84,38 @@ def test_axes_of_images_do_not_meddle():
             assert_same(*pair, (1, rows, cols, 2))
 
 
+CHANGES = [
+    ("Conv2D", {"kernel_size": 3}, {"padding": "same", "strides": (2, 2)}),
+    (
+        "Conv2D",
+        {"kernel_size": 3, "strides": 2},
+        {"strides": (1, 1), "dilation_rate": (2, 2), "activation": torch.relu},
+    ),
+    ("Conv2DTranspose", {"kernel_size": 3}, {"strides": (2, 2), "padding": "same"}),
+    ("DepthwiseConv2D", {"kernel_size": 3}, {"strides": (2, 2), "padding": "same"}),
+    ("MaxPooling2D", {}, {"pool_size": (3, 3), "strides": (1, 1), "padding": "same"}),
+    ("GlobalAveragePooling2D", {}, {"keepdims": True}),
+    ("UpSampling2D", {}, {"size": (3, 1)}),
+    ("ZeroPadding2D", {}, {"padding": ((0, 0), (2, 1))}),
+    ("Cropping2D", {"cropping": 1}, {"cropping": ((0, 1), (2, 0))}),
+]
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("name, config, changes", CHANGES, ids=[name for name, _, _ in CHANGES])
+def test_arguments_changed_later_count(name, config, changes, built):
+    """As where a classifier is made a segmenter: strides become dilation in a trained network."""
+    filters = {"filters": 4} if name in ("Conv2D", "Conv2DTranspose") else {}
+    theirs, ours = both(name, **filters, **config)
+    for layer in (theirs, ours):
+        if built and hasattr(layer, "kernel_size"):
+            layer.build((None, 7, 6, 2))
+        for argument, value in changes.items():
+            setattr(layer, argument, value)
+            assert getattr(layer, argument) == value
+    assert_same(theirs, ours, (2, 7, 6, 2))
+
+
 @pytest.mark.xfail(strict=True, reason="here and in Keras 2 a Conv1D goes by its `convolution_op` as all others do")
 def test_conv1d_goes_round_its_hook():
     """`convolution_op` is for subclasses to override; Keras's Conv1D does not call it."""

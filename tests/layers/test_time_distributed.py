@@ -193,3 +193,10 @@ REFUSED = [
 def test_refusals(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_axes_that_may_be_the_batch_keep_steps_apart():
+    x = torch.randn(4, 3, 2)
+    for inner in (layers.Softmax(axis=0), layers.Softmax(axis=-2), layers.UnitNormalization(axis=0)):
+        outputs = layers.TimeDistributed(inner)(x)
+        torch.testing.assert_close(outputs, torch.stack([inner(step) for step in x.unbind(1)], 1))

@@ -134,6 +134,7 @@ class Layer(
             _inbound_nodes=[],
             _outbound_nodes=[],
             _build_shapes=None,
+            _configured=False,
             _initial_weights=None,
             _for_later={},
             _activity_regularizer=None,
@@ -145,6 +146,7 @@ class Layer(
         for name, value in values.items():
             setattr(self, name, value)
         self._configure()
+        d["_configured"] = True
 
     def _configure(self):
         """Hook for classes with fields: what follows from the fields (sublayers, specs)."""

@@ -118,6 +118,8 @@ def _reason(layer, training):
         return f"{name} has operations between its layers, which may look across the batch"
     if layer.__dict__["_adds_losses"]:
         return f"{name} adds losses"
+    if any(isinstance(axis, int) and (axis == 0 or axis < -1) for axis in tree.flatten(layer.__dict__.get("axis"))):
+        return f"{name} may compute along the batch"
     if layer.__dict__.get("stateful"):
         return f"{name} keeps states from step to step"
     if training and any(not getattr(v, "_made_trainable", True) for v in layer._own_variables()):

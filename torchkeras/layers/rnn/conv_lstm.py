@@ -26,6 +26,7 @@ class ConvLSTMCell(SeedFirst, Ranked, RecurrentCell):
     """
 
     _gates, _states, _mask_per_gate = 4, 2, True
+    _follows = False  # the random numbers of a cell are drawn once
 
     @classmethod
     def _fields_of(cls, rank):
