@@ -98,6 +98,10 @@ CHANGES = [
     ("UpSampling2D", {}, {"size": (3, 1)}),
     ("ZeroPadding2D", {}, {"padding": ((0, 0), (2, 1))}),
     ("Cropping2D", {"cropping": 1}, {"cropping": ((0, 1), (2, 0))}),
+    ("ReLU", {}, {"max_value": 0.5, "negative_slope": 0.1}),
+    ("Softmax", {}, {"axis": 1}),
+    ("Permute", {"dims": (1, 2, 3)}, {"dims": (3, 1, 2)}),
+    ("Masking", {}, {"mask_value": 1.0}),
 ]
 
 

@@ -6,16 +6,16 @@ permuted view, which is exactly torch's `channels_last` memory format, so nothin
 
 from torchkeras.core.keras_tensor import Shape
 from torchkeras.core.windows import output_length
+from torchkeras.layers._following import FollowsFields
 
 
-class Ranked:
+class Ranked(FollowsFields):
     """A family of layers with one class per number of spatial axes: `class Conv2D(_Conv, rank=2)`.
 
     The family says in `_fields_of(rank)` which fields such a class has; they come before what it declares itself.
     """
 
     _rank = None
-    _follows = True  # whether what `_configure` sets may be set again
 
     def __init_subclass__(cls, rank=None, **options):
         if rank is not None:
@@ -27,24 +27,6 @@ class Ranked:
     def _fields_of(cls, rank):
         """Fields by name, in order."""
         return {}
-
-    def __setattr__(self, name, value):
-        """An argument that is changed later counts from the next call on, with all that follows from it."""
-        if not (self._follows and self.__dict__.get("_configured") and name in type(self)._fields):
-            super().__setattr__(name, value)
-            return
-        convert, before, spec = type(self)._fields[name].convert, getattr(self, name), self.input_spec
-        self.__dict__["_configured"] = False  # what follows is set as in the constructor
-        try:
-            super().__setattr__(name, value if convert is None or value is None else convert(value))
-            self._configure()
-        except ValueError:
-            super().__setattr__(name, before)
-            raise
-        finally:
-            self.__dict__["_configured"] = True
-        if self.built and name != "data_format":
-            self.input_spec = spec  # which knows the channels
 
 
 class Format:

@@ -16,9 +16,10 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
+from torchkeras.layers._following import FollowsFields
 
 
-class _Pointwise(Layer):
+class _Pointwise(FollowsFields, Layer):
     """What activation layers share: no weights, the input's shape, masks go through."""
 
     def _configure(self):

@@ -12,6 +12,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object
 from torchkeras.errors import InvalidArgumentError
+from torchkeras.layers._following import FollowsFields
 
 
 def _mask_value(value):
@@ -24,7 +25,7 @@ def _mask_value(value):
 
 
 @published("layer", "keras.layers")
-class Masking(Layer):
+class Masking(FollowsFields, Layer):
     """Masks the steps of `(batch, steps, features)` at which all features equal `mask_value`, and makes them zero.
 
     Later layers that know masks skip those steps.

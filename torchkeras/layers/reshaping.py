@@ -13,6 +13,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
+from torchkeras.layers._following import FollowsFields
 
 
 class _Reshaping(Layer):
@@ -117,7 +118,7 @@ class Reshape(_Reshaping):
 
 
 @published("layer", "keras.layers")
-class Permute(_Reshaping):
+class Permute(FollowsFields, _Reshaping):
     """Reorders the axes after the batch.
 
     Args:
