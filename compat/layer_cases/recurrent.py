@@ -157,7 +157,7 @@ for _name, _states in STATES.items():
         case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, training=True, **RATES),
         case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, training=False, **RATES),
         case(f"{_name}Cell", (4, 3), _states, units=2, shapes=None, training=True, dropout=0.5, seed=2),
-        case(f"{_name}Cell", (1, 3), [(1, 2)] * len(_states), units=2, shapes=None, dtype="float64"),
+        case(f"{_name}Cell", (3, 3), [(3, 2)] * len(_states), units=2, shapes=None, dtype="float64"),
     ]
 
 

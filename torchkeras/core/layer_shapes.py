@@ -5,7 +5,7 @@ May import core. A mixin of `core.layer.Layer`; knows nothing of configs.
 
 import warnings
 
-from torchkeras.core import calls, shape_probe, tree
+from torchkeras.core import calls, registry, shape_probe, tree
 from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape
 from torchkeras.core.layer_build import LayerBuild
 from torchkeras.errors import ShapeInferenceError
@@ -25,11 +25,17 @@ class LayerShapes:
 
     def _build_by_running(self, args, kwargs):
         """Makes the weights of sublayers where nothing else would before the first data: there is no `build`, and the
-        shapes are known without running `call`. Warns where `call` does not run without data, as Keras does."""
+        shapes are known without running `call`. Warns where `call` does not run without data, as Keras does.
+
+        Published layers build what they hold themselves, but for an activation that is a layer, as in Keras."""
         cls = type(self)
-        if cls.build is not LayerBuild.build or (
-            cls.compute_output_shape is LayerShapes.compute_output_shape
-            and cls.compute_output_spec is LayerShapes.compute_output_spec
+        if (
+            registry.entry_of(cls) is not None
+            or cls.build is not LayerBuild.build
+            or (
+                cls.compute_output_shape is LayerShapes.compute_output_shape
+                and cls.compute_output_spec is LayerShapes.compute_output_spec
+            )
         ):
             return
         if all(layer.built for layer in self._layers):

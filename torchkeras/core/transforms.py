@@ -1,13 +1,15 @@
 """What torch does to a function besides running it: transforms of torch.func and forward-mode derivatives.
 
-May import torch. Some of torch's kernels know no such thing, and no transform lets a function write into a tensor from
-outside. Layers ask here, so that a kernel is chosen where it can serve and state moves as in a plain call.
+May import torch and scopes. Some of torch's kernels know no such thing, and no transform lets a function write into a
+tensor from outside. Layers ask here, so that a kernel is chosen where it can serve and state moves as in a plain call.
 """
 
 import contextlib
 
 import torch
 from torch.autograd import forward_ad
+
+from torchkeras.core.scopes import state
 
 _stack = torch._C._functorch.get_interpreter_stack
 _level = torch._C._functorch.maybe_get_level
@@ -25,10 +27,12 @@ def beyond_kernels():
 
 
 def runs_plainly():
-    """Whether torch just runs: not compiled, under no transform and no mode that stands in front of its functions. What
-    a kernel writes into state by the way is nobody's business then."""
+    """Whether torch just runs: not compiled, under no transform and no mode that stands in front of its functions, and
+    not to be run again for its gradients. What a kernel writes into state by the way is nobody's business then."""
     return not (
         torch.compiler.is_compiling()
+        or state.drawn is not None
+        or state.redrawn is not None
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_function_stack()
     )

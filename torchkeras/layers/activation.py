@@ -127,7 +127,7 @@ class PReLU(Layer):
 
     Example:
         >>> PReLU(alpha_initializer="ones")(torch.tensor([[-1.0, 2.0]]))
-        tensor([[-1.,  2.]], grad_fn=<SubBackward0>)
+        tensor([[-1.,  2.]], grad_fn=<PermuteBackward0>)
     """
 
     alpha_initializer = _slots.initializer("Zeros")

@@ -65,6 +65,15 @@ class SpectralNormalization(Wrapper):
             dtype=self.layer.variable_dtype,
         )
 
+    def _configure(self):
+        super()._configure()
+        self.register_load_state_dict_post_hook(_one_kernel)
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        _one_kernel(self)
+        return self
+
     def call(self, inputs, training=False):
         if training:
             kernel = self._wrapped_kernel()
@@ -95,3 +104,9 @@ class SpectralNormalization(Wrapper):
 
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
+
+
+def _one_kernel(layer, *_):
+    """Where torch makes new parameters, each of the kernel's two names gets one of its own: they become one again."""
+    if layer.built:
+        layer.kernel = layer._wrapped_kernel()
