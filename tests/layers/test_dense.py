@@ -29,4 +29,4 @@ def test_subclasses_may_hand_training_on():
     x = torch.ones(2, 4)
     torch.testing.assert_close(layer(x, training=True), layer(x) + 1)
     plain = Dense(3)
-    assert torch.equal(plain(x, training=True), plain(x)) and torch.equal(plain.call(x, True), plain(x))
+    assert torch.equal(plain(x, training=True), plain(x)) and torch.equal(plain.call(x, training=True), plain(x))
