@@ -65,9 +65,12 @@ class Dense(Layer):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)
-        if bias is None or inputs.dim() != 2:  # this gives a view where there are more axes
-            return self.activation(F.linear(inputs, kernel.t(), bias))
-        outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
+        if bias is None or inputs.dim() != 2:
+            outputs = F.linear(inputs, kernel.t(), bias)
+            if outputs.requires_grad:  # a view where there are more axes, into which autograd would write more slowly
+                return self.activation(outputs)
+        else:
+            outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
         activate = in_place(self.activation)
         return self.activation(outputs) if activate is None else activate(outputs)
 
