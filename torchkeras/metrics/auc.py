@@ -74,6 +74,7 @@ class AUC(_Confusion):
     _direction = "up"
 
     def _prepare(self):
+        self._on_device = {}
         given, self._given = self.thresholds, self.thresholds is not None
         if self._given:
             inner = sorted(given if isinstance(given, list) else [given])
@@ -81,7 +82,7 @@ class AUC(_Confusion):
             ends = np.linspace(0.0, 1.0, len(inner) + 2)
             even = len(inner) > 0 and np.allclose([0.0, *inner, 1.0], ends, atol=settings.epsilon)
         else:
-            inner, even = [i / (self.num_thresholds - 1) for i in range(1, self.num_thresholds - 1)], True
+            inner = [i / (self.num_thresholds - 1) for i in range(1, self.num_thresholds - 1)]
             even = self.num_thresholds > 2
         self.thresholds = [-settings.epsilon, *inner, 1.0 + settings.epsilon]
         self._thresholds = Thresholds(self.thresholds, even=even, open_ends=True)
@@ -104,12 +105,18 @@ class AUC(_Confusion):
                     f"{tuple(y_pred.shape)}."
                 )
             self._add_counts(self._thresholds, (y_pred.shape[1],))
-        weights = None
-        if self.label_weights is not None and not self.multi_label:
-            weights = torch.tensor(self.label_weights, dtype=self._torch_dtype, device=y_pred.device)
+        weights = None if self.multi_label else self._weights_of_labels(y_pred.device)
         counts = self._count(y_true, y_pred, sample_weight, self.multi_label, weights)
         for name in self._counted:
             getattr(self, name).add_(getattr(counts, name))
+
+    def _weights_of_labels(self, device):
+        """`label_weights` on a device, copied there once; None without."""
+        if self.label_weights is None:
+            return None
+        if device not in self._on_device:
+            self._on_device[device] = torch.tensor(self.label_weights, dtype=self._torch_dtype, device=device)
+        return self._on_device[device]
 
     def result(self):
         if not self._variables:
@@ -129,7 +136,7 @@ class AUC(_Confusion):
             return areas
         if self.label_weights is None:
             return areas.mean()
-        weights = torch.tensor(self.label_weights, dtype=areas.dtype, device=areas.device)
+        weights = self._weights_of_labels(areas.device)
         return divide_no_nan((areas * weights).sum(), weights.sum())
 
     def _counts(self):

@@ -32,7 +32,7 @@ class Thresholds:
     def __init__(self, values, even=False, open_ends=False):
         self.values, self.even, self.open_ends = list(values), even, open_ends
         self._order = sorted(range(len(values)), key=values.__getitem__)
-        self._sorted = {}
+        self._sorted, self._back = {}, {}
 
     def __len__(self):
         return len(self.values)
@@ -51,11 +51,13 @@ class Thresholds:
 
     def as_given(self, counts):
         """Counts per ascending threshold in the order in which the thresholds were given."""
-        if self._order == sorted(self._order):
+        if self._order == list(range(len(self))):
             return counts
-        back = torch.empty(len(self), dtype=torch.long)
-        back[self._order] = torch.arange(len(self))
-        return counts[back.to(counts.device)]
+        if counts.device not in self._back:  # copied to a device once
+            back = torch.empty(len(self), dtype=torch.long)
+            back[self._order] = torch.arange(len(self))
+            self._back[counts.device] = back.to(counts.device)
+        return counts[self._back[counts.device]]
 
 
 class Counts:

@@ -99,8 +99,8 @@ class Muon(Optimizer):
         return bool(self.adam_weight_decay) or super()._has_extras()
 
     def _decay_weights(self, params, rate):
-        adams = [param for param in params if self._should_use_adamw(param)]
-        matrices = [param for param in params if not self._should_use_adamw(param)]
+        adams = [param for param in params if "velocity" in self.state[param]]
+        matrices = [param for param in params if "velocity" not in self.state[param]]
         self._shrink(adams, self.adam_weight_decay, rate)
         self._shrink(matrices, self.weight_decay, rate)
 
