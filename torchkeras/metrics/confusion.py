@@ -208,6 +208,10 @@ def _alone(values):
 class _OneCount(_Confusion):
     """A metric that shows one of the four counts."""
 
+    thresholds = threshold_field()
+    name = field(None)
+    dtype = dtype_field()
+
     _shown = None
 
     def __init_subclass__(cls, shown=None, **options):
@@ -241,10 +245,6 @@ class FalsePositives(_OneCount, shown="false_positives"):
         tensor(2.)
     """
 
-    thresholds = threshold_field()
-    name = field(None)
-    dtype = dtype_field()
-
 
 @published_metric()
 class FalseNegatives(_OneCount, shown="false_negatives"):
@@ -254,10 +254,6 @@ class FalseNegatives(_OneCount, shown="false_negatives"):
         >>> FalseNegatives()([0, 1, 1, 1], [0, 1, 0, 0])
         tensor(2.)
     """
-
-    thresholds = threshold_field()
-    name = field(None)
-    dtype = dtype_field()
 
 
 @published_metric()
@@ -269,10 +265,6 @@ class TrueNegatives(_OneCount, shown="true_negatives"):
         tensor(2.)
     """
 
-    thresholds = threshold_field()
-    name = field(None)
-    dtype = dtype_field()
-
 
 @published_metric()
 class TruePositives(_OneCount, shown="true_positives"):
@@ -283,13 +275,15 @@ class TruePositives(_OneCount, shown="true_positives"):
         tensor(2.)
     """
 
-    thresholds = threshold_field()
-    name = field(None)
-    dtype = dtype_field()
-
 
 class _Share(_Confusion):
     """True positives over themselves and one kind of errors."""
+
+    thresholds = threshold_field()
+    top_k = field(None, convert=positive_int("top_k"), optional=True)
+    class_id = field(None)
+    name = field(None)
+    dtype = dtype_field()
 
     _direction = "up"
 
@@ -323,12 +317,6 @@ class Precision(_Share):
         tensor(0.6667)
     """
 
-    thresholds = threshold_field()
-    top_k = field(None, convert=positive_int("top_k"), optional=True)
-    class_id = field(None)
-    name = field(None)
-    dtype = dtype_field()
-
     _counted = ("true_positives", "false_positives")
 
 
@@ -340,11 +328,5 @@ class Recall(_Share):
         >>> Recall()([0, 1, 1, 1], [1, 0, 1, 1])
         tensor(0.6667)
     """
-
-    thresholds = threshold_field()
-    top_k = field(None, convert=positive_int("top_k"), optional=True)
-    class_id = field(None)
-    name = field(None)
-    dtype = dtype_field()
 
     _counted = ("true_positives", "false_negatives")
