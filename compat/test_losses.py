@@ -320,3 +320,13 @@ def test_reduce_weighted_values():
         if mask is not None and weight is not None:  # Keras on torch takes only full weights beside a mask
             weight = np.broadcast_to(weight, (2, 3)).copy()
         torch.testing.assert_close(mine, reduce_weighted_values(values, weight, mask, reduction))
+
+
+@pytest.mark.parametrize("from_logits", (False, True))
+@pytest.mark.parametrize("ignore_class", (None, -100, 1))
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_torchs_label_for_nothing_is_one_value_of_the_mean(reduction, ignore_class, from_logits):
+    options = {"reduction": reduction, "ignore_class": ignore_class, "from_logits": from_logits}
+    for target, pred in (([0, -100, 1], (3, 3)), ([[0, -100], [-100, 1]], (2, 2, 3)), ([0, -100, 1], (3, 300))):
+        mine, real = (room.SparseCategoricalCrossentropy(**options) for room in (ours, theirs))
+        compare(mine, real, np.array(target), data("", pred)[1])

@@ -68,10 +68,19 @@ def _binary(y_true, y_pred, from_logits=False):
         return F.binary_cross_entropy_with_logits(y_pred, y_true, reduction="none")
     if y_pred.dtype in (torch.float32, torch.float64):
         return F.binary_cross_entropy_with_logits(_as_logits(y_pred), y_true, reduction="none")
-    # In 16 bits 1 - epsilon is 1: logarithms end at -100, as in torch's own kernel.
+    return _binary_by_logarithms(y_true, y_pred)
+
+
+def _binary_by_logarithms(y_true, y_pred):
+    """Elementwise binary crossentropy of probabilities, exact near 0 and 1 too.
+
+    In 16 bits `1 - epsilon` is 1: the logarithm of nothing is -100 there, as in torch's own kernel, and nothing has a
+    slope.
+    """
     y_pred = _clipped(y_pred)
-    log_p, log_q = (torch.clamp(x, min=-100.0) for x in (torch.log(y_pred), torch.log1p(-y_pred)))
-    return (y_true - 1.0) * log_q - y_true * log_p
+    certain = y_pred >= 1.0
+    log_q = torch.where(certain, -100.0, torch.log1p(-torch.where(certain, 0.0, y_pred)))
+    return (y_true - 1.0) * log_q - y_true * torch.log(torch.where(certain, 1.0, y_pred))
 
 
 @published_function("bce", "BCE")
@@ -211,7 +220,7 @@ def _mean_sparse(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
         return None
     if y_true.dtype != torch.int64:
         y_true = y_true.long()
-    return _picked(y_true, y_pred, from_logits, "mean")
+    return _picked(y_true, y_pred, from_logits, "sum") / y_pred.shape[0]
 
 
 @published_function()
@@ -226,8 +235,9 @@ def binary_focal_crossentropy(
     y_true = _smoothed(y_true, label_smoothing, 0.5)
     if from_logits:
         y_pred = torch.sigmoid(y_pred)
+    _require_same_shape(y_true, y_pred)
     of_target = y_true * y_pred + (1.0 - y_true) * (1.0 - y_pred)
-    values = torch.pow(1.0 - of_target, gamma) * _binary(y_true, y_pred)
+    values = torch.pow(1.0 - of_target, gamma) * _binary_by_logarithms(y_true, y_pred)
     if apply_class_balancing:
         values = values * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
     return values.mean(dim=axis)
@@ -304,7 +314,7 @@ class SparseCategoricalCrossentropy(
         reduction, axis, name, dtype: as for `Loss` and `sparse_categorical_crossentropy`.
 
     Targets `(batch, …)`, predictions `(batch, …, classes)`; `ValueError` where they do not fit. Integer targets stay
-    integers. A target of -100 gives 0, as in torch, and in a plain mean is not counted (Keras counts it).
+    integers. A target of -100 gives 0, as in torch and Keras; `ignore_class=-100` takes it out of means too.
 
     Example:
         >>> SparseCategoricalCrossentropy()(torch.tensor([0]), torch.tensor([[0.25, 0.75]]))

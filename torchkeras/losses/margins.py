@@ -8,7 +8,7 @@ import torch
 from torchkeras.core.registry import published
 from torchkeras.losses.loss import FunctionLoss, published_function
 from torchkeras.losses.regression import row_mean
-from torchkeras.losses.tensors import matched
+from torchkeras.losses.tensors import at_least, matched
 
 
 def _signed(y_true):
@@ -19,7 +19,7 @@ def _signed(y_true):
 
 def _margins(y_true, y_pred):
     y_true, y_pred = matched(y_true, y_pred)
-    return torch.clamp(1.0 - _signed(y_true) * y_pred, min=0.0)
+    return at_least(1.0 - _signed(y_true) * y_pred, 0.0)
 
 
 @published_function()
@@ -39,9 +39,8 @@ def categorical_hinge(y_true, y_pred):
     """`max(neg - pos + 1, 0)` per row: `pos` the target's score, `neg` the best other one. One-hot targets."""
     y_true, y_pred = matched(y_true, y_pred)
     positive = (y_true * y_pred).sum(dim=-1)
-    # amax shares the gradient among ties; Keras, by torch.max, gives it to one.
-    negative = ((1.0 - y_true) * y_pred).max(dim=-1).values
-    return torch.clamp(negative - positive + 1.0, min=0.0)
+    negative = ((1.0 - y_true) * y_pred).amax(dim=-1)
+    return at_least(negative - positive + 1.0, 0.0)
 
 
 @published("loss", "keras.losses")

@@ -17,7 +17,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function
-from torchkeras.losses.tensors import matched_rank
+from torchkeras.losses.tensors import at_least, matched_rank
 from torchkeras.ops.nn_statistics import normalize
 
 
@@ -68,9 +68,9 @@ def mean_absolute_percentage_error(y_true, y_pred):
 def mean_squared_logarithmic_error(y_true, y_pred):
     """Mean of `(log(1 + y_true) - log(1 + y_pred))²` per row; negative values count as epsilon."""
     y_true, y_pred = matched_rank(y_true, y_pred)
-    if y_pred.dtype in (torch.float16, torch.bfloat16):  # epsilon is lost in 16 bits: Keras computes and answers in 32
+    if y_pred.dtype not in (torch.float32, torch.float64):  # epsilon is lost in 16 bits: Keras answers in 32 too
         y_true, y_pred = y_true.float(), y_pred.float()
-    logs = [torch.log(torch.clamp(y, min=settings.epsilon) + 1.0) for y in (y_pred, y_true)]
+    logs = [torch.log(at_least(y, settings.epsilon) + 1.0) for y in (y_pred, y_true)]
     return row_mean(torch.square(logs[0] - logs[1]))
 
 

@@ -67,3 +67,9 @@ def same_rank(a, b):
     if ranks[1] == ranks[0] + 1 and b.shape[-1] == 1:
         return (a.unsqueeze(-1), b) if ranks[0] == 1 else (a, b.squeeze(-1))
     return a, b
+
+
+def at_least(values, bound):
+    """`max(values, bound)`. At the bound half of the gradient passes, as in Keras, and NaN stays NaN in it: `clamp`
+    lets all of the one pass and nothing of the other."""
+    return torch.maximum(values, values.new_full((), bound))
