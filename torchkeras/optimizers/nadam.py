@@ -3,9 +3,9 @@
 May import core and the optimizer base.
 """
 
-import numpy as np
 import torch
 
+from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.registry import published
 from torchkeras.optimizers.adam import number_of
 from torchkeras.optimizers.host_scalar import host_scalar
@@ -50,11 +50,12 @@ class Nadam(Optimizer):
         was_built = self.built
         super().build(variables)
         if not was_built:
-            self._u_product = host_scalar(1.0, torch.float32, "variable")
+            self._u_product = host_scalar(1.0, torch_dtype(None), "variable")
 
     def begin_update(self):
-        share = _share(np.float32(self.beta_1), self._updates_done() + 1)
-        self._u_product.fill_(float(np.float32(self._u_product.host) * share))
+        number = number_of(self._u_product.dtype)
+        share = _share(number(self.beta_1), self._updates_done() + 1)
+        self._u_product.fill_(float(number(self._u_product.host) * share))
 
     def update_together(self, group, grads, learning_rate):
         momentums, velocities = group.slots["momentum"], group.slots["velocity"]
