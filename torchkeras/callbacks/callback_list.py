@@ -108,6 +108,11 @@ class CallbackList(Callback):
         names = [f"{phase}_batch_{when}" for when in ("begin", "end")]
         return [getattr(self, f"on_{name}") if self._batch_hooks[name] else None for name in names]
 
+    def look_at(self, phase):
+        """Whether a callback runs between the batches of a phase that may look at anything, not at the logs alone."""
+        hooks = self._batch_hooks[f"{phase}_batch_begin"] + self._batch_hooks[f"{phase}_batch_end"]
+        return not all(lazy for _, lazy in hooks)
+
     def _batch_begin(self, hook, batch, logs):
         for method, _ in self._batch_hooks[hook]:
             method(batch, {} if logs is None else logs)

@@ -25,7 +25,7 @@ class _AtThreshold(_Confusion):
         self._add_counts(Thresholds(even, even=count > 1))
 
     def _rate(self, counted, missed):
-        counted, missed = getattr(self, counted).detach(), getattr(self, missed).detach()
+        counted, missed = self._read(counted), self._read(missed)
         return divide_no_nan(counted, counted + missed)
 
     def _sensitivities(self):

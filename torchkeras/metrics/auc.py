@@ -140,7 +140,7 @@ class AUC(_Confusion):
         return divide_no_nan((areas * weights).sum(), weights.sum())
 
     def _counts(self):
-        return (getattr(self, name).detach() for name in self._counted)
+        return map(self._read, self._counted)
 
     def _roc(self):
         tp, fp, tn, fn = self._counts()

@@ -14,7 +14,7 @@ from torchkeras.core.fields import field
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.losses.reduction import divide_no_nan
 from torchkeras.losses.tensors import as_tensor, same_rank
-from torchkeras.metrics.mean import no_grad
+from torchkeras.metrics.mean import no_grad, rows_meet
 from torchkeras.metrics.metric import Metric, dtype_field, published_metric
 
 NOT_AMONG_THE_BEST = -1e10  # Keras's value for predictions that `top_k` leaves out; every one that counts is larger
@@ -124,6 +124,14 @@ class _Confusion(Metric):
         for name in self._counted:
             getattr(self, name).add_(getattr(counts, name))
 
+    def _joins(self, y_true, y_pred):
+        return rows_meet(y_true, y_pred)
+
+    def _read(self, name):
+        """A variable's value, with all that waits."""
+        self._settle()
+        return getattr(self, name).detach()
+
     def _count(self, y_true, y_pred, sample_weight, by_label=False, label_weights=None):
         dtype = self._torch_dtype
         y_pred = as_tensor(y_pred, dtype)
@@ -228,7 +236,7 @@ class _OneCount(_Confusion):
         self.accumulator.add_(getattr(self._count(y_true, y_pred, sample_weight), self._shown))
 
     def result(self):
-        return _alone(self.accumulator.detach().clone())
+        return _alone(self._read("accumulator").clone())
 
 
 @published_metric()
@@ -293,7 +301,7 @@ class _Share(_Confusion):
         self._add_counts(Thresholds(thresholds))
 
     def result(self):
-        hits, errors = (getattr(self, name).detach() for name in self._counted)
+        hits, errors = map(self._read, self._counted)
         return _alone(divide_no_nan(hits, hits + errors))
 
     def get_config(self):

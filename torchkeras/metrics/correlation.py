@@ -129,7 +129,11 @@ class R2Score(Metric):
         self.count.add_(weights.sum(0))
         self.num_samples.add_(y_true.numel())
 
+    def _joins(self, y_true, y_pred):
+        return y_true.shape == y_pred.shape
+
     def result(self):
+        self._settle()
         if len(self._variables) == 1:
             return torch.zeros((), dtype=self._torch_dtype)
         squares, total, errors, count = (getattr(self, name).detach() for name in self._summed)

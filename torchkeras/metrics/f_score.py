@@ -89,7 +89,11 @@ class FBetaScore(Metric):
             setattr(self, name, self.add_variable(shape, None, self.dtype, name=name))
         self._follow(y_pred.device)
 
+    def _joins(self, y_true, y_pred):
+        return y_true.shape == y_pred.shape
+
     def result(self):
+        self._settle()
         if not self._variables:
             return torch.zeros((), dtype=self._torch_dtype)
         hits, false, missed, positives = (getattr(self, name).detach() for name in self._counted)

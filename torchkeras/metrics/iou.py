@@ -85,7 +85,16 @@ class _ConfusionMatrix(Metric):
         weights = weights.to(self._torch_dtype)
         return fitted(weights.reshape(-1), y_true.shape) if weights.dim() else weights
 
+    def _joins(self, y_true, y_pred):
+        """Where each row of targets has as many classes as its row of predictions."""
+        if self.sparse_y_true == self.sparse_y_pred:
+            return y_true.shape == y_pred.shape and (self.sparse_y_pred or self.axis % y_pred.dim() != 0)
+        of_classes, of_scores = (y_true, y_pred) if self.sparse_y_true else (y_pred, y_true)
+        rank = of_scores.dim()
+        return self.axis % rank == rank - 1 and of_classes.shape in (of_scores.shape[:-1], (*of_scores.shape[:-1], 1))
+
     def result(self):
+        self._settle()
         matrix = self.total_cm.detach()
         kind = torch.float32 if not matrix.is_floating_point() else matrix.dtype
         matrix = matrix.to(kind)

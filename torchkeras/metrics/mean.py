@@ -57,6 +57,13 @@ def weigh(values, sample_weight, reduce, dtype):
     return values, weights
 
 
+def rows_meet(y_true, y_pred):
+    """Whether targets and predictions have one shape, or would but for an axis of one at the end: each row of targets
+    then meets its own row of predictions."""
+    true, pred = y_true.shape, y_pred.shape
+    return true == pred or true == (*pred, 1) or pred == (*true, 1)
+
+
 def no_grad(update):
     """Runs an update without gradients; free where they are off already."""
 
@@ -123,6 +130,7 @@ class Mean(Metric):
         return self._count
 
     def _settle(self):
+        super()._settle()
         if self._uncounted and scopes.state.probe is None:
             with torch.no_grad(), scopes.override(stateless=None):  # of updates before a StatelessScope was opened
                 self._count.add_(self._uncounted)
@@ -175,7 +183,8 @@ class Mean(Metric):
         self._add_count(samples)
 
     def result(self):
-        return divide_no_nan(self.total.detach(), self.count.detach())
+        count = self.count.detach()  # first: it brings what waits into the total, too
+        return divide_no_nan(self.total.detach(), count)
 
 
 @published_metric()
@@ -231,10 +240,12 @@ class FunctionMetric(MeanMetricWrapper):
     """
 
     function = None
+    _of_indices = False
 
     def __init_subclass__(cls, function=None, direction=None, order=None, unwritten=(), **options):
         if function is not None:
             cls.function = staticmethod(function)
+            cls._of_indices = function.__name__.startswith("sparse_")  # targets have no axis of classes
             before = {"name": field(scopes.snake_case(cls.__name__)), "dtype": dtype_field()}
             declare_from(cls, function, before, None, order, unwritten)
         if direction is not None:
@@ -245,6 +256,13 @@ class FunctionMetric(MeanMetricWrapper):
         Configured.__init__(self, *args, **kwargs)
         names = [name for name in self._fields if name not in ("name", "dtype")]
         self._wrap(type(self).function, {name: getattr(self, name) for name in names})
+
+    def _joins(self, y_true, y_pred):
+        """Where the function gives values row by row: not along the first axis, and no single one of them all."""
+        rank, axis = y_pred.dim(), self._fn_kwargs.get("axis", -1)
+        if rank < 2 or not isinstance(axis, int) or axis % rank == 0:
+            return False
+        return rows_meet(y_true, y_pred) or (self._of_indices and y_true.dim() == rank - 1)
 
     def get_config(self):
         """The fields as Keras writes them. Those that Keras leaves out and so loses are written where they matter."""

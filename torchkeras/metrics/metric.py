@@ -60,6 +60,7 @@ class Metric(Configured):
     dtype = dtype_field()
     name = field(None)
     _is_metric = True  # layers that hold one list it among their metrics
+    _queue = None  # while rows of batches wait for this metric: who has them
 
     def _take_fields(self, args, kwargs):
         rest = super()._take_fields(args, kwargs)
@@ -127,7 +128,14 @@ class Metric(Configured):
         return self.variables
 
     def _settle(self):
-        """Brings what an update left on the host into the variables."""
+        """Brings into the variables what waits: numbers on the host, rows in a queue."""
+        if self._queue is not None:
+            self._queue.flush()
+
+    def _joins(self, y_true, y_pred):
+        """Whether batches of the form of these (tensors with rows) may be joined: the state is the same as after one by
+        one. Not by default, as an update may count its calls, or average over what it is given."""
+        return False
 
     def _follow(self, device):
         """Moves the state to the device of the values."""

@@ -7,6 +7,7 @@ from torchkeras.core import tree
 from torchkeras.metrics import Metric
 from torchkeras.metrics.resolve import resolve_metric
 from torchkeras.training.outputs import Outputs
+from torchkeras.training.row_queue import RowQueue, update
 from torchkeras.training.torch_objects import as_metric
 
 
@@ -27,11 +28,12 @@ class CompileMetrics(Metric):
         self._user_metrics, self._user_weighted, self._output_names = metrics, weighted_metrics, output_names
         self._compile_loss = compile_loss
         self._outputs = None
-        self._entries = []
+        self._entries, self._queues = [], []
 
     @property
     def metrics(self):
         """The metrics themselves, once the first batch has shown the shapes."""
+        self.settle()
         return [metric for _, _, metric, _ in self._entries]
 
     @property
@@ -52,6 +54,10 @@ class CompileMetrics(Metric):
                         (self._log_name(metric, outputs.prefix(index, given), weighted, taken), index, metric, weighted)
                     )
         self._entries, self._outputs = entries, outputs
+        self._queues = [
+            (index, RowQueue([(metric, weighted) for _, at, metric, weighted in entries if at == index]))
+            for index in dict.fromkeys(index for _, index, _, _ in entries)
+        ]
 
     def _targets(self, outputs, y_true):
         only = None if self._compile_loss is None or self._compile_loss.outputs is None else self._compile_loss.trained
@@ -72,22 +78,34 @@ class CompileMetrics(Metric):
         return name
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        columns = self._by_output(y_true, y_pred, sample_weight)
+        for _, index, metric, weighted in self._entries:
+            update([(metric, weighted)], *(column[index] for column in columns))
+
+    def take(self, y_true, y_pred, sample_weight=None):
+        """`update_state` for loops in which nobody looks between batches: rows may wait (`RowQueue`)."""
+        columns = self._by_output(y_true, y_pred, sample_weight)
+        for index, queue in self._queues:
+            queue.take(*(column[index] for column in columns))
+
+    def settle(self):
+        """Hands the metrics what waits for them."""
+        for _, queue in self._queues:
+            queue.flush()
+
+    def _by_output(self, y_true, y_pred, sample_weight):
+        """Targets, predictions and weights, each with an entry for each output."""
         if self._outputs is None:
             self.build(y_true, y_pred)
         outputs = self._outputs
         targets = [y_true] if outputs.single and not tree.is_nested(y_true) else self._targets(outputs, y_true)
-        predictions = outputs.flat(y_pred)
-        weights = (
-            outputs.align(sample_weight, "`sample_weight`", everywhere=True) if sample_weight is not None else None
-        )
-        for _, index, metric, weighted in self._entries:
-            if weighted and weights is not None and weights[index] is not None:
-                metric.update_state(targets[index], predictions[index], sample_weight=weights[index])
-            else:
-                metric.update_state(targets[index], predictions[index])
+        if sample_weight is None:
+            return targets, outputs.flat(y_pred), [None] * outputs.count
+        return targets, outputs.flat(y_pred), outputs.align(sample_weight, "`sample_weight`", everywhere=True)
 
     def result(self):
         """Log name -> value (a tensor); a metric that gives a dict adds its entries."""
+        self.settle()
         results = {}
         for name, _, metric, _ in self._entries:
             value = metric.result()

@@ -202,6 +202,8 @@ def epoch(model):
     try:
         yield
     finally:
+        if model._training.compile_metrics is not None:
+            model._training.compile_metrics.settle()  # an epoch that was broken off
         model._training.running = outer  # not necessarily the same object: a callback may compile
         if outer:
             known = {id(metric) for metric, _ in kept}

@@ -108,7 +108,8 @@ class Loops:
                 with epoch(self):
                     self.reset_metrics()
                     callbacks.on_epoch_begin(number)
-                    logs = self._run_epoch("train", source.batches(), self._train_function(), callbacks)
+                    step = self._train_function(may_wait=not callbacks.look_at("train"))
+                    logs = self._run_epoch("train", source.batches(), step, callbacks)
                     logs = python_logs(self._result_or(logs))
                 if validate is not None and validate.due(number):
                     logs.update({f"val_{name}": value for name, value in validate(callbacks).items()})
@@ -200,8 +201,9 @@ class Loops:
             callbacks.on_test_begin()
             self.reset_metrics()
             self._own_training().stop_evaluating = False
+            step = self._test_function(may_wait=not callbacks.look_at("test"))
             with torch.no_grad():
-                logs = self._run_epoch("test", source.batches(restart=True), self._test_function(), callbacks)
+                logs = self._run_epoch("test", source.batches(restart=True), step, callbacks)
                 logs = python_logs(self._result_or(logs))
         callbacks.on_test_end(logs)
         return logs

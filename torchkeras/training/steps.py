@@ -92,10 +92,10 @@ class Steps:
         self._update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
-    def _update_metrics(self, y, y_pred, sample_weight):
+    def _update_metrics(self, y, y_pred, sample_weight, may_wait=False):
         metrics = self._training.compile_metrics
         if metrics is not None:
-            metrics.update_state(y, y_pred, sample_weight)
+            (metrics.take if may_wait else metrics.update_state)(y, y_pred, sample_weight)
 
     def get_metrics_result(self):
         """Log name -> current value of all metrics, as tensors on the device."""
@@ -107,8 +107,9 @@ class Steps:
 
     # -- steps as the loops call them ---------------------------------------------------------------------------------
 
-    def _train_function(self):
-        """`batch -> logs or None`: None says that the metrics hold everything and nobody need read them now."""
+    def _train_function(self, may_wait=False):
+        """`batch -> logs or None`: None says that the metrics hold everything and nobody need read them now.
+        `may_wait` says that nobody looks at the metrics between batches, so that they may get several together."""
         if self._overrides("train_step"):
             return lambda batch: self._custom_step(self.train_step, batch)
         if self._overrides("compute_metrics"):
@@ -119,7 +120,7 @@ class Steps:
             y_pred = self._learn(x, y, sample_weight)
             if self._training.compile_metrics is not None:
                 with torch.no_grad():
-                    self._update_metrics(y, y_pred, sample_weight)
+                    self._update_metrics(y, y_pred, sample_weight, may_wait)
 
         return step
 
@@ -128,7 +129,7 @@ class Steps:
         self._forget_losses()
         return step(pack_x_y_sample_weight(*batch))
 
-    def _test_function(self):
+    def _test_function(self, may_wait=False):
         if self._overrides("test_step"):
             return lambda batch: self._custom_step(self.test_step, batch)
         if self._overrides("compute_metrics"):
@@ -136,7 +137,7 @@ class Steps:
 
         def step(batch):
             x, y, sample_weight = batch
-            self._update_metrics(y, self._judge(x, y, sample_weight), sample_weight)
+            self._update_metrics(y, self._judge(x, y, sample_weight), sample_weight, may_wait)
 
         return step
 
