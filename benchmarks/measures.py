@@ -18,8 +18,9 @@ class Measure:
 
     ``kind`` is what a worker is asked to do with ``workload``, ``steps`` how often in one timed run; ``wanted`` is the
     largest ratio accepted (``None``: shown for comparison), after ``allowance`` (in the row's unit) is taken off;
-    ``over`` names the contender in the denominator; ``by_hand`` says whether there is a hand-written form. ``ops`` has
-    a line for each word of ``workload``.
+    ``over`` names the contender in the denominator; ``by_hand`` says whether there is a hand-written form. Of the kinds
+    ``op`` and ``step`` there is a line for each word of ``workload``; a step's names the form that torch is fastest in.
+    ``of_keras`` is the largest share of Keras's time accepted.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Measure:
     over: str = HAND
     allowance: float = 0.0
     by_hand: bool = True
+    of_keras: float | None = None
 
 
 def structure(kind, what):
@@ -44,6 +46,11 @@ def fit_and_forward(name, what, steps, wanted):
         Measure(name, f"fit: {what}", "fit", name, steps, wanted),
         Measure(f"{name}_forward", "model(x): the same, no_grad", "call_no_grad", name, steps, wanted),
     )
+
+
+def steps(name, words, wanted):
+    """The measure of one step of optimizers over ready gradients (``workloads/optimizers.py``)."""
+    return Measure(name, "step", "step", words, 4, wanted, of_keras=0.5)
 
 
 MEASURES = (
@@ -66,6 +73,10 @@ MEASURES = (
     Measure("call_no_grad", "model(x): the same, no_grad", "call_no_grad", "chain", 500),
     Measure("predict", "predict: one batch of 4", "predict", "small", 100, 0.1, "keras"),
     Measure("ops", "op", "op", "add matmul relu reshape sum concatenate softmax", 20000, 1.5, allowance=1.0),
+    steps("optimizers_fused", "sgd momentum adam adamw", 1.05),
+    steps("optimizers", "rmsprop adagrad adadelta adamax nadam adafactor muon ftrl lion lamb schedule_free", 1.1),
+    steps("optimizers_around", "clipnorm global_clipnorm weight_decay ema accumulation", 1.1),
+    steps("optimizers_small", "small_sgd small_adam small_rmsprop small_lion", 1.1),
     structure("build", "build"),
     structure("summary", "summary"),
     structure("config", "get_config"),
@@ -89,14 +100,16 @@ class Row:
     errors: dict[str, str] = field(default_factory=dict)
     allowance: float = 0.0
     over: str = HAND
+    of_keras: float | None = None
 
     def accepted(self, contender):
-        """Whether the ratio is as wanted; ``None`` where there is nothing to compare."""
+        """Whether the ratio and the share of Keras's time are as wanted; ``None`` without anything to compare."""
         ratio = self.ratio(contender)
         if ratio is None or self.wanted is None:
             return None
         spared = self.allowance / self.values[self.over] if self.allowance else 0.0
-        return ratio - spared <= self.wanted
+        keras = self.values.get("keras") if self.of_keras else None
+        return ratio - spared <= self.wanted and (keras is None or self.values[contender] <= self.of_keras * keras)
 
     def ratio(self, contender):
         """The median of the paired ratios; ``None`` where there is nothing to compare."""
@@ -154,9 +167,11 @@ class Bench:
         """The measured rows of one measure."""
         if measure.kind == "import":
             return self._import_rows(measure)
-        if measure.kind == "op":
-            words = measure.workload.split()
-            return [self._timed_row(replace(measure, title=f"op: {op}", workload=op), "us", 1000) for op in words]
+        if measure.kind in ("op", "step"):
+            each = [
+                replace(measure, title=f"{measure.kind}: {word}", workload=word) for word in measure.workload.split()
+            ]
+            return [self._timed_row(one, "us", 1000) if measure.kind == "op" else self._timed_row(one) for one in each]
         return [self._memory_row(measure) if measure.kind == "memory" else self._timed_row(measure)]
 
     def _timed_row(self, measure, unit="ms", scale=1):
@@ -165,7 +180,8 @@ class Bench:
             if name == HAND and not measure.by_hand:
                 continue
             with _kept(errors, name):
-                worker.ask("prepare", measure.kind, measure.workload, measure.steps)
+                form = worker.ask("prepare", measure.kind, measure.workload, measure.steps)
+                measure = replace(measure, title=f"{measure.title} ({form})") if form else measure
                 samples[name] = []
         for _ in range(self.rounds):
             for name in list(samples):
@@ -173,7 +189,8 @@ class Bench:
                     samples[name].append(self.workers[name].ask("run") * scale)
                 if name in errors:
                     del samples[name]
-        return paired_row(measure.title, unit, measure.wanted, samples, measure.over, errors, measure.allowance)
+        row = paired_row(measure.title, unit, measure.wanted, samples, measure.over, errors, measure.allowance)
+        return replace(row, of_keras=measure.of_keras)
 
     def _import_rows(self, measure):
         errors, samples = {}, {name: [] for name in self.contenders}

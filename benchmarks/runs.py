@@ -63,6 +63,12 @@ def operation(name, op, steps, device, keras=None):
     return run
 
 
+def optimizer_steps(step, steps, device, keras=None):
+    """The form's name and the steps of one optimizer: torch's fastest, or that of ``keras`` where it is given."""
+    form, once = step.best_by_hand(device) if keras is None else (None, step.in_keras(keras, device))
+    return form, lambda: _repeat(once, steps)
+
+
 def _moved(argument, device):
     """Tensors, also in a list, on the device; the rest as it is."""
     if isinstance(argument, list):

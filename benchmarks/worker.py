@@ -88,15 +88,19 @@ class _Desk:
         return {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": device}
 
     def on_prepare(self, kind, workload, steps):
-        """Build the model and run it once untimed."""
+        """Build the model and run it once untimed; the name of the form chosen, where there were several."""
         import torch
 
         from .operations import OPS
         from .structure import STRUCTURE, repeated
-        from .workloads import WORKLOADS
+        from .workloads import STEPS, WORKLOADS
 
         torch.manual_seed(0)
-        if kind == "op":
+        form = None
+        if kind == "step":
+            keras = None if self.contender == HAND else importlib.import_module(self.contender)
+            form, self.run = runs.optimizer_steps(STEPS[workload], steps, self.device, keras)
+        elif kind == "op":
             keras = None if self.contender == HAND else importlib.import_module(self.contender)
             self.run = runs.operation(workload, OPS[workload], steps, self.device, keras)
         elif kind in STRUCTURE:
@@ -108,6 +112,7 @@ class _Desk:
             self.run = runs.in_keras(kind, WORKLOADS[workload], steps, self.device, keras)
         self.steps = steps
         self.run()
+        return form
 
     def on_run(self):
         return runs.timed(self.run, self.steps, self.device)

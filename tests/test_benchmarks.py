@@ -5,6 +5,7 @@ Nothing here asserts a time. The command runs in a subprocess, as ``make bench``
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torchkeras as keras
 from benchmarks.measures import MEASURES, Row, paired_row, shortened
 from benchmarks.operations import OPS
 from benchmarks.report import Table
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import STEPS, WORKLOADS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -123,7 +124,8 @@ def test_table(capsys, markdown):
 def test_every_measure_names_a_workload_and_can_be_shortened():
     assert len({measure.name for measure in MEASURES}) == len(MEASURES)
     for measure in MEASURES:
-        assert measure.kind in ("import", "op") or measure.workload in WORKLOADS
+        known = {"op": OPS, "step": STEPS}.get(measure.kind, WORKLOADS)
+        assert measure.kind == "import" or set(measure.workload.split()) <= set(known)
         assert measure.kind == "import" or 2 <= shortened(measure).steps <= measure.steps
 
 
@@ -170,3 +172,36 @@ def test_operations_are_a_line_each():
     rows = markdown_rows(done.stdout)
     assert list(rows) == [f"op: {name}" for name in OPS]
     assert all(cells[5] == "<= 1.5+1us" and cells[6] in ("yes", "NO") for cells in rows.values())
+
+
+def test_steps_of_optimizers_are_a_line_each_that_names_torchs_form():
+    done = bench("optimizers_fused", "--quick", "--no-keras", "--markdown", "--rounds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = markdown_rows(done.stdout)
+    names = next(measure for measure in MEASURES if measure.name == "optimizers_fused").workload.split()
+    assert [title.rsplit(" ", 1)[0] for title in rows] == [f"step: {name}" for name in names]
+    assert all(title.rsplit(" ", 1)[1] in ("(fused)", "(foreach)", "(loop)") for title in rows)
+
+
+def test_a_share_of_kerass_time_can_be_wanted_too():
+    numbers = {"hand": [1.0], "ours": [1.0], "keras": [1.5]}
+    row = paired_row("step", "ms", 1.05, numbers, "hand")
+    assert row.accepted("ours") is True
+    row.of_keras = 0.5
+    assert row.accepted("ours") is False
+    row.values["keras"] = 2.0
+    assert row.accepted("ours") is True
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_torchs_forms_of_a_step_agree(name):
+    step = replace(STEPS[name], shapes=[(6, 4), (3,)])
+    start, found = torch.cat([tensor.flatten() for tensor in step.tensors("cpu")]), []
+    for kind in sorted(step.by_hand_on("cpu")[1].keys() - {"compiled"}):
+        params, forms = step.by_hand_on("cpu")
+        for _ in range(4):
+            forms[kind]()
+        found.append(torch.cat([param.detach().flatten() for param in params]))
+        assert (found[-1] != start).all()
+        torch.testing.assert_close(found[-1], found[0])
+    assert callable(step.in_keras(keras, "cpu"))
