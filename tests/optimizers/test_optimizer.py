@@ -439,15 +439,15 @@ def test_get(identifier, cls):
 def test_get_returns_instances_unchanged():
     own, plain = Adam(), torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))])
     assert optimizers.get(own) is own
-    assert optimizers.get(plain) is plain
+    assert optimizers.get(plain).torch_optimizer is plain
     assert optimizers.get(None) is None
     assert type(optimizers.get("sgd", use_legacy_optimizer=True)) is SGD
     assert registry.resolve("optimizer", own) is own
 
 
-@pytest.mark.parametrize("identifier", ["adamm", 3, {"class_name": "Dense", "config": {}}, torch.optim.Adam, "mse"])
+@pytest.mark.parametrize("identifier", ["adamm", 3, {"class_name": "Dense", "config": {}}, "mse"])
 def test_get_refuses_the_rest(identifier):
-    with pytest.raises(ValueError, match=r"is no optimizer|Unknown|needs parameters"):
+    with pytest.raises(ValueError, match=r"is no optimizer|Unknown"):
         optimizers.get(identifier)
 
 

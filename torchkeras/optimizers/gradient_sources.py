@@ -25,16 +25,7 @@ class GradientSources:
         grads = list(grads)
         if not grads:
             return
-        variables = self._resolve(grads, trainable_variables)
-        found = [(v, g) for v, g in zip(variables, grads) if g is not None]
-        if not found:
-            raise ValueError(
-                "No gradients provided for any variable: all are None. The loss must be computed from the variables, "
-                "with gradients enabled, before it is differentiated."
-            )
-        if len(found) < len(grads):
-            self._warn_missing([v for v, g in zip(variables, grads) if g is None])
-        given = {id(v): like_parameter(g, v) for v, g in found}
+        given = {id(v): like_parameter(g, v) for v, g in self._present(grads, trainable_variables)}
         pairs = []
         with torch.no_grad():
             for group in self._groups():
@@ -43,6 +34,19 @@ class GradientSources:
                     group = group if len(present) == len(group.params) else group.pick(present)
                     pairs.append((group, [given[id(p)] for p in group.params]))
             self._advance(pairs, [(v, given[id(v)]) for v in self._overwritten if id(v) in given])
+
+    def _present(self, grads, variables):
+        """Pairs of variable and gradient where there is one. Raises `ValueError` where there is none at all."""
+        variables = self._resolve(grads, variables)
+        found = [(v, g) for v, g in zip(variables, grads) if g is not None]
+        if not found:
+            raise ValueError(
+                "No gradients provided for any variable: all are None. The loss must be computed from the variables, "
+                "with gradients enabled, before it is differentiated."
+            )
+        if len(found) < len(grads):
+            self._warn_missing([v for v, g in zip(variables, grads) if g is None])
+        return found
 
     def _resolve(self, grads, variables):
         if variables is None:

@@ -9,18 +9,18 @@ from torchkeras.core import registry
 from torchkeras.core.family import Family
 from torchkeras.core.fields import refuse_unknown
 from torchkeras.optimizers.optimizer import Optimizer
+from torchkeras.optimizers.torch_optimizer import TorchOptimizer
 
 
 class _Optimizers(Family):
-    """Names in any case, with or without a module; optimizers of torch serve as they are."""
+    """Names in any case, with or without a module; optimizers of torch, and what makes one, are wrapped."""
 
     def is_member(self, found):
         return isinstance(found, torch.optim.Optimizer)
 
     def get(self, identifier):
-        if isinstance(identifier, type) and not issubclass(identifier, Optimizer):
-            name = identifier.__name__
-            raise ValueError(f"{name} needs parameters: pass an instance, such as {name}(model.parameters(), lr=...).")
+        if _is_of_torch(identifier):
+            return TorchOptimizer(identifier)
         return super().get(_published_name(identifier))
 
     def deserialize(self, config, custom_objects=None, use_legacy_format=False):
@@ -30,7 +30,16 @@ class _Optimizers(Family):
             return super().deserialize(config)
 
 
-_family = _Optimizers("optimizer", "adam")
+def _is_of_torch(identifier):
+    """Whether torch's own optimizer is meant: one, its class, or a function that makes one from parameters."""
+    if isinstance(identifier, type):
+        return issubclass(identifier, torch.optim.Optimizer) and not issubclass(identifier, Optimizer)
+    if isinstance(identifier, torch.optim.Optimizer):
+        return not isinstance(identifier, Optimizer)
+    return callable(identifier) and not hasattr(identifier, "get_config")
+
+
+_family = _Optimizers("optimizer", "adam", more_kinds=("torch optimizer",))
 
 
 def _published_name(name):
@@ -65,7 +74,8 @@ def deserialize(config, custom_objects=None, **old):
 def get(identifier, **old):
     """An optimizer from a name, class, config dict or instance; `None` gives `None`.
 
-    A plain `torch.optim.Optimizer` is returned as it is. Raises `ValueError` for anything else.
+    A `torch.optim.Optimizer`, such a class, and a function that makes one from a list of parameters give a
+    `TorchOptimizer`. Raises `ValueError` for anything else.
     """
     _refuse("get", old)
     return _family.get(identifier)

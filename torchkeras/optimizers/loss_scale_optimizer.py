@@ -31,7 +31,7 @@ _INNER_ONLY = {
 
 def _optimizer(config):
     """An optimizer that stands in a config, as an object."""
-    return deserialize_keras_object(config, kinds=("optimizer",), printable_name="optimizer")
+    return deserialize_keras_object(config, kinds=("optimizer", "torch optimizer"), printable_name="optimizer")
 
 
 @published("optimizer", "keras.optimizers", aliases=("lossscaleoptimizer",))
@@ -80,7 +80,8 @@ class LossScaleOptimizer(Optimizer):
             self.dynamic_scale = host_scalar(float(self.initial_scale), torch.float32, "dynamic_scale")
         super().build(variables)
         self.inner_optimizer.build(variables)
-        self.state = self.inner_optimizer.state  # one truth for torch's tools
+        inner = self.inner_optimizer
+        self.state, self.param_groups = inner.state, inner.param_groups  # one truth for torch's tools
 
     @property
     def variables(self):

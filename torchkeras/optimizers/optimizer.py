@@ -108,6 +108,7 @@ class Optimizer(
     gradient_accumulation_steps = field(None)
     name = field(None)
 
+    bound_by_user = False  # whether the variables were chosen before `compile`: an optimizer of torch's
     _update_arity = None  # number of arguments of a user's `update_step`
 
     def __init_subclass__(cls, **kwargs):
@@ -147,8 +148,12 @@ class Optimizer(
             self._track(value)
         object.__setattr__(self, name, value)
         if name == "_learning_rate":
-            for group in self.param_groups:
-                group["lr"] = value
+            self._show_rate(value)
+
+    def _show_rate(self, rate):
+        """Puts the rate where torch's schedulers look for it."""
+        for group in self.param_groups:
+            group["lr"] = rate
 
     # -- binding to variables -------------------------------------------------------------------------------------
 

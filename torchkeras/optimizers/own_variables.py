@@ -155,6 +155,12 @@ class OwnVariables:
         """Subtracts from a variable."""
         variable.sub_(value)
 
+    def _require_built(self, what):
+        if not self.built:
+            raise NotBuiltError(
+                f"The optimizer has no state yet: call optimizer.build(model.trainable_variables) before {what}."
+            )
+
     # -- saving ---------------------------------------------------------------------------------------------------
 
     def get_weights(self):
@@ -163,10 +169,7 @@ class OwnVariables:
 
     def set_weights(self, weights):
         """Sets `variables` from arrays in the same order. Raises `ValueError` before `build` and for other shapes."""
-        if not self.built:
-            raise NotBuiltError(
-                "The optimizer has no state yet: call optimizer.build(model.trainable_variables) first."
-            )
+        self._require_built("set_weights()")
         variables = self.variables
         if len(weights) != len(variables):
             raise ValueError(f"The optimizer has {len(variables)} variables, but {len(weights)} values were given.")

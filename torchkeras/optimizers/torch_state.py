@@ -8,8 +8,6 @@ import warnings
 
 import torch
 
-from torchkeras.errors import NotBuiltError
-
 _NOT_COPIED = ("_plan", "_trainable_variables_indices", "_constrained", "_overwritten", "step")
 
 
@@ -115,8 +113,7 @@ class TorchState:
 
     def load_state_dict(self, state_dict):
         """Copies what `state_dict` gave into a built optimizer. Raises `ValueError` where it does not fit."""
-        if not self.built:
-            raise NotBuiltError("Call optimizer.build(model.trainable_variables) before load_state_dict().")
+        self._require_built("load_state_dict()")
         for hook in list(self._optimizer_load_state_dict_pre_hooks.values()):
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed

@@ -144,7 +144,7 @@ class Compiled:
         if optimizer is None:
             if not own_step:
                 raise ValueError("The model was compiled without an optimizer: pass one to compile(), such as 'adam'.")
-        elif isinstance(optimizer, Optimizer):
+        elif isinstance(optimizer, Optimizer) and not optimizer.bound_by_user:
             # Layers that a step of the user's own will build come later: `apply` then builds the optimizer for all.
             if learned and (optimizer.built or self.weights_made):
                 _bind(optimizer, learned)
@@ -256,7 +256,8 @@ def _check_parameters(optimizer, learned, name):
     """Raises `ValueError` for an optimizer of torch's that was made for something else."""
     held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     if learned and not any(id(variable) in held for variable in learned):
+        made = getattr(optimizer, "torch_optimizer", optimizer)
         raise ValueError(
-            f"{type(optimizer).__name__} holds none of the parameters of model {name!r}: make it with "
-            "model.parameters() after the weights exist, and pass that to compile()."
+            f"{type(made).__name__} holds none of the parameters of model {name!r}: make it with "
+            "model.parameters() after the weights exist, or pass compile() a function of the parameters that makes it."
         )

@@ -77,7 +77,8 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
         """Says how the model is trained.
 
         Args:
-            optimizer: name, Keras optimizer, or `torch.optim` optimizer over the model's parameters.
+            optimizer: name, Keras optimizer, `torch.optim` optimizer over the model's parameters, or what makes one of
+                them: a class, a `functools.partial` of it, a function of a list of parameters.
             loss: name, function `(y_true, y_pred)`, Loss or torch loss; a list or dict of them for several outputs.
             loss_weights: factors, as a list or dict.
             metrics: names, functions or Metrics; lists or dicts by output for several outputs.
@@ -94,7 +95,7 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
 
         Example:
             >>> model.compile("adam", "mse", metrics=["mae"])
-            >>> model.compile(torch.optim.AdamW(model.parameters()), torch.nn.MSELoss())
+            >>> model.compile(torch.optim.AdamW, torch.nn.MSELoss())
         """
         refuse_unknown(Trainer.compile, older, OLDER_COMPILE)
         if metrics is None and _looks_like_metrics(loss_weights):  # Keras 2's third positional argument
