@@ -5,6 +5,7 @@ May import torchkeras and Keras (torch backend, same process). Knows no particul
     differences = compare(case)       # a list of sentences; empty where both agree
 """
 
+import contextlib
 import copy
 
 import keras
@@ -45,7 +46,8 @@ class Side:
         kwargs = dict(self.case.kwargs)
         if self.case.training is not None:
             kwargs["training"] = self.case.training
-        return inputs, self.layer(*inputs, **kwargs)
+        with exact_attention() if self.module is keras.layers else contextlib.nullcontext():
+            return inputs, self.layer(*inputs, **kwargs)
 
     def symbolic(self, arrays):
         """A fresh layer called on Inputs with unknown batch size; returns `(layer, outputs)`."""
@@ -61,6 +63,12 @@ class Side:
         if total.requires_grad:
             total.backward()
         return total.detach()
+
+
+def exact_attention():
+    """For Keras: torch's fused kernel for the CPU weighs each entry by 1 in the gradients of rows that may look
+    nowhere (a line of compat/deviations.md)."""
+    return torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
 
 
 def _tensor(array):

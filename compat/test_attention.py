@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 import torch
+from keras import tree
 
-from compat.harness import compare
+import torchkeras
+from compat.harness import compare, random_weights
 from compat.layer_cases import case, mask
 from torchkeras import layers
 
@@ -148,6 +150,133 @@ def test_masks_with_attention_axes(shape, axes, masks, kind):
     assert not differences
 
 
+# -- subclasses and the names that they know --------------------------------------------------------------------------
+
+
+def cached(k):
+    """Attention whose keys and values are kept between calls, as language models write it."""
+
+    class Cached(k.layers.MultiHeadAttention):
+        def call(self, query, value, key=None, attention_mask=None, cache=None, place=None, training=None):
+            query, key, new = self._query_dense(query), self._key_dense(value), self._value_dense(value)
+            if cache is not None:
+                key = k.ops.slice_update(cache[:, 0], [0, place, 0, 0], key)
+                new = k.ops.slice_update(cache[:, 1], [0, place, 0, 0], new)
+            out, _ = self._compute_attention(query, key, new, attention_mask=attention_mask, training=training)
+            out = self._output_dense(out)
+            return out if cache is None else (out, k.ops.stack([key, new], axis=1))
+
+    return Cached, [{"attention_mask": SQUARE}, {"cache": torch.ones(4, 2, 5, 2, 4), "place": 0}]
+
+
+def own_softmax(k):
+    class Own(k.layers.MultiHeadAttention):
+        def _masked_softmax(self, attention_scores, attention_mask=None):
+            return super()._masked_softmax(attention_scores * 0.5, attention_mask)
+
+    scores = {"return_attention_scores": True}
+    return Own, [scores, {**scores, "attention_mask": SQUARE}, {**scores, "use_causal_mask": True}]
+
+
+def own_attention(k):
+    class Own(k.layers.MultiHeadAttention):
+        def _compute_attention(self, query, key, value, attention_mask=None, training=None, return_scores=False):
+            scores = k.ops.einsum(self._dot_product_equation, key, query * self._inverse_sqrt_key_dim)
+            weights = self._dropout_layer(self._masked_softmax(scores, attention_mask), training=training)
+            return k.ops.einsum(self._combine_equation, weights, value), scores
+
+    return Own, [{}, {"attention_mask": SQUARE}, {"use_causal_mask": True}]
+
+
+def own_mask(k):
+    class Own(k.layers.MultiHeadAttention):
+        def _compute_attention_mask(self, query, value, **masks):
+            return k.ops.tril(k.ops.ones((1, query.shape[1], value.shape[1]), "bool"))
+
+    return Own, [{}, {"use_causal_mask": True}]
+
+
+def own_causal_mask(k):
+    class Own(k.layers.MultiHeadAttention):
+        def _compute_causal_mask(self, query, value=None):
+            return k.ops.logical_not(super()._compute_causal_mask(query, value))
+
+    return Own, [{"use_causal_mask": True, "return_attention_scores": True}]
+
+
+@pytest.mark.parametrize("recipe", [cached, own_softmax, own_attention, own_mask, own_causal_mask])
+def test_subclasses_by_keras_names(recipe):
+    for theirs, ours in zip(*outputs_of(recipe), strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-5, 1e-5)
+
+
+def outputs_of(recipe, more=()):
+    """The outputs of every call in both libraries; `more` are further arguments of each call."""
+    x = torch.tensor(np.random.default_rng(3).standard_normal(Q), dtype=torch.float32)
+    found = []
+    for k in (keras, torchkeras):
+        cls, calls = recipe(k)
+        layer = cls(2, 4, name="attention")
+        layer(x, x, **calls[0])
+        layer.set_weights(random_weights(layer))
+        outputs = [tree.flatten(layer(x, x, **{**call, **dict(more)})) for call in calls]
+        found.append([out.detach().numpy() for each in outputs for out in each])
+    return found
+
+
+PRIVATE = {
+    "MultiHeadAttention": ["_num_heads", "_key_dim", "_value_dim", "_attention_axes", "_output_shape"],
+    "GroupQueryAttention": ["num_repeats", "feature_dim", "_inverse_sqrt_head_dim"],
+}
+SHARED = ["_query_dense", "_key_dense", "_value_dense", "_gate_dense", "_output_dense", "_softmax", "_dropout_layer"]
+
+
+@pytest.mark.parametrize("make", [attention, grouped])
+def test_attributes_that_packages_touch(make):
+    found, each = [], make(Q, Q, dropout=0.1, use_gate=True)
+    for module in (keras.layers, layers):
+        layer = getattr(module, each.layer)(**each.config)
+        layer.build(Q, Q)
+        values = [getattr(layer, name) for name in PRIVATE[each.layer]]
+        parts = [(getattr(layer, name).name, type(getattr(layer, name)).__name__) for name in SHARED]
+        found.append([values, [name for name, _ in parts[:5]], [kind for _, kind in parts]])
+    assert found[0] == found[1]
+
+
+def test_a_part_may_be_exchanged_under_its_private_name():
+    layer, x = layers.MultiHeadAttention(2, 4), torch.ones(Q)
+    layer(x, x)
+    layer._output_dense = layers.EinsumDense("abyz,yzc->abc", (None, 7))
+    assert layer(x, x).shape == (4, 5, 7) and layer.output_dense is layer._output_dense
+    assert "output_dense.kernel" in layer.state_dict() and not any(key.startswith("_") for key in layer.state_dict())
+
+
+def test_a_subclass_with_a_call_of_its_own_enters_graphs():
+    class SelfAttention(layers.MultiHeadAttention):
+        def build(self, shape):
+            super().build(shape, shape)
+
+        def call(self, x, training=None):
+            return super().call(x, x, training=training)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    inputs = layers.Input(Q[1:])
+    assert SelfAttention(2, 4)(inputs).shape == (None, 5, 3)
+
+
+def test_a_call_without_what_build_asks_for():
+    for module in (keras.layers, layers):
+
+        class SelfAttention(module.MultiHeadAttention):
+            def call(self, x, training=None):
+                return super().call(x, x, training=training)
+
+        with pytest.raises(ValueError, match=r"build\(\)"):
+            SelfAttention(2, 4)(torch.ones(Q))
+
+
 # -- lines of compat/deviations.md ------------------------------------------------------------------------------------
 
 deviation = pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
@@ -174,6 +303,29 @@ def test_symbolic_scores_are_square():
 def test_query_mask_given_by_name_is_ignored():
     differences = compare(attention(Q, V, kwargs={"query_mask": mask(5, 3, 0, 1, size=5)}))
     assert not differences
+
+
+@deviation
+@pytest.mark.parametrize("recipe", [own_softmax, own_causal_mask])
+def test_overridden_parts_of_fused_attention_are_ignored(recipe):
+    for theirs, ours in zip(*outputs_of(recipe, {"return_attention_scores": False}.items()), strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-3, 1e-3)
+
+
+@deviation
+@pytest.mark.parametrize("name", ["MultiHeadAttention", "GroupQueryAttention"])
+def test_gradients_where_nothing_is_seen_are_those_of_the_fused_kernel(name):
+    heads = {"num_heads": 2, "key_dim": 4} if name.startswith("Multi") else {"head_dim": 4, "num_query_heads": 4}
+    heads |= {"num_key_value_heads": 2} if name.startswith("Group") else {}
+    gradients = []
+    for module in (keras.layers, layers):
+        value = torch.tensor(np.random.default_rng(3).standard_normal(V), dtype=torch.float32, requires_grad=True)
+        layer = getattr(module, name)(**heads)
+        layer(value, value)
+        layer.set_weights(random_weights(layer))
+        layer(value, value, attention_mask=torch.zeros(4, 6, 6, dtype=torch.bool)).sum().backward()
+        gradients.append(value.grad)
+    np.testing.assert_allclose(gradients[1], gradients[0], 1e-3, 1e-3)
 
 
 @deviation

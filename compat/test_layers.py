@@ -50,6 +50,59 @@ def test_signature(name):
         assert same is ((name, parameter.name) not in _OTHER_DEFAULTS), parameter.name
 
 
+# Arguments of methods that users call, whose names and defaults are Keras's. "_" is a name that nobody passes.
+_METHODS = ("call", "build", "compute_mask", "compute_output_shape")
+_REFUSED_AT_ONCE = {"FlaxLayer", "JaxLayer", "TFSMLayer"}
+
+
+@pytest.mark.parametrize("method", _METHODS)
+@pytest.mark.parametrize("name", [name for name in published_layers() if hasattr(keras.layers, name)])
+def test_signature_of_methods(name, method):
+    if name in _REFUSED_AT_ONCE or not hasattr(getattr(keras.layers, name), method):
+        return
+    theirs, ours = (list(_arguments(getattr(getattr(lib, name), method))) for lib in (keras.layers, layers))
+    if (inspect.Parameter.VAR_POSITIONAL in [kind for _, kind, _ in theirs + ours]) or theirs == ours:
+        return  # any arguments
+    assert len(ours) >= len(theirs)
+    for (wanted, *how), (given, *ours_how) in zip(theirs, ours, strict=False):
+        assert wanted in ("_", given) and how == ours_how
+    assert all(default is not inspect.Parameter.empty for _, _, default in ours[len(theirs) :])
+
+
+ATTRIBUTES = {
+    "AveragePooling2D": ["pool_mode"],
+    "BatchNormalization": ["gamma", "beta", "moving_mean", "moving_variance"],
+    "MaxPooling1D": ["pool_mode"],
+    "RNN": ["single_state", "state_size"],
+    "SimpleRNN": ["single_state", "state_size"],
+    "LSTM": ["single_state", "state_size"],
+}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_attributes_before_building(name):
+    found = []
+    case = next(case for case in CASES if case.layer == name)
+    for module in (keras.layers, layers):
+        layer = getattr(module, name)(**case.constructor_arguments(module))
+        names = [*ATTRIBUTES[name], "supports_jit", "quantization_mode"]
+        found.append([getattr(layer, each) for each in names])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["Dropout", "MaxPooling1D"])
+def test_most_layers_know_no_quantization(name):
+    case = next(case for case in CASES if case.layer == name)
+    for module in (keras.layers, layers):
+        with pytest.raises(NotImplementedError):
+            getattr(module, name)(**case.constructor_arguments(module)).quantize("int8")
+
+
+def _arguments(function):
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        yield parameter.name, parameter.kind, parameter.default
+
+
 @pytest.mark.parametrize("name", [name for name in dir(layers) if isinstance(getattr(layers, name), type)])
 def test_alias(name):
     """Two names of one class here are two names of one class there."""

@@ -227,3 +227,18 @@ def test_new_statistics_may_come_before_the_backward_pass():
     layer.moving_mean.assign([1.0, 2.0, 3.0])
     outputs.square().sum().backward()
     assert torch.isfinite(x.grad).all() and x.grad.any()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LayerNormalization(axis=[1, 1]),
+        lambda: LayerNormalization(axis=[2, -1]),
+        lambda: RMSNormalization(axis=[1, -2]),
+        lambda: UnitNormalization(axis=[1, 1]),
+        lambda: BatchNormalization(axis=[1, -2]),
+    ],
+)
+def test_an_axis_named_twice(make):
+    with pytest.raises(ValueError, match="twice"):
+        make()(torch.ones(2, 4, 3))

@@ -129,6 +129,31 @@ def test_refuses(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        (Dropout, "rate"),
+        (SpatialDropout1D, "rate"),
+        (AlphaDropout, "rate"),
+        (GaussianDropout, "rate"),
+        (GaussianNoise, "stddev"),
+    ],
+)
+def test_a_strength_that_is_changed_later_counts(cls, name):
+    layer, x = cls(0.0, seed=3), torch.ones(4, 5, 6)
+    assert layer(x, training=True) is x
+    setattr(layer, name, 0.5)
+    first = layer(x, training=True)
+    assert not torch.equal(first, x) and torch.equal(first, cls(0.5, seed=3)(x, training=True))
+    seeds = layer.seed_generator
+    setattr(layer, name, 0.0)
+    assert layer(x, training=True) is x and layer.get_config()[name] == 0.0
+    setattr(layer, name, 0.5)
+    assert layer.seed_generator is seeds and not torch.equal(layer(x, training=True), first)  # draws go on
+    with pytest.raises(ValueError, match=name):
+        setattr(layer, name, 1.5)
+
+
 @pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
 def test_noise_makes_whole_numbers_floats(dtype):
     x = torch.ones(4, 50, dtype=dtype)

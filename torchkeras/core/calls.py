@@ -5,6 +5,7 @@ May import core. Nothing here runs per call of a built layer.
 
 import functools
 import inspect
+import math
 
 import torch
 
@@ -25,6 +26,7 @@ class CallInfo:
     Attributes:
         names: positional parameter names without self.
         training, mask: whether `call` takes them by name (and does not ignore them).
+        most: how many arguments it takes by position.
         needed: how many positional parameters have no default.
         training_place: position of `training` among `names`, or None.
         training_default: the bool that `call` declares as its default, or None.
@@ -36,7 +38,10 @@ class CallInfo:
         self.call = call
         parameters = list(inspect.signature(call).parameters.values())[1:]
         kinds = inspect.Parameter
+        if getattr(call, "_ignores_training", False):  # a second tensor is no `training`
+            parameters = [p.replace(kind=kinds.KEYWORD_ONLY) if p.name == "training" else p for p in parameters]
         self.names = [p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+        self.most = math.inf if any(p.kind is kinds.VAR_POSITIONAL for p in parameters) else len(self.names)
         self.needed = sum(p.name in self.names and p.default is p.empty for p in parameters)
         accepted = {p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)}
         self.accepted = accepted
@@ -108,6 +113,13 @@ def shape_arguments(method, shapes):
         first = next(iter(shapes.values()), None)
         return (first,), {}
     return (), by_name
+
+
+def missing_shape(method, args, kwargs):
+    """The first parameter without a default for which `shape_arguments` found no shape, or None."""
+    parameters = list(inspect.signature(method).parameters.values())[1 + len(args) :]
+    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return next((p.name for p in parameters if p.kind in plain and p.default is p.empty and p.name not in kwargs), None)
 
 
 def normalize_shapes(value):

@@ -182,6 +182,15 @@ class Layer(
 
     _call_info = calls.CallInfo(call)
     _makes_mask = False
+    supports_jit = True  # for whoever asks; torch.compile needs no leave
+    quantization_mode = None
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        """Keras's way to weights of fewer bits. Not there yet: raises `NotImplementedError`."""
+        raise NotImplementedError(
+            f"Layer {self.name!r} ({type(self).__name__}) cannot be quantized yet; half the memory is "
+            "`model.to(torch.bfloat16)`."
+        )
 
     _call_impl = wiring.torchs_own  # a layer finds symbolic tensors itself
 
@@ -222,7 +231,7 @@ class Layer(
             kwargs = {"mask": mask} if mask is not None and info.mask else {}
             outputs = self._call_with(info, (x,), kwargs, training)
         if mask is not None or self._makes_mask:
-            self._pass_mask(x, outputs, mask)
+            return self._pass_mask(x, outputs, mask)
         return outputs
 
     def _call_with(self, info, args, kwargs, training):
@@ -348,6 +357,8 @@ class Layer(
             raise TypeError(f"{type(self).__name__}.call() of layer {self.name!r}: {error}.") from None
 
     def _call_built(self, info, args, kwargs, training, masks=True):
+        if len(args) > info.most:
+            self._bind(info, args, kwargs)  # says which is one too many
         if not info.training and not info.any_keyword:
             kwargs.pop("training", None)  # sublayers see it; this `call` does not take it
         mask = self._fill_masks(info, args, kwargs) if masks else None
@@ -356,7 +367,7 @@ class Layer(
             input_spec.check(self.input_spec, first, self.__dict__["_name"])
         outputs = self._call_with(info, args, kwargs, training)
         if self._makes_mask or any_mask(mask):
-            self._pass_mask(first, outputs, mask)
+            return self._pass_mask(first, outputs, mask)
         return outputs
 
     # -- Keras 2's views of the last call -----------------------------------------------------------------------------

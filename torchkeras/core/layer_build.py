@@ -99,6 +99,13 @@ class LayerBuild:
         args, kwargs = calls.shape_arguments(type(self).build, shapes)
         if state.probe is not None:
             state.probe.note_build(self, list(tensors.values()))
+        missing = calls.missing_shape(type(self).build, args, kwargs)
+        if missing is not None and missing.removesuffix("_shape") not in self._call_info.accepted:
+            raise ValueError(
+                f"build() of layer {self.name!r} ({type(self).__name__}) takes `{missing}`, but its call() takes no "
+                f"tensor {missing.removesuffix('_shape')!r}: with several parameters, build() names them after "
+                "those of call(), with _shape behind."
+            )
         self.build(*args, **kwargs)
         if not self.built:
             self._finish_build(args, kwargs)

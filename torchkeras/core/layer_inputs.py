@@ -3,6 +3,8 @@
 May import core. A mixin of `core.layer.Layer`; knows nothing of building, graphs or configs.
 """
 
+import itertools
+import operator
 import warnings
 
 import numpy as np
@@ -169,19 +171,34 @@ class LayerInputs:
         return given if given is not None else mask
 
     def _pass_mask(self, inputs, outputs, mask):
+        """The outputs with their masks: what the layer's class says with a `compute_mask` of its own, else what `call`
+        or a layer inside has put on them, else what came in."""
         if not self.supports_masking:
             if any_mask(mask) and outputs is not inputs and not self._masks_inside:
                 self._warn_of_mask()
-            return
+            return outputs
         leaves = tree.flatten(outputs)
-        if all(mask_of(leaf) is not None for leaf in leaves):
-            return  # `call`, or a layer inside, has said it
+        if not self._makes_mask and all(mask_of(leaf) is not None for leaf in leaves):
+            return outputs
         masks = self.compute_mask(inputs, mask)
         if masks is None:
-            return
-        for tensor, each in zip(leaves, tree.flatten(masks), strict=False):
-            if each is not None and isinstance(tensor, torch.Tensor) and mask_of(tensor) is None:
-                tensor._keras_mask = each
+            return outputs
+        pairs = itertools.zip_longest(leaves, tree.flatten(masks)[: len(leaves)])
+        masked = [self._with_mask(leaf, each) for leaf, each in pairs]
+        if all(map(operator.is_, masked, leaves)):
+            return outputs
+        return tree.pack_sequence_as(outputs, masked)
+
+    def _with_mask(self, tensor, mask):
+        if mask is None or not isinstance(tensor, torch.Tensor):
+            return tensor
+        before = mask_of(tensor)
+        if before is not None:
+            if mask is before or not self._makes_mask:
+                return tensor
+            tensor = tensor.view_as(tensor)  # it may be an input, which others read with its own mask
+        tensor._keras_mask = mask
+        return tensor
 
     def _warn_of_mask(self):
         if not self.__dict__.get("_warned_of_mask"):

@@ -23,6 +23,8 @@ def check_axes(owner, axes, shape):
     rank = len(shape)
     if any(not -rank <= axis < rank for axis in axes):
         raise ValueError(f"Layer {owner!r}: axis {axes} is out of range for inputs of shape {tuple(shape)}.")
+    if len({axis % rank for axis in axes}) < len(axes):
+        raise ValueError(f"Layer {owner!r}: axis {axes} names an axis of inputs of shape {tuple(shape)} twice.")
 
 
 def inverse(order):

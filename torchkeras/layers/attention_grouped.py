@@ -3,6 +3,8 @@
 May import core, the families below layers, and what attention layers with projections share.
 """
 
+import math
+
 from torchkeras.core.arguments import positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
@@ -64,6 +66,9 @@ class GroupedQueryAttention(AttentionWithHeads):
                 f"{self.num_key_value_heads}."
             )
 
+    num_repeats = property(lambda self: self.num_query_heads // self.num_key_value_heads)
+    _inverse_sqrt_head_dim = property(lambda self: 1.0 / math.sqrt(self.head_dim))
+
     @property
     def _heads(self):
         return self.num_query_heads, self.num_key_value_heads
@@ -75,7 +80,7 @@ class GroupedQueryAttention(AttentionWithHeads):
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
         queries, others = self._heads
-        size = self.head_dim
+        size, self.feature_dim = self.head_dim, query_shape[-1]
         self.query_dense = self._projection("query", query_shape, queries, size)
         self.key_dense = self._projection("key", key_shape, others, size)
         if self.use_gate:

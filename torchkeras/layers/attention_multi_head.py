@@ -3,6 +3,8 @@
 May import core, the families below layers, and what attention layers with projections share.
 """
 
+import math
+
 from torchkeras.core.arguments import positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
@@ -62,7 +64,7 @@ class MultiHeadAttention(AttentionWithHeads):
     key_dim = field(convert=positive_int("key_dim"))
     value_dim = field(None, convert=positive_int("value_dim"), optional=True)
     output_shape = field(
-        None, convert=_output_shape, attribute="_output_sizes", after="use_bias"
+        None, convert=_output_shape, attribute="_output_shape", after="use_bias"
     )  # a call's is on every layer
     attention_axes = field(None, convert=_axes, after="use_bias")
 
@@ -71,6 +73,12 @@ class MultiHeadAttention(AttentionWithHeads):
     def _configure(self):
         super()._configure()
         self.value_dim = self.value_dim or self.key_dim
+
+    _num_heads = property(lambda self: self.num_heads)
+    _key_dim = property(lambda self: self.key_dim)
+    _value_dim = property(lambda self: self.value_dim)
+    _attention_axes = property(lambda self: self.attention_axes)
+    _inverse_sqrt_key_dim = property(lambda self: 1.0 / math.sqrt(self.key_dim))
 
     @property
     def _heads(self):
@@ -86,9 +94,9 @@ class MultiHeadAttention(AttentionWithHeads):
             self.gate_dense = self._projection("gate", query_shape, heads, self.value_dim, activation="sigmoid")
         self.value_dense = self._projection("value", value_shape, heads, self.value_dim)
         self._build_attention(len(value_shape) + 1)
-        sizes = self._output_sizes or (query_shape[-1],)
+        sizes = self._output_shape or (query_shape[-1],)
         self.output_dense = self._output_projection(query_shape, self.value_dim, sizes)
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
         self._check_lengths(value_shape, value_shape if key_shape is None else key_shape)
-        return (*query_shape[:-1], *(self._output_sizes or (query_shape[-1],)))
+        return (*query_shape[:-1], *(self._output_shape or (query_shape[-1],)))

@@ -5,6 +5,7 @@ there are and which weights.
 """
 
 import functools
+import inspect
 import math
 import string
 
@@ -16,18 +17,23 @@ from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
+from torchkeras.core.transforms import runs_plainly
 from torchkeras.layers import _slots
 from torchkeras.layers.activation import Softmax
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.regularization import Dropout
 from torchkeras.ops.nn_statistics import attend
 
+_PARTS = {f"_{part}_dense": f"{part}_dense" for part in ("query", "key", "value", "gate", "output")}
+_HOOKS = ("_compute_attention", "_compute_attention_mask", "_compute_causal_mask", "_masked_softmax")
+
 
 class AttentionWithHeads(Layer, own_first=True):
     """Attention between projections of queries, keys and values.
 
     A subclass has `query_dense`, `key_dense`, `value_dense`, `output_dense` and, with `use_gate`, `gate_dense` after
-    `build`, which ends with `_build_attention`.
+    `build`, which ends with `_build_attention`. Users' subclasses know them by Keras's names, with a line in front, and
+    override what `_HOOKS` lists: `call` then goes by it.
     """
 
     dropout = field(0.0, convert=between("dropout", 0, 1))
@@ -46,7 +52,28 @@ class AttentionWithHeads(Layer, own_first=True):
 
     attention_axes = None
 
+    _query_dense = property(lambda self: self.query_dense)
+    _key_dense = property(lambda self: self.key_dense)
+    _value_dense = property(lambda self: self.value_dense)
+    _gate_dense = property(lambda self: self.gate_dense)
+    _output_dense = property(lambda self: self.output_dense)
+    _dropout = property(lambda self: self.dropout)
+    _use_bias = property(lambda self: self.use_bias)
+    _use_gate = property(lambda self: self.use_gate)
+    _flash_attention = property(lambda self: self.flash_attention)
+    _sliding_window = property(lambda self: self.sliding_window)
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "call" in cls.__dict__ and "compute_output_spec" not in cls.__dict__ and not _takes_ours(cls.call):
+            cls.compute_output_spec = Layer.compute_output_spec
+
+    def __setattr__(self, name, value):
+        super().__setattr__(_PARTS.get(name, name), value)
+
     def _configure(self):
+        ours = AttentionWithHeads
+        self._overridden = {name for name in _HOOKS if getattr(type(self), name) is not getattr(ours, name)}
         self.supports_masking = True
         if self.flash_attention and self.dropout > 0:
             raise ValueError("flash_attention=True knows no dropout: make one of the two 0 or None.")
@@ -114,6 +141,8 @@ class AttentionWithHeads(Layer, own_first=True):
         else:
             self.attention_axes = tuple(axis if axis >= 0 else rank - 1 + axis for axis in self.attention_axes)
         axes = self.attention_axes
+        if len(set(axes)) < len(axes):
+            raise ValueError(f"Layer {self.name!r}: attention_axes={axes} names an axis twice.")
         target = string.ascii_lowercase[:rank]
         source = list(target)
         for position, axis in enumerate(axes):
@@ -121,7 +150,7 @@ class AttentionWithHeads(Layer, own_first=True):
         source = "".join(source)
         kept = "".join(target[axis] for axis in range(rank - 1) if axis not in axes)
         scores = kept + "".join(target[axis] for axis in axes) + "".join(source[axis] for axis in axes)
-        self._scores_equation = f"{source},{target}->{scores}"
+        self._dot_product_equation = f"{source},{target}->{scores}"
         self._combine_equation = f"{scores},{source}->{target}"
         self._scores_rank = len(scores)
         self._softmax = Softmax(axis=tuple(range(len(scores) - len(axes), len(scores))), dtype=self.dtype_policy)
@@ -145,22 +174,22 @@ class AttentionWithHeads(Layer, own_first=True):
         use_causal_mask=False,
     ):
         key = value if key is None else key
-        masks = (query_mask, value_mask, key_mask)
+        masks = {"query_mask": query_mask, "value_mask": value_mask, "key_mask": key_mask}
         query, value, key = (_without_mask(each) for each in (query, value, key))
-        of_a_subclass = type(self)._compute_attention is not AttentionWithHeads._compute_attention
         only_causal = (
             use_causal_mask
             and attention_mask is None
-            and all(mask is None for mask in masks)
+            and all(mask is None for mask in masks.values())
             and self.sliding_window is None
-            and not of_a_subclass
+            and not self._overridden
         )
         options = {"use_causal_mask": True} if only_causal else {}
         if not only_causal:
-            attention_mask = self._merge_masks(*masks, attention_mask, use_causal_mask, query, value)
+            given = {**masks, "attention_mask": attention_mask, "use_causal_mask": use_causal_mask}
+            attention_mask = self._compute_attention_mask(query, value, **given)
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         outputs, scores = self._compute_attention(
-            *(self._with_equal_heads(*projected) if of_a_subclass else projected),
+            *(self._with_equal_heads(*projected) if "_compute_attention" in self._overridden else projected),
             attention_mask,
             training,
             return_attention_scores,
@@ -171,16 +200,28 @@ class AttentionWithHeads(Layer, own_first=True):
         outputs = self.output_dense(outputs)
         return (outputs, scores) if return_attention_scores else outputs
 
-    def _merge_masks(self, query_mask, value_mask, key_mask, attention_mask, causal, query, value):
-        """All masks as one, true where a step may look, or None: `(batch, [axes not attended over], T…, S…)`."""
+    def _compute_attention_mask(
+        self,
+        query,
+        value,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        use_causal_mask=False,
+    ):
+        """All masks as one, true where a step may look, or None: `(batch, [axes not attended over], T…, S…)`. May be
+        overridden."""
         found = []
         if query_mask is not None:
             found.append(self._mask_of_steps(query_mask, query.dim(), of_queries=True))
         for mask in (value_mask, key_mask):
             if mask is not None:
                 found.append(self._mask_of_steps(mask, value.dim(), of_queries=False))
-        if causal or self.sliding_window is not None:
-            found.append(self._mask_of_places(query, value, causal))
+        if use_causal_mask:
+            found.append(self._compute_causal_mask(query, value))
+        if self.sliding_window is not None:
+            found.append(self._mask_of_places(query, value, lambda distance: distance.abs() < self.sliding_window))
         if attention_mask is not None:
             found.append(attention_mask.bool())
         if not found:
@@ -198,17 +239,20 @@ class AttentionWithHeads(Layer, own_first=True):
             mask = mask.unsqueeze(mask.dim() if of_queries else mask.dim() - len(axes))
         return mask
 
-    def _mask_of_places(self, query, value, causal):
-        """What the places of steps say, counted through the attended axes: no looking ahead, and not too far away."""
+    def _compute_causal_mask(self, query, value=None):
+        """True where a step does not look ahead, `(1, T…, S…)`. May be overridden."""
+        return self._mask_of_places(query, query if value is None else value, lambda distance: distance >= 0)
+
+    def _mask_of_places(self, query, value, allowed):
+        """What the distances between steps say, counted through the attended axes."""
         sizes = [[x.shape[axis] for axis in self.attention_axes] for x in (query, value)]
         queries, keys = (torch.arange(math.prod(each), device=query.device) for each in sizes)
-        distance = queries.unsqueeze(1) - keys
-        if self.sliding_window is None:
-            mask = distance >= 0
-        else:
-            mask = distance.abs() < self.sliding_window
-            mask = mask & (distance >= 0) if causal else mask
-        return mask.reshape(1, *sizes[0], *sizes[1])
+        return allowed(queries.unsqueeze(1) - keys).reshape(1, *sizes[0], *sizes[1])
+
+    def _masked_softmax(self, attention_scores, attention_mask=None):
+        """Scores `(batch, heads, T, S)` as weights; a mask of pairs may lack the heads. May be overridden."""
+        mask = None if attention_mask is None else self._to_rank(attention_mask, self._scores_rank)
+        return self._softmax(attention_scores, mask=mask)
 
     def _compute_attention(
         self,
@@ -225,17 +269,17 @@ class AttentionWithHeads(Layer, own_first=True):
             raise ValueError(
                 "The flash kernel forms no attention scores: leave flash_attention None to have them returned."
             )
-        if self._obstacle(query, attention_mask is not None, training, return_attention_scores) is None:
+        facts = attention_mask is not None, training, return_attention_scores
+        if self._obstacle(query, *facts) is None:
             dropout = self.dropout if training else 0.0
             return self._run_kernel(query, key, value, attention_mask, use_causal_mask, dropout), None
-        slow_path(self, attention_mask is not None, training, return_attention_scores)
+        slow_path(self, *facts)
         if use_causal_mask:
-            causal = self._mask_of_places(query, value, True)
+            causal = self._compute_causal_mask(query, value)
             attention_mask = causal if attention_mask is None else attention_mask.bool() & causal
         query, key, value = self._with_equal_heads(query, key, value)
-        scores = torch.einsum(self._scores_equation, key, query / math.sqrt(query.shape[-1]))
-        mask = None if attention_mask is None else self._to_rank(attention_mask, self._scores_rank)
-        scores = self._softmax(scores, mask=mask)
+        scores = torch.einsum(self._dot_product_equation, key, query / math.sqrt(query.shape[-1]))
+        scores = self._masked_softmax(scores, attention_mask)
         kept = self._dropout_layer(scores, training=training) if self.dropout > 0 else scores
         return torch.einsum(self._combine_equation, kept, value), scores
 
@@ -254,18 +298,22 @@ class AttentionWithHeads(Layer, own_first=True):
         return mask
 
     def _run_kernel(self, query, key, value, mask, causal, dropout):
+        flash = self.flash_attention
         if mask is not None:
             # A finite number, as in Keras: a step that may look nowhere gets the mean of all values, not NaN.
             low = -0.7 * (65500.0 if query.dtype is torch.float16 else 3.38953e38)
             mask = self._to_rank(mask.bool(), self._scores_rank)
             mask = torch.zeros(mask.shape, dtype=query.dtype, device=query.device).masked_fill(mask.logical_not(), low)
             if causal:
-                mask = mask.masked_fill(self._mask_of_places(query, key, True).logical_not(), low)
+                mask = mask.masked_fill(self._compute_causal_mask(query, key).logical_not(), low)
                 causal = False
+            if not flash and _some_look_nowhere(mask, value):
+                slow_path(self, True, dropout > 0, False, True)
+                flash = False
         heads, others = self._heads
         steps = query.dim() == 4
         sides = [each.transpose(1, 2) if steps else self._in_rows(each) for each in (query, key, value)]
-        outputs = attend(*sides, mask, dropout, causal, flash_attention=self.flash_attention, grouped=heads != others)
+        outputs = attend(*sides, mask, dropout, causal, flash_attention=flash, grouped=heads != others)
         return outputs.transpose(1, 2) if steps else self._from_rows(outputs, query.shape)
 
     def _in_rows(self, x):
@@ -287,6 +335,8 @@ class AttentionWithHeads(Layer, own_first=True):
         """Why torch's attention kernel cannot serve, or None."""
         if scores:
             return "the attention scores are asked for"
+        if "_masked_softmax" in self._overridden:
+            return f"{type(self).__name__} has a softmax of its own"
         if masked and (query is not None and query.dim() != 4 or self.built and self.attention_axes != (1,)):
             return "masks over other axes than the steps"
         if self.dropout > 0 and masked:
@@ -295,9 +345,11 @@ class AttentionWithHeads(Layer, own_first=True):
             return "dropout with a seed takes Keras's numbers"
         return None
 
-    def explain_kernel(self, masked=False, training=False, return_attention_scores=False):
-        """`(kernel, reason)` for such a call."""
+    def explain_kernel(self, masked=False, training=False, return_attention_scores=False, blind=False):
+        """`(kernel, reason)` for such a call; `blind`: with gradients, through steps that may look nowhere."""
         obstacle = self._obstacle(None, masked, training, return_attention_scores)
+        if obstacle is None and blind:
+            return "torch attention, not fused", "the fused kernel rounds gradients of steps that may look nowhere"
         if obstacle is None:
             return "torch scaled_dot_product_attention", "the same arithmetic"
         return "einsum and softmax", obstacle
@@ -325,6 +377,20 @@ class AttentionWithHeads(Layer, own_first=True):
         kept = [query.shape[axis] for axis in range(len(query.shape) - 1) if axis not in axes]
         ends = [query.shape[axis] for axis in axes] + [value.shape[axis] for axis in axes]
         return output, KerasTensor((*kept, query_heads, *ends), dtype=self.compute_dtype)
+
+
+def _some_look_nowhere(added, value):
+    """Whether gradients go through a row to which low numbers only are added. There torch's kernel for the CPU, which
+    keeps the logarithm of a row's sum, rounds the number of entries away from it, and weighs each by 1. On other
+    devices nobody asks: it would be a wait for them."""
+    if not (value.requires_grad and value.device.type == "cpu" and runs_plainly() and added.numel()):
+        return False
+    return float(added.amax(-1).min()) < 0.0
+
+
+def _takes_ours(call):
+    """Whether a `call` takes what ours does, so that shapes follow from its arguments as from ours."""
+    return {"query", "value", "return_attention_scores"} <= set(inspect.signature(call).parameters)
 
 
 def _clone(initializer):

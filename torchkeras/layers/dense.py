@@ -61,7 +61,7 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
 
     @ignores_training
-    def call(self, inputs, *, training=None):
+    def call(self, inputs, training=None):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)

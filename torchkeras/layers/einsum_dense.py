@@ -179,7 +179,7 @@ class EinsumDense(Layer):
         return kernel.permute(self._linear_order).reshape(self._matrix)
 
     @ignores_training
-    def call(self, inputs, *, training=None):
+    def call(self, inputs, training=None):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)

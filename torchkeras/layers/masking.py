@@ -62,7 +62,10 @@ class Masking(FollowsFields, Layer):
         return self._kept(inputs)
 
     def _pass_mask(self, inputs, outputs, mask):
-        """`call` has put the new mask on its output; the one that came in is forgotten."""
+        """`call` has put the new mask on its output, unless a subclass has words of its own; the one that came in is
+        forgotten."""
+        own = type(self).compute_mask is not Masking.compute_mask
+        return super()._pass_mask(inputs, outputs, mask) if own else outputs
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -81,6 +81,7 @@ class BatchNormalization(Layer):
 
     def _configure(self):
         self.supports_masking = True
+        self.gamma = self.beta = self.moving_mean = self.moving_variance = None  # until it is built
         if self.renorm:
             self.renorm_clipping = clipping(self.renorm_clipping)
 

@@ -37,6 +37,7 @@ class _WindowPooling(Ranked, Layer):
     """The largest or mean entry of each window, channel by channel."""
 
     _kind = None
+    pool_mode = property(lambda self: self._kind, doc="`max` or `average`.")
 
     @classmethod
     def _fields_of(cls, rank):

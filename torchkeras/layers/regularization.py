@@ -15,6 +15,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
+from torchkeras.layers._following import FollowsFields
 
 
 def _noise_shape(value):
@@ -25,16 +26,17 @@ def _noise_shape(value):
     return tuple(None if size is None else operator.index(size) for size in sizes)
 
 
-class _TrainingOnly(Layer):
+class _TrainingOnly(FollowsFields, Layer):
     """What dropout and noise share: the identity unless `training`, masks go through, seeds where needed."""
 
     _strength = "rate"  # the field that says how much; 0 switches the layer off
+    seed_generator = None
 
     def _configure(self):
         self.supports_masking = True
         self.built = True
         self._active = getattr(self, self._strength) > 0
-        if self._active:
+        if self._active and self.seed_generator is None:  # one that draws goes on where it is
             self.seed_generator = random.SeedGenerator(self.seed)
 
     def compute_output_shape(self, input_shape):

@@ -76,6 +76,7 @@ class TimeDistributed(Wrapper):
 
     def _pass_mask(self, inputs, outputs, mask):
         """The outputs have theirs from `call`."""
+        return outputs
 
     def compute_output_shape(self, input_shape):
         steps = _first_shape(input_shape)[1]

@@ -210,8 +210,8 @@ class Bidirectional(Layer):
             return outputs[0]
         return (*outputs, *states, *states)
 
-    def compute_mask(self, inputs, previous_mask):
-        mask = tree.flatten(previous_mask)[0] if previous_mask is not None and self.return_sequences else None
+    def compute_mask(self, inputs, mask):
+        mask = tree.flatten(mask)[0] if mask is not None and self.return_sequences else None
         return mask if self.merge_mode else (mask, mask)
 
     # -- the kernel ---------------------------------------------------------------------------------------------------

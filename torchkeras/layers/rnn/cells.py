@@ -102,6 +102,8 @@ class RecurrentCell(Layer):
             state = state * mask
         return F.linear(state, recurrent_kernel.t(), bias)
 
+    _plain_call = call  # what a layer that has all inputs at once may take apart into `_project` and `_step`
+
     # -- dropout ------------------------------------------------------------------------------------------------------
 
     def draw_masks(self, inputs, state, training):

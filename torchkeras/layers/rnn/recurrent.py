@@ -74,7 +74,8 @@ class RNN(Layer):
     def _configure(self):
         self.supports_masking = True
         sizes = self.cell.state_size
-        self.state_size = [sizes] if isinstance(sizes, int) else list(sizes)
+        self.single_state = isinstance(sizes, int)
+        self.state_size = [sizes] if self.single_state else list(sizes)
         self._state_names = []
         self._call_takes = _parameters(self.cell.call)
         self._initial_takes = _parameters(getattr(self.cell, "get_initial_state", None))
@@ -275,7 +276,7 @@ class RNN(Layer):
     def _stepper(self, sequences, states, training):
         """`(step, inputs per step)`: our own cells get the inputs of all steps through their kernel at once."""
         cell = self.cell
-        if isinstance(cell, RecurrentCell) and type(cell).call is RecurrentCell.call:
+        if isinstance(cell, RecurrentCell) and type(cell).call is cell._plain_call.__func__:
             if sequences.is_floating_point():  # a cell of another policy casts its own inputs
                 sequences = sequences.to(cell.dtype_policy.torch_compute)
             masks = cell.draw_masks(sequences[:, 0], states[0], training)
@@ -302,8 +303,8 @@ class RNN(Layer):
             return output
         return (output, *tree.map_structure(lambda units: (batch, units), self.state_size))
 
-    def compute_mask(self, inputs, previous_mask):
-        mask = tree.flatten(previous_mask)[0] if previous_mask is not None else None
+    def compute_mask(self, inputs, mask):
+        mask = tree.flatten(mask)[0] if mask is not None else None
         kept = mask if self.return_sequences else None
         return [kept] + [None] * len(self.state_size) if self.return_state else kept
 

@@ -37,6 +37,15 @@ class SimpleRNNCell(SeedFirst, RecurrentCell):
     recurrent_dropout = clamped_rate()
     seed = field(None)
 
+    def call(self, sequence, states, training=False):
+        """One step; Keras calls the inputs of this cell `sequence`."""
+        return super().call(sequence, states, training)
+
+    _plain_call = call
+
+    def compute_output_shape(self, sequence_shape, states_shape=None):
+        return super().compute_output_shape(sequence_shape, states_shape)
+
     def _step(self, projected, states, weights, recurrent_mask):
         output = self.activation(projected + self._recur(states[0], weights[1], recurrent_mask))
         return output, [output]
