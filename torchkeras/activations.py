@@ -36,7 +36,7 @@ def _published(function):
     return registry.register(function, "activation", "keras.activations")
 
 
-sigmoid = _plain("sigmoid", torch.sigmoid, nn.sigmoid)
+sigmoid = _plain("sigmoid", nn.told_sigmoid, nn.sigmoid)
 tanh = _plain("tanh", torch.tanh, _tanh)
 relu6 = _plain("relu6", F.relu6, nn.relu6)
 silu = _plain("silu", F.silu, nn.silu, aliases=("swish",))
@@ -131,7 +131,7 @@ def leaky_relu(x, negative_slope=0.2, *, alpha=None):
 def softmax(x, axis=-1):
     """`exp(x)` scaled to sum to one along `axis` (an axis, a tuple of axes, or None for all together)."""
     if type(x) is torch.Tensor and type(axis) is int and x.is_floating_point():
-        return torch.softmax(x, axis)
+        return nn.told_softmax(x, axis)
     return nn.softmax(x, axis)
 
 

@@ -39,6 +39,7 @@ class _ThreadState(threading.local):
     redrawn = None  # iterator over them in its second run
     stateless = None  # the open StatelessScope
     symbolic = None  # the open SymbolicScope
+    scores = None  # what takes the scores behind probabilities in a step of training (core/scores.py)
     slow_paths = None  # list that takes (layer, reason) of every kernel that could not serve
     property_error = None  # (layer, property, AttributeError) on its way to `__getattr__`
 

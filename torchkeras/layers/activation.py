@@ -17,6 +17,7 @@ from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 from torchkeras.layers._following import FollowsFields
+from torchkeras.ops.nn_activations import told_softmax
 
 
 class _Pointwise(FollowsFields, Layer):
@@ -213,7 +214,7 @@ class Softmax(_Pointwise):
         if len(axes) > 1:
             outputs = torch.exp(inputs - torch.logsumexp(inputs, axes, keepdim=True))
         elif inputs.is_floating_point():
-            outputs = F.softmax(inputs, axes[0])
+            outputs = told_softmax(inputs, axes[0])
         else:
             outputs = activations.softmax(inputs, axes[0])
         return outputs if mask is None else outputs.masked_fill(~mask, 0.0)

@@ -4,6 +4,7 @@ One file per family; `loss.py` holds the base, `reduction.py` weights, masks and
 ops. Knows no model.
 """
 
+from torchkeras.losses import from_scores
 from torchkeras.losses.alignment import CTC, ctc
 from torchkeras.losses.crossentropy import (
     BinaryCrossentropy,

@@ -1,7 +1,6 @@
 """Crossentropies, plain and focal: binary, categorical, sparse categorical.
 
-May import core and this folder. Knows no model: a softmax or sigmoid before the loss is not undone, so
-`from_logits=True` is the exact and fast way.
+May import core and this folder. Knows no model; what a softmax or sigmoid was given is in losses/from_scores.py.
 
 Probabilities are clipped to `[epsilon, 1 - epsilon]`; those of several classes are divided by their sum first.
 """
@@ -52,7 +51,7 @@ def _normalized(probabilities, axis):
     return _clipped(probabilities / probabilities.sum(dim=axis, keepdim=True))
 
 
-def _smoothed(y_true, label_smoothing, share):
+def smoothed(y_true, label_smoothing, share):
     return y_true * (1.0 - label_smoothing) + label_smoothing * share if label_smoothing else y_true
 
 
@@ -95,7 +94,7 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
     Torch: `F.binary_cross_entropy_with_logits(..., reduction="none").mean(axis)`.
     """
     y_true, y_pred = _floating(y_true, y_pred)
-    values = _binary(_smoothed(y_true, label_smoothing, 0.5), y_pred, from_logits)
+    values = _binary(smoothed(y_true, label_smoothing, 0.5), y_pred, from_logits)
     return values.mean(dim=axis) if axis != -1 else row_mean(values)
 
 
@@ -103,7 +102,7 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 def _mean_binary(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
     if y_true.shape != y_pred.shape or y_pred.numel() == 0 or y_pred.dtype.itemsize < 4 or type(axis) is not int:
         return None
-    y_true = _smoothed(y_true, label_smoothing, 0.5)
+    y_true = smoothed(y_true, label_smoothing, 0.5)
     return F.binary_cross_entropy_with_logits(y_pred if from_logits else _as_logits(y_pred), y_true)
 
 
@@ -120,7 +119,7 @@ def _categorical_inputs(y_true, y_pred, label_smoothing, axis, name):
             stacklevel=3,
         )
     if label_smoothing:
-        y_true = _smoothed(y_true, label_smoothing, 1.0 / classes)
+        y_true = smoothed(y_true, label_smoothing, 1.0 / classes)
     return y_true, y_pred
 
 
@@ -180,6 +179,22 @@ def _picked(y_true, y_pred, from_logits, reduction):
     return F.nll_loss(log_p, torch.where(y_true < 0, y_true, 0), reduction=reduction)
 
 
+def of_class_indices(y_true, y_pred, ignore_class, axis, pick):
+    """Values of `pick(classes (N,), predictions (N, C))` in the targets' shape; 0 and a mask for the ignored class."""
+    y_true, y_pred = _class_indices(y_true, y_pred, axis)
+    valid = None
+    if ignore_class is not None:
+        valid = y_true != ignore_class
+        y_true = torch.where(valid, y_true, 0)
+        y_pred = torch.where(valid.unsqueeze(axis), y_pred, 0.0)
+    rows = y_pred.movedim(axis, -1) if axis not in (-1, y_pred.ndim - 1) else y_pred
+    values = pick(y_true.reshape(-1).long(), rows.reshape(-1, rows.shape[-1])).reshape(y_true.shape)
+    if valid is not None:
+        values = torch.where(valid, values, 0.0)
+        values._keras_mask = valid
+    return values
+
+
 @published_function()
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """`-log(p)` of the target class.
@@ -192,19 +207,9 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 
     Torch: `F.cross_entropy(logits, y_true, reduction="none", ignore_index=ignore_class)`, class axis second.
     """
-    y_true, y_pred = _class_indices(y_true, y_pred, axis)
-    valid = None
-    if ignore_class is not None:
-        valid = y_true != ignore_class
-        y_true = torch.where(valid, y_true, 0)
-        y_pred = torch.where(valid.unsqueeze(axis), y_pred, 0.0)
-    rows = y_pred.movedim(axis, -1) if axis not in (-1, y_pred.ndim - 1) else y_pred
-    values = _picked(y_true.reshape(-1).long(), rows.reshape(-1, rows.shape[-1]), from_logits, "none")
-    values = values.reshape(y_true.shape)
-    if valid is not None:
-        values = torch.where(valid, values, 0.0)
-        values._keras_mask = valid
-    return values
+    return of_class_indices(
+        y_true, y_pred, ignore_class, axis, lambda classes, rows: _picked(classes, rows, from_logits, "none")
+    )
 
 
 sparse_categorical_crossentropy.keeps_labels = True  # integer targets need no trip through float32
@@ -232,7 +237,7 @@ def binary_focal_crossentropy(
     `apply_class_balancing` weighs positives by `alpha` and negatives by `1 - alpha`.
     """
     y_true, y_pred = _floating(y_true, y_pred)
-    y_true = _smoothed(y_true, label_smoothing, 0.5)
+    y_true = smoothed(y_true, label_smoothing, 0.5)
     if from_logits:
         y_pred = torch.sigmoid(y_pred)
     _require_same_shape(y_true, y_pred)

@@ -71,15 +71,9 @@ class Loss(Configured):
         return rest
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        dtype = self._torch_dtype
         mask = mask_of(y_pred)
         if isinstance(y_pred, Tensor) and isinstance(y_true, Tensor):
-            if y_pred.dtype != dtype:
-                y_pred = y_pred.to(dtype)
-            if y_true.dtype != dtype and (not self._keeps_labels or y_true.is_floating_point()):
-                y_true = y_true.to(dtype)
-            if y_true.device != y_pred.device:
-                y_true = y_true.to(y_pred.device)
+            y_true, y_pred = self._cast(y_true, y_pred)
             if mask is None and sample_weight is None and self.reduction in MEANS:
                 value = self._fused_mean(y_true, y_pred)
                 if value is not None:
@@ -87,14 +81,31 @@ class Loss(Configured):
         elif any_symbolic((y_true, y_pred, sample_weight), None):
             return FunctionOperation(self)(y_true, y_pred, sample_weight)
         else:
-            y_pred = convert_structure(y_pred, dtype)
+            y_pred = convert_structure(y_pred, self._torch_dtype)
             leaf = next(iter(tree.flatten(y_pred)), None)
-            y_true = convert_structure(y_true, dtype, getattr(leaf, "device", None))
-        values = self.call(y_true, y_pred)
+            y_true = convert_structure(y_true, self._torch_dtype, getattr(leaf, "device", None))
+        return self._reduce(self.call(y_true, y_pred), sample_weight, mask)
+
+    def _cast(self, y_true, y_pred):
+        """Two tensors in the loss's dtype, on the prediction's device; whole numbers stay where they are labels."""
+        dtype = self._torch_dtype
+        if y_pred.dtype != dtype:
+            y_pred = y_pred.to(dtype)
+        if y_true.dtype != dtype and (not self._keeps_labels or y_true.is_floating_point()):
+            y_true = y_true.to(dtype)
+        if y_true.device != y_pred.device:
+            y_true = y_true.to(y_pred.device)
+        return y_true, y_pred
+
+    def _reduce(self, values, sample_weight, mask):
         own_mask = mask_of(values)
         if own_mask is not None:
             mask = own_mask if mask is None else torch.logical_and(as_tensor(mask, None, own_mask.device), own_mask)
-        return reduce_weighted_values(values, sample_weight, mask, self.reduction, dtype)
+        return reduce_weighted_values(values, sample_weight, mask, self.reduction, self._torch_dtype)
+
+    def of_scores(self, y_true, told, sample_weight=None):
+        """The loss of a prediction whose scores are known (core/scores.py); None where the plain way is the way."""
+        return None
 
     def _fused_mean(self, y_true, y_pred):
         """The mean of all values by one kernel, or None where there is none for these inputs."""
@@ -132,7 +143,8 @@ class LossFunctionWrapper(Loss):
     def _wrap(self, fn, kwargs):
         self.fn = fn
         self._fn_kwargs = kwargs
-        self._fused = _fused.get(fn) if isinstance(fn, types.FunctionType) else None
+        plain = isinstance(fn, types.FunctionType)
+        self._fused, self._of_scores = (_fused.get(fn), _of_scores.get(fn)) if plain else (None, None)
         self._keeps_labels = getattr(fn, "keeps_labels", False)
 
     def call(self, y_true, y_pred):
@@ -153,11 +165,20 @@ class LossFunctionWrapper(Loss):
             y_true, y_pred = same_rank(y_true, y_pred)
         return self._fused(y_true, y_pred, **self._fn_kwargs)
 
+    def of_scores(self, y_true, told, sample_weight=None):
+        if self._of_scores is None or not self._calls_function or self._torch_dtype is not torch.float32:
+            return None
+        y_true, y_pred = self._cast(y_true, told.probabilities)
+        if y_true.ndim != y_pred.ndim:
+            y_true, _ = same_rank(y_true, y_pred)
+        values = self._of_scores(y_true, told, **self._fn_kwargs)
+        return None if values is None else self._reduce(values, sample_weight, mask_of(told.probabilities))
+
     _calls_function = True  # False in subclasses that override `call`
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls._calls_function = cls.call is LossFunctionWrapper.call
+        cls._calls_function = cls.call is LossFunctionWrapper.call and cls.__call__ is Loss.__call__
 
     def get_config(self):
         return {
@@ -200,6 +221,19 @@ def fused_mean(fn):
 
     def register(function):
         _fused[fn] = function
+        return function
+
+    return register
+
+
+_of_scores = {}  # loss function -> the same from scores, see losses/from_scores.py
+
+
+def of_scores(fn):
+    """Decorator: registers the form of `fn` for predictions whose scores are known."""
+
+    def register(function):
+        _of_scores[fn] = function
         return function
 
     return register

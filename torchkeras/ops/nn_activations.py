@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 from torchkeras.core.conversion import NUMBERS, as_tensor
 from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.scopes import state
+from torchkeras.core.scores import tell
 from torchkeras.core.symbolic import operation
 from torchkeras.ops._makers import axes_of, same, unary
 
@@ -22,9 +24,17 @@ def _nn(keras_class, function, doc, name=None):
     return unary(keras_class, function, doc, module="nn", name=name, depth=3)
 
 
+def told_sigmoid(x):
+    """torch's sigmoid, told to a step of training (core/scores.py)."""
+    outputs = torch.sigmoid(x)
+    if not torch.compiler.is_compiling() and state.scores is not None:
+        tell(outputs, x)
+    return outputs
+
+
 relu = _nn("Relu", torch.relu, "`max(x, 0)`.")
 relu6 = _nn("Relu6", F.relu6, "`min(max(x, 0), 6)`.")
-sigmoid = _nn("Sigmoid", torch.sigmoid, "`1 / (1 + exp(-x))`.")
+sigmoid = _nn("Sigmoid", told_sigmoid, "`1 / (1 + exp(-x))`.")
 silu = _nn("Silu", F.silu, "`x * sigmoid(x)`, also called swish.")
 softplus = _nn("Softplus", F.softplus, "`log(exp(x) + 1)`; linear above 20.")
 softsign = _nn("Softsign", F.softsign, "`x / (abs(x) + 1)`.")
@@ -117,7 +127,15 @@ def softmax(x, axis=-1):
 
     torch: `torch.softmax(x, dim)`.
     """
-    return _over_axes(torch.softmax, as_tensor(x), axis)
+    return _over_axes(told_softmax, as_tensor(x), axis)
+
+
+def told_softmax(x, axis):
+    """torch's softmax, told to a step of training (core/scores.py)."""
+    outputs = torch.softmax(x, axis)
+    if not torch.compiler.is_compiling() and state.scores is not None:
+        tell(outputs, x, axis)
+    return outputs
 
 
 @operation("LogSoftmax", "nn", output_spec=_along_axis)

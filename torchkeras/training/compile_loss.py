@@ -10,6 +10,9 @@ import warnings
 import torch
 
 from torchkeras.core import registry, tree
+from torchkeras.core.scopes import state
+from torchkeras.core.scores import told_of
+from torchkeras.losses import Loss
 from torchkeras.metrics import Mean
 from torchkeras.metrics.resolve import resolve_loss
 from torchkeras.training.outputs import Outputs
@@ -81,7 +84,7 @@ class CompileLoss:
             bare = isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor)
             if self._only is None or not bare or tree.is_nested(sample_weight):
                 return self._evaluate_all(y_true, y_pred, sample_weight)
-            value = self._only(y_true, y_pred, sample_weight)
+            value = _value(self._only, y_true, y_pred, sample_weight)
             return (value, value) if value.dim() == 0 else (value.sum(), value.mean())
         except IndexError as error:
             raise ValueError(
@@ -99,7 +102,7 @@ class CompileLoss:
             factor, tracker, pred = self.weights[index], self._track[index], predictions[index]
             if targets[index] is None:
                 raise ValueError(_no_target(index, outputs, targets))
-            value = self.losses[index](targets[index], pred, weights[index])
+            value = _value(self.losses[index], targets[index], pred, weights[index])
             summed, shown = (value, value) if value.dim() == 0 else (value.sum(), value.mean())
             if tracker is not None:
                 tracker.update_state(shown.detach(), sample_weight=_rows(pred))
@@ -108,6 +111,16 @@ class CompileLoss:
             total = summed if total is None else total + summed
             logged = shown if logged is None else logged + shown
         return total, logged
+
+
+def _value(loss, y_true, y_pred, sample_weight):
+    """The loss of one output; by way of its scores where a step of training knows them and the loss can."""
+    if state.scores and isinstance(y_true, torch.Tensor) and isinstance(loss, Loss):
+        told = told_of(y_pred)
+        value = None if told is None else loss.of_scores(y_true, told, sample_weight)
+        if value is not None:
+            return value
+    return loss(y_true, y_pred, sample_weight)
 
 
 def _no_target(index, outputs, targets):

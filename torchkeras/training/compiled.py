@@ -124,6 +124,12 @@ class Compiled:
             self._layers, self._layers_found = found, changes
         return found
 
+    @property
+    def outputs(self):
+        """How many outputs have a loss; 4 before the first prediction."""
+        loss = self.compile_loss
+        return 4 if loss is None or loss.outputs is None else len(loss.trained)
+
     # -- what is learned ----------------------------------------------------------------------------------------------
 
     def is_settled(self):

@@ -7,6 +7,8 @@ up in tensors, and the logs are made when someone looks.
 import torch
 
 from torchkeras.core import tree
+from torchkeras.core.scopes import state
+from torchkeras.core.scores import room_for_scores
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 
@@ -39,8 +41,7 @@ class Steps:
         learned = training.learned
         for variable in learned:
             variable.grad = None
-        y_pred = self(x, training=True)
-        loss, shown = self._losses_of_step(x, y, y_pred, sample_weight, True)
+        y_pred, loss, shown = self._forward(x, y, sample_weight, True)
         training.loss_tracker.update_state(shown.detach(), sample_weight=_rows(x))
         if learned:
             optimizer = training.optimizer
@@ -49,6 +50,17 @@ class Steps:
             optimizer.step()
         return y_pred
 
+    def _forward(self, x, y, sample_weight, training):
+        """`(prediction, what is minimized, what is logged)`. Crossentropies are computed from the scores behind the
+        prediction, unless a `compute_loss` of the user's could look at it."""
+        outer = state.scores
+        state.scores = None if self._overrides("compute_loss") else room_for_scores(self._training.outputs)
+        try:
+            y_pred = self(x, training=training)
+            return y_pred, *self._losses_of_step(x, y, y_pred, sample_weight, training)
+        finally:
+            state.scores = outer
+
     def test_step(self, data):
         """One evaluation step on one batch; returns the logs."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
@@ -56,8 +68,7 @@ class Steps:
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def _judge(self, x, y, sample_weight):
-        y_pred = self(x, training=False)
-        _, shown = self._losses_of_step(x, y, y_pred, sample_weight, False)
+        y_pred, _, shown = self._forward(x, y, sample_weight, False)
         self._training.loss_tracker.update_state(shown, sample_weight=_rows(x))
         return y_pred
 

@@ -1,0 +1,121 @@
+"""Crossentropies of a softmax or sigmoid whose scores are known (core/scores.py).
+
+May import core and this folder. Values and slopes are Keras's, those of probabilities clipped to
+`[epsilon, 1 - epsilon]`: what is clipped has no slope. In 32 bits the gradient of a softmax over many classes goes
+straight to its scores, `p - target`, past the kernels in between (softmax, sum, quotient, clip and logarithm backwards)
+and their rounding; a sigmoid gains nothing there. In 16 bits probabilities near 1 cannot be told apart, so both are
+computed from the scores in 32.
+
+A form takes the target, what was told, and the arguments of its function; it gives None where it does not serve.
+"""
+
+import functools
+import math
+
+import torch
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from torchkeras.core.scopes import settings
+from torchkeras.losses import crossentropy
+from torchkeras.losses.loss import of_scores
+
+_NOTHING = -100  # the label that torch's crossentropy leaves out
+
+
+@functools.lru_cache
+def _clip(epsilon, dtype):
+    return tuple(torch.tensor([epsilon, 1.0 - epsilon], dtype=dtype).tolist())
+
+
+def _bounds(dtype=torch.float32):
+    """The bounds of clipped probabilities as they are in a dtype."""
+    return _clip(settings.epsilon, dtype)
+
+
+class _PickedFromSoftmax(torch.autograd.Function):
+    """`-log(p)` of the class in each row of `(N, C)` probabilities, with its gradient for the scores."""
+
+    @staticmethod
+    def forward(ctx, scores, probabilities, classes, bounds):
+        picked = -F.nll_loss(probabilities, classes, reduction="none")
+        ctx.save_for_backward(probabilities, classes, picked)
+        ctx.bounds = bounds
+        return torch.where(classes == _NOTHING, 0.0, -torch.log(picked.clamp(*bounds)))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        probabilities, classes, picked = ctx.saved_tensors
+        low, high = ctx.bounds
+        grad = torch.where((picked >= low) & (picked <= high), grad, 0.0).unsqueeze(1)
+        return (probabilities * grad).scatter_add_(1, classes.clamp(min=0).unsqueeze(1), -grad), None, None, None
+
+
+class _WeighedFromSoftmax(torch.autograd.Function):
+    """`-Σ target·log(p)` over an axis, with its gradient for the scores."""
+
+    @staticmethod
+    def forward(ctx, scores, probabilities, target, axis, bounds):
+        clipped = probabilities.clamp(*bounds)
+        ctx.save_for_backward(probabilities, target, clipped)
+        ctx.axis = axis
+        return -(target * torch.log(clipped)).sum(axis)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        probabilities, target, clipped = ctx.saved_tensors
+        target = torch.where(clipped == probabilities, target, 0.0)
+        slope = (probabilities * target.sum(ctx.axis, keepdim=True)).sub_(target)
+        return slope.mul_(grad.unsqueeze(ctx.axis)), None, None, None, None
+
+
+def _in_16_bits(told):
+    return told.probabilities.dtype.itemsize == 2
+
+
+def _serves(y_true, told, axis):
+    """Whether the softmax went over the loss's axis, in 32 bits with a gradient or in 16 bits."""
+    rank = told.scores.dim()
+    if told.axis is None or type(axis) is not int or axis % rank != told.axis % rank or y_true.requires_grad:
+        return False
+    return _in_16_bits(told) or (told.scores.dtype == torch.float32 and told.scores.requires_grad)
+
+
+@of_scores(crossentropy.binary_crossentropy)
+def _binary(y_true, told, from_logits=False, label_smoothing=0.0, axis=-1):
+    if from_logits or told.axis is not None or not _in_16_bits(told) or y_true.shape != told.scores.shape:
+        return None
+    low, high = (math.log(p) - math.log1p(-p) for p in _bounds())
+    y_true = crossentropy.smoothed(y_true, label_smoothing, 0.5)
+    scores = told.scores.float().clamp(low, high)
+    return F.binary_cross_entropy_with_logits(scores, y_true, reduction="none").mean(dim=axis)
+
+
+@of_scores(crossentropy.categorical_crossentropy)
+def _categorical(y_true, told, from_logits=False, label_smoothing=0.0, axis=-1):
+    shape = told.scores.shape
+    if from_logits or y_true.shape != shape or not _serves(y_true, told, axis) or shape[axis] == 1:
+        return None
+    y_true = crossentropy.smoothed(y_true, label_smoothing, 1.0 / shape[axis])
+    if _in_16_bits(told):
+        low, high = map(math.log, _bounds())
+        return -(y_true * F.log_softmax(told.scores.float(), axis).clamp(low, high)).sum(dim=axis)
+    return _WeighedFromSoftmax.apply(told.scores, told.probabilities.detach(), y_true, axis, _bounds())
+
+
+@of_scores(crossentropy.sparse_categorical_crossentropy)
+def _sparse(y_true, told, from_logits=False, ignore_class=None, axis=-1):
+    last = axis in (-1, told.scores.dim() - 1)
+    if from_logits or not last or not _serves(y_true, told, axis):
+        return None
+
+    def pick(classes, rows):
+        if _in_16_bits(told):
+            values = F.cross_entropy(rows.float(), classes, reduction="none")
+            low, high = (-math.log(p) for p in reversed(_bounds()))
+            return torch.where(classes == _NOTHING, 0.0, values.clamp(low, high))
+        return _PickedFromSoftmax.apply(rows, told.probabilities.detach().reshape(rows.shape), classes, _bounds())
+
+    return crossentropy.of_class_indices(y_true, told.scores, ignore_class, axis, pick)
