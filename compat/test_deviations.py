@@ -98,6 +98,48 @@ def test_recompile_keeps_metrics():
 
 
 @deviation
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
+def test_negative_learning_rate_is_taken(rate):
+    a, b = both(lambda keras: _outcome(lambda: keras.optimizers.SGD(rate)))
+    assert a == b
+
+
+@deviation
+def test_gradient_is_spread_over_its_variable():
+    a, b = both(
+        lambda keras: _outcome(lambda: keras.optimizers.SGD().apply([torch.ones(1)], [keras.Variable([1.0, 2.0])]))
+    )
+    assert a == b
+
+
+@deviation
+def test_excluded_name_is_read_letter_by_letter():
+    def decayed(keras):
+        optimizer = keras.optimizers.SGD(0.5, weight_decay=0.5)
+        variables = [keras.Variable([1.0], name=name) for name in ("kernels", "core")]
+        optimizer.exclude_from_weight_decay(var_names="bias")
+        optimizer.apply([torch.zeros(1), torch.zeros(1)], variables)
+        return [float(variable.numpy()[0]) for variable in variables]
+
+    a, b = both(decayed)
+    assert a == b
+
+
+@deviation
+def test_legacy_optimizers_are_refused():
+    a, b = both(lambda keras: _outcome(lambda: keras.optimizers.legacy.Adam(0.1)))
+    assert a == b
+
+
+def _outcome(call):
+    try:
+        call()
+    except (ImportError, ValueError):
+        return "refused"
+    return "taken"
+
+
+@deviation
 def test_integer_learning_rate_is_refused():
     def outcome(keras):
         try:

@@ -3,6 +3,26 @@
 May import everything below the shim. No other room has a branch on "Keras 2".
 """
 
-from torchkeras.keras2 import add_weight, layer_members, layers, losses, metrics, optimizers, regularizers, training
+from torchkeras.keras2 import (
+    add_weight,
+    layer_members,
+    layers,
+    legacy_optimizers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    training,
+)
 
-__all__ = ["add_weight", "layer_members", "layers", "losses", "metrics", "optimizers", "regularizers", "training"]
+__all__ = [
+    "add_weight",
+    "layer_members",
+    "layers",
+    "legacy_optimizers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "regularizers",
+    "training",
+]

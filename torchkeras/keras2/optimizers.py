@@ -1,6 +1,6 @@
-"""Keras 2's spellings of optimizer arguments.
+"""Keras 2's spellings of optimizer arguments, and what its optimizers could do besides.
 
-May import core and optimizers. Adds rules to their fields; no optimizer knows of them.
+May import core and optimizers. Registers itself with them; no optimizer knows of it.
 """
 
 from torchkeras import optimizers
@@ -23,14 +23,29 @@ def _renamed(fields, args, kwargs):
 
 def _name_first(fields, args, kwargs):
     """Keras 2's base class took the name first and no learning rate: the subclass sets `_learning_rate` itself."""
+    rate = fields.get("learning_rate")
+    if rate is None or rate.default not in (REQUIRED, None):
+        return args
     if args and isinstance(args[0], str) and "name" not in kwargs:
         kwargs["name"] = args[0]
-        args = (None, *args[1:])
-    rate = fields.get("learning_rate")
-    if not args and rate is not None and rate.default is REQUIRED:
+        args = (kwargs.pop("learning_rate", kwargs.pop("lr", None)), *args[1:])
+    if not args:
         kwargs.setdefault("learning_rate", None)
     return args
 
 
-add_rule(optimizers.Optimizer, _renamed)
+def _without_schedule_decay(fields, args, kwargs):
+    """Configs of Keras 2.3 and before have it; the momentum's schedule is fixed since."""
+    kwargs.pop("schedule_decay", None)
+    return args
+
+
+def aggregate_gradients(self, grads_and_vars):
+    """The pairs as they are: there is one replica."""
+    return grads_and_vars
+
+
 add_rule(optimizers.Optimizer, _name_first)
+add_rule(optimizers.Optimizer, _renamed)
+add_rule(optimizers.Nadam, _without_schedule_decay)
+optimizers.Optimizer.aggregate_gradients = aggregate_gradients

@@ -11,7 +11,7 @@ import torch
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("adam",))
@@ -38,8 +38,8 @@ class Adam(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.001)
-    beta_1 = field(0.9)
-    beta_2 = field(0.999)
+    beta_1 = number_field("beta_1", 0.9)
+    beta_2 = number_field("beta_2", 0.999)
     epsilon = epsilon_field()
     amsgrad = field(False)
 

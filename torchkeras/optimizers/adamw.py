@@ -3,6 +3,7 @@
 May import core and Adam.
 """
 
+from torchkeras.core.arguments import number
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.adam import Adam
@@ -11,7 +12,7 @@ from torchkeras.optimizers.adam import Adam
 def _decay(value):
     if value is None:
         raise ValueError("`weight_decay` of AdamW must be a number, got None: for none at all use Adam.")
-    return value
+    return number("weight_decay")(value)
 
 
 @published("optimizer", "keras.optimizers", aliases=("adamw",))

@@ -84,6 +84,11 @@ class GradientSources:
         pairs = list(grads_and_vars)
         if not pairs:
             raise ValueError("apply_gradients got no pairs. An exhausted zip(...) or an empty list of variables?")
+        if any(not isinstance(pair, (tuple, list)) or len(pair) != 2 for pair in pairs):
+            raise ValueError(
+                "apply_gradients takes pairs of gradient and variable, such as zip(grads, model.trainable_variables); "
+                "apply(grads, variables) takes two lists."
+            )
         grads, variables = zip(*pairs)
         self.apply(grads, variables)
         return self._iterations

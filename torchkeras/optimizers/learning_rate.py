@@ -7,6 +7,7 @@ the same place. A schedule or callable is evaluated once a step, at the number o
 """
 
 import inspect
+import math
 import numbers
 from functools import partial
 
@@ -14,7 +15,7 @@ import torch
 
 from torchkeras.core import scopes
 from torchkeras.core.dtypes import torch_dtype
-from torchkeras.core.fields import field
+from torchkeras.core.fields import REQUIRED, field
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.variable import Variable
 from torchkeras.optimizers.host_scalar import HostScalar, host_scalar
@@ -34,6 +35,12 @@ class HasLearningRate:
 
     _learning_rate = None
 
+    def _first_rate(self, value):
+        """`_build_learning_rate` for the constructor's argument: None is for those who build one later themselves."""
+        if value is None and self._fields["learning_rate"].default not in (REQUIRED, None):
+            as_rate(value)
+        return self._build_learning_rate(value)
+
     def _build_learning_rate(self, value):
         """What is kept for a given learning rate: schedules and callables themselves, numbers as a HostScalar."""
         if value is None or callable(value) and not isinstance(value, torch.Tensor):
@@ -41,7 +48,7 @@ class HasLearningRate:
         if isinstance(value, HostScalar):
             return value
         with scopes.name_scope(self.name):
-            rate = host_scalar(as_number(value), torch_dtype(scopes.settings.floatx), "learning_rate")
+            rate = host_scalar(as_rate(value), torch_dtype(scopes.settings.floatx), "learning_rate")
         self._track(rate)
         return rate
 
@@ -72,7 +79,7 @@ class HasLearningRate:
             )
         elif isinstance(rate, Variable):
             self._host_rate()
-            rate.assign(as_number(value))
+            rate.assign(as_rate(value))
         else:
             self._learning_rate = self._build_learning_rate(value)
 
@@ -106,7 +113,11 @@ class HasLearningRate:
             return float(rate)
         if rate is None:
             raise ValueError(f"{type(self).__name__} has no learning rate: pass learning_rate= to its constructor.")
-        return float(rate(self._iterations.host) if _wants_step(rate) else rate())
+        found = rate(self._iterations.host) if _wants_step(rate) else rate()
+        try:
+            return float(found)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"The learning rate is a callable, and it gave {found!r} instead of a number.") from error
 
     def _saved_learning_rate(self):
         rate = self._learning_rate
@@ -118,6 +129,16 @@ class HasLearningRate:
     _serialize_hyperparameter = staticmethod(
         lambda value: float(value) if isinstance(value, torch.Tensor) else serialize_keras_object(value)
     )
+
+
+def as_rate(value):
+    """`as_number` of what a user sets. Raises `ValueError` for negative rates and for what is no number."""
+    rate = as_number(value)
+    if not 0.0 <= rate < math.inf:
+        raise ValueError(
+            f"`learning_rate` must be 0 or above, and finite; got {rate}. To climb a function, minimize its negative."
+        )
+    return rate
 
 
 def as_number(value):

@@ -21,6 +21,8 @@ class _Optimizers(Family):
     def get(self, identifier):
         if _is_of_torch(identifier):
             return TorchOptimizer(identifier)
+        if isinstance(identifier, type) and not issubclass(identifier, Optimizer):
+            raise ValueError(f"{identifier.__name__} is no optimizer: give a name such as 'adam', or an optimizer.")
         return super().get(_published_name(identifier))
 
     def deserialize(self, config, custom_objects=None, use_legacy_format=False):

@@ -97,15 +97,15 @@ class Optimizer(
     """
 
     learning_rate = learning_rate_field()
-    weight_decay = field(None)
+    weight_decay = number_field("weight_decay", None, optional=True)
     clipnorm = field(None, convert=number("clipnorm"), optional=True)
     clipvalue = field(None, convert=number("clipvalue"), optional=True)
     global_clipnorm = field(None, convert=number("global_clipnorm"), optional=True)
     use_ema = field(False)
-    ema_momentum = field(0.99)
-    ema_overwrite_frequency = field(None)
+    ema_momentum = number_field("ema_momentum", 0.99)
+    ema_overwrite_frequency = number_field("ema_overwrite_frequency", None, optional=True)
     loss_scale_factor = field(None, convert=number("loss_scale_factor"), optional=True)
-    gradient_accumulation_steps = field(None)
+    gradient_accumulation_steps = number_field("gradient_accumulation_steps", None, optional=True)
     name = field(None)
 
     bound_by_user = False  # whether the variables were chosen before `compile`: an optimizer of torch's
@@ -134,7 +134,7 @@ class Optimizer(
         self.name = values.pop("name") or scopes.unique_name(scopes.snake_case(type(self).__name__))
         with scopes.name_scope(self.name):
             self._iterations = host_scalar(0, torch.int32, "iteration")
-        self._learning_rate = self._build_learning_rate(values.pop("learning_rate"))
+        self._learning_rate = self._first_rate(values.pop("learning_rate"))
         for name, value in values.items():
             setattr(self, name, value)
         self._show_settings()
@@ -171,10 +171,11 @@ class Optimizer(
             return
         variables = list(variables)
         for variable in variables:
-            if not isinstance(variable, torch.Tensor):
+            if not isinstance(variable, torch.nn.Parameter) and not getattr(variable, "requires_grad", False):
+                kind = "tensor without gradient" if isinstance(variable, torch.Tensor) else type(variable).__name__
                 raise TypeError(
-                    f"build takes variables, such as model.trainable_variables; got a {type(variable).__name__} among "
-                    "them."
+                    f"An optimizer is built for variables, such as model.trainable_variables; got a {kind} among them. "
+                    "Pairs for apply_gradients are (gradient, variable), in this order."
                 )
         self.state.clear()
         self._forget_variables()
@@ -389,8 +390,11 @@ def _positional_count(function):
 
 
 def _check(values):
+    name = values["name"]
+    if name is not None and (not isinstance(name, str) or "/" in name):
+        raise ValueError(f"`name` must be a string without '/', got {name!r}.")
     steps = values["gradient_accumulation_steps"]
-    if steps and steps < 2:
+    if steps and (steps < 2 or steps != int(steps)):
         raise ValueError(f"`gradient_accumulation_steps` must be an integer >= 2, got {steps!r}.")
     momentum, frequency = values["ema_momentum"], values["ema_overwrite_frequency"]
     if values["use_ema"] and not 0 <= momentum <= 1:

@@ -9,7 +9,7 @@ import torch
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer, epsilon_field
+from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("rmsprop",))
@@ -35,8 +35,8 @@ class RMSprop(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.001)
-    rho = field(0.9)
-    momentum = field(0.0)
+    rho = number_field("rho", 0.9)
+    momentum = number_field("momentum", 0.0)
     epsilon = epsilon_field()
     centered = field(False)
 

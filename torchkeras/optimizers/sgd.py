@@ -8,13 +8,7 @@ import torch
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.optimizers.learning_rate import learning_rate_field
-from torchkeras.optimizers.optimizer import Optimizer
-
-
-def _share(value):
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"`momentum` must be a number between 0 and 1, got {value!r}.")
-    return value
+from torchkeras.optimizers.optimizer import Optimizer, number_field
 
 
 @published("optimizer", "keras.optimizers", aliases=("sgd",))
@@ -39,7 +33,7 @@ class SGD(Optimizer):
     """
 
     learning_rate = learning_rate_field(0.01)
-    momentum = field(0.0, convert=_share)
+    momentum = number_field("momentum", 0.0, 0, 1)
     nesterov = field(False)
 
     momentums = ()  # the velocities, under Keras's name
