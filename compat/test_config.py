@@ -395,3 +395,21 @@ def test_automatic_configs_hold_the_name_where_keras_writes_it():
         return [{key: value for key, value in layer.get_config().items() if key != "dtype"} for layer in layers]
 
     assert configs(torchkeras) == configs(keras)
+
+
+def test_a_class_of_the_main_program_has_no_module():
+    for library in (keras, torchkeras):
+
+        class Own(library.layers.Layer):
+            pass
+
+        class Rate(library.optimizers.schedules.LearningRateSchedule):
+            def get_config(self):
+                return {}
+
+        for cls in (Own, Rate):
+            cls.__module__ = "__main__"
+            described = library.saving.serialize_keras_object(cls())
+            assert described["module"] is None and described["registered_name"] == cls.__name__
+            again = library.saving.deserialize_keras_object(described, custom_objects={cls.__name__: cls})
+            assert type(again) is cls

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from torchkeras import layers
+from torchkeras import config, layers
 from torchkeras.layers import Add, Concatenate, Dot, Input, Maximum, Subtract
 
 
@@ -19,6 +19,38 @@ def test_functions_are_the_layers():
     assert layers.dot([x, y], axes=1).tolist() == [[13.0]]
     symbolic = layers.add([Input((2,)), Input((2,))], name="sum")
     assert symbolic.shape == (None, 2)
+
+
+def test_functions_in_a_compiled_call():
+    class Mixed(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3)
+
+        def call(self, x):
+            y = self.dense(x)
+            joined = [layers.concatenate([layers.add([x, y]), layers.multiply([y, y])]), layers.concatenate([x, y])]
+            return layers.dot(joined, axes=1)
+
+    layer, x = Mixed(), torch.randn(2, 3)
+    expected = layer(x)
+    torch.testing.assert_close(torch.compile(layer, fullgraph=True, backend="eager")(x), expected)
+
+
+def test_functions_follow_the_policy_of_the_moment_and_refuse_what_does_not_fit():
+    x = torch.ones(2, 3)
+    assert layers.add([x, x]).dtype is torch.float32
+    config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert layers.add([x, x]).dtype is torch.bfloat16
+    finally:
+        config.set_dtype_policy("float32")
+    assert layers.concatenate([x, x], axis=0).shape == (4, 3)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="concatenate"):
+            layers.concatenate([x, torch.ones(2, 4)], axis=0)
+        with pytest.raises(ValueError, match="subtract"):
+            layers.subtract([x, x, x])
 
 
 def test_lower_ranks_broadcast_behind_the_batch():

@@ -111,7 +111,8 @@ def _serialize_instance(obj):
         module, name = entry.module, entry.name
         registered = name if module.startswith("keras.src") else None
     else:
-        module, name, registered = cls.__module__, cls.__name__, registry.get_registered_name(cls)
+        module = None if cls.__module__ == "__main__" else cls.__module__  # a name that means another program elsewhere
+        name, registered = cls.__name__, registry.get_registered_name(cls)
     config = {key: v if isinstance(v, _PLAIN) else _config_value(v) for key, v in obj.get_config().items()}
     result = {"module": module, "class_name": name, "config": config, "registered_name": registered}
     build_config = getattr(obj, "get_build_config", None)

@@ -11,11 +11,13 @@ import operator
 import torch
 
 from torchkeras.core.arguments import as_number
+from torchkeras.core.dtype_policy import dtype_policy
 from torchkeras.core.fields import field
-from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape
+from torchkeras.core.keras_tensor import KerasTensor, Shape, any_symbolic, is_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.core.registry import published
+from torchkeras.core.scopes import state
 from torchkeras.ops.nn_statistics import unit_length
 
 
@@ -347,42 +349,55 @@ class Dot(_Merge):
 
 # -- functions --------------------------------------------------------------------------------------------------------
 
+_kept = {}  # layers that serve tensors, by class, its own arguments and the dtype policy
+
+
+def _apply(cls, inputs, kwargs, **own):
+    """`cls(**own, **kwargs)(inputs)`. Data alone needs no layer of its own, which `torch.compile` could not make."""
+    if kwargs or state.remat or any_symbolic((inputs,), None):
+        return cls(**own, **kwargs)(inputs)
+    values = tuple(tuple(value) if isinstance(value, list) else value for value in own.values())
+    key = cls, values, dtype_policy().name
+    if key not in _kept:
+        _kept[key] = cls(**own, name=cls.__name__.lower())
+    return _kept[key](inputs)
+
 
 def add(inputs, **kwargs):
     """The sum of a list of tensors: `Add(**kwargs)(inputs)`."""
-    return Add(**kwargs)(inputs)
+    return _apply(Add, inputs, kwargs)
 
 
 def subtract(inputs, **kwargs):
     """The first of two tensors minus the second: `Subtract(**kwargs)(inputs)`."""
-    return Subtract(**kwargs)(inputs)
+    return _apply(Subtract, inputs, kwargs)
 
 
 def multiply(inputs, **kwargs):
     """The product of a list of tensors: `Multiply(**kwargs)(inputs)`."""
-    return Multiply(**kwargs)(inputs)
+    return _apply(Multiply, inputs, kwargs)
 
 
 def average(inputs, **kwargs):
     """The mean of a list of tensors: `Average(**kwargs)(inputs)`."""
-    return Average(**kwargs)(inputs)
+    return _apply(Average, inputs, kwargs)
 
 
 def maximum(inputs, **kwargs):
     """The largest entries of a list of tensors: `Maximum(**kwargs)(inputs)`."""
-    return Maximum(**kwargs)(inputs)
+    return _apply(Maximum, inputs, kwargs)
 
 
 def minimum(inputs, **kwargs):
     """The smallest entries of a list of tensors: `Minimum(**kwargs)(inputs)`."""
-    return Minimum(**kwargs)(inputs)
+    return _apply(Minimum, inputs, kwargs)
 
 
 def concatenate(inputs, axis=-1, **kwargs):
     """A list of tensors side by side: `Concatenate(axis, **kwargs)(inputs)`."""
-    return Concatenate(axis=axis, **kwargs)(inputs)
+    return _apply(Concatenate, inputs, kwargs, axis=axis)
 
 
 def dot(inputs, axes=-1, normalize=False, **kwargs):
     """Products of two tensors summed over an axis: `Dot(axes, normalize, **kwargs)(inputs)`."""
-    return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)
+    return _apply(Dot, inputs, kwargs, axes=axes, normalize=normalize)
