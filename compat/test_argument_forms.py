@@ -321,13 +321,15 @@ def _plain(value):
 
 
 # Arguments of what comes later: other values than None are refused here with NotImplementedError.
-LATER = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size"}
+LATER = {"quantization_config", "gptq_unpacked_column_size"}
 # (class or "*", argument or "*", form's text or "*", why): where the two differ on purpose.
 EXCEPTIONS = [
     ("*", "padding", "'no such word'", 'pooling in Keras takes every word but "same" for "valid"'),
     ("*", "padding", "'Valid'", "written in lower case, as all the other layers of Keras do"),
     ("*", "padding", "'VALID'", "written in lower case, as all the other layers of Keras do"),
     ("*", "*", "nan", "nothing is configured by NaN"),
+    ("*", "lora_rank", "np.float32(0.5)", "half a rank is none"),
+    ("Embedding", "lora_alpha", "*", "Keras puts the rank in its place, whatever it is"),
     ("*", "name", "''", "an empty name is none, as in Keras's own losses and metrics"),
     ("PReLU", "shared_axes", "0", "Keras takes the batch for the last axis"),
     ("Reshape", "target_shape", "'2'", "a string is no shape"),

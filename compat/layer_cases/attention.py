@@ -99,6 +99,7 @@ CASES = [
     _einsum(*_EQUATIONS[0], activity_regularizer="l2", kernel_constraint="non_neg", bias_regularizer="l1"),
     _einsum(*_EQUATIONS[0], activation="softmax", masks=(mask(5, 3, 0, 1, size=5),)),
     _einsum(*_EQUATIONS[9], dtype="bfloat16"),
+    _einsum(*_EQUATIONS[1], lora_rank=2, lora_alpha=3),
     _multi_head(_Q, _V),
     *_with_heads(_multi_head),
     _multi_head(_Q, _V, value_dim=3, output_shape=7),

@@ -27,6 +27,7 @@ _PLAIN = [
     case("Conv2D", (2, 8, 7, 3), filters=4, kernel_size=3, dtype="float16", loose=3.0),
     case("Conv2D", (2, 8, 7, 3), filters=4, kernel_size=3, dtype="float64"),
     case("Conv2D", (1, 3, 3, 1), filters=1, kernel_size=3, strides=2, padding="SAME"),
+    case("Conv2D", (2, 8, 7, 3), filters=4, kernel_size=3, lora_rank=2, lora_alpha=3),
     case("Conv1D", (2, 8, 3), filters=4, kernel_size=3, shapes=((None, None, 3),)),
     case("Conv1D", (2, 8, 3), filters=4, kernel_size=3, padding="causal", dilation_rate=2),
     case("Conv1D", (2, 9, 3), filters=4, kernel_size=2, padding="causal", strides=2, shapes=((None, None, 3),)),

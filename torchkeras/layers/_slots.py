@@ -60,13 +60,10 @@ def base(**options):
     return field(None, in_config=False, base=True, **options)
 
 
-def lora(name):
-    """The place of LoRA's arguments in Keras's order; only None for now."""
-
-    def convert(value):
-        raise NotImplementedError(f"`{name}` is not supported yet: leave it None and train the layer's own weights.")
-
-    return field(None, convert=convert, optional=True, in_config=False)
+def lora(**options):
+    """The place of an argument of `LowRank` in Keras's order. What it holds counts, and is judged, once there are
+    weights."""
+    return field(None, in_config=False, **options)
 
 
 def weight(layer, name, shape, slot=None, **options):

@@ -6,14 +6,18 @@ May import core and the families below layers. The classes below differ in their
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
 from torchkeras.layers._convolution import CONVOLUTIONS, Convolution, Padding, torch_kernel
+from torchkeras.layers._low_rank import LowRank
 
 
-class _Conv(Convolution):
+class _Conv(LowRank, Convolution, low_rank="kernel"):
     """Convolution over `_rank` spatial axes.
 
     The kernel shows Keras's shape `(*window, inputs / groups, filters)`; in memory it lies as `(filters, *window,
     inputs)`, which is torch's weight in channels_last format.
     """
+
+    lora_rank = _slots.lora(shown=False)
+    lora_alpha = _slots.lora(shown=False)
 
     _arguments = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups")
 

@@ -14,10 +14,11 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
+from torchkeras.layers._low_rank import LowRank
 
 
 @published("layer", "keras.layers")
-class Dense(Layer):
+class Dense(LowRank, Layer, low_rank="kernel"):
     """`activation(inputs @ kernel + bias)` on the last axis.
 
     Args:
@@ -46,8 +47,8 @@ class Dense(Layer):
     activity_regularizer = _slots.activity_regularizer()
     kernel_constraint = _slots.constraint()
     bias_constraint = _slots.constraint()
-    lora_rank = _slots.lora("lora_rank")
-    lora_alpha = _slots.lora("lora_alpha")
+    lora_rank = _slots.lora()
+    lora_alpha = _slots.lora()
     quantization_config = field(None)
 
     def _configure(self):

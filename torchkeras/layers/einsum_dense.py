@@ -16,6 +16,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.initializers import VarianceScaling
 from torchkeras.layers import _slots
+from torchkeras.layers._low_rank import LowRank
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 
@@ -89,7 +90,7 @@ class Equation:
 
 
 @published("layer", "keras.layers")
-class EinsumDense(Layer):
+class EinsumDense(LowRank, Layer, low_rank="kernel"):
     """`activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -119,8 +120,8 @@ class EinsumDense(Layer):
     bias_regularizer = _slots.regularizer()
     kernel_constraint = _slots.constraint()
     bias_constraint = _slots.constraint()
-    lora_rank = _slots.lora("lora_rank")
-    lora_alpha = _slots.lora("lora_alpha")
+    lora_rank = _slots.lora()
+    lora_alpha = _slots.lora()
     gptq_unpacked_column_size = field(None, in_config=False)
     quantization_config = field(None)
     activity_regularizer = _slots.activity_regularizer(always=True, shown=False)

@@ -11,6 +11,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
+from torchkeras.layers._low_rank import LowRank
 
 
 def _table(weights):
@@ -19,7 +20,7 @@ def _table(weights):
 
 
 @published("layer", "keras.layers")
-class Embedding(Layer):
+class Embedding(LowRank, Layer, low_rank="embeddings"):
     """Turns integers from 0 to `input_dim - 1` into vectors of `output_dim` learned numbers.
 
     Args:
@@ -49,8 +50,8 @@ class Embedding(Layer):
     embeddings_constraint = _slots.constraint()
     mask_zero = field(False)
     weights = field(None, in_config=False, convert=_table, attribute="_first_table")  # `layer.weights` are all of them
-    lora_rank = _slots.lora("lora_rank")
-    lora_alpha = _slots.lora("lora_alpha")
+    lora_rank = _slots.lora()
+    lora_alpha = _slots.lora()
     quantization_config = field(None)
     activity_regularizer = _slots.activity_regularizer(always=True, shown=False)
 
