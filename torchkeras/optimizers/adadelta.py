@@ -6,6 +6,7 @@ May import core and the optimizer base.
 import torch
 
 from torchkeras.core.registry import published
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -37,6 +38,7 @@ class Adadelta(Optimizer):
     def states(self):
         yield {"_accumulated_grads": "accumulated_grad", "_accumulated_delta_vars": "accumulated_delta_var"}
 
+    @by_element
     def update_together(self, group, grads, learning_rate):
         squares, steps = group.slots["accumulated_grad"], group.slots["accumulated_delta_var"]
         torch._foreach_mul_(squares, self.rho)

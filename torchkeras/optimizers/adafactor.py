@@ -10,6 +10,7 @@ import torch
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.variable import Variable
+from torchkeras.optimizers.groups import by_tensor, refuse_complex
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, number_field
 
@@ -53,6 +54,8 @@ class Adafactor(Optimizer):
         """Binds the optimizer; each variable gets a row, a column and their product."""
         if self.built:
             return
+        variables = list(variables)
+        refuse_complex("Adafactor", variables, "use Adam")
         super().build(variables)
         self._r, self._c, self._v = [], [], []
         for variable in self._trainable_variables:
@@ -78,25 +81,36 @@ class Adafactor(Optimizer):
         self.state[variable][kind] = made
         return made
 
+    @by_tensor
     def update_together(self, group, grads, learning_rate):
         step = np.float32(self._updates_done() + 1)
         rate = min(learning_rate, float(1 / np.sqrt(step)))
-        new = float(step ** np.float32(self.beta_2_decay))
-        slots = group.slots
-        empty = [None] * len(group.params)
-        rows, columns = slots.get("row", empty), slots.get("column", empty)
-        for param, grad, whole, row, column in zip(group.params, grads, slots["velocity"], rows, columns, strict=True):
-            squares = grad.square().add_(self.epsilon_1)
-            if row is None:
-                whole.lerp_(squares, new)
-            else:
-                row.lerp_(squares.mean(-1), new)
-                column.lerp_(squares.mean(-2), new)
-                torch.mul((row / row.mean(-1, keepdim=True)).unsqueeze(-1), column.unsqueeze(-2), out=whole)
-            update = grad / whole.sqrt()
-            size = _rms(param).clamp_(min=self.epsilon_2) * rate
-            param.sub_(update.mul_(size / (_rms(update) / self.clip_threshold).clamp_(min=1.0)))
+        self._update_squares(group, grads, new=float(step ** np.float32(self.beta_2_decay)))
+        updates = torch._foreach_rsqrt(group.slots["velocity"])
+        torch._foreach_mul_(updates, grads)
+        excess = _sizes(group, updates) / self.clip_threshold
+        factors = _sizes(group, group.params).clamp_(min=self.epsilon_2) / excess.clamp_(min=1.0)
+        torch._foreach_addcmul_(group.params, updates, list(factors.unbind()), value=-rate)
+
+    def _update_squares(self, group, grads, new):
+        """Moves the mean squares; `new` is the share of the gradients' own."""
+        squares, velocities = torch._foreach_mul(grads, grads), group.slots["velocity"]
+        if "row" not in group.slots:
+            torch._foreach_add_(squares, self.epsilon_1)
+            torch._foreach_lerp_(velocities, squares, new)
+            return
+        rows, columns = group.slots["row"], group.slots["column"]
+        for means, axis in ((rows, -1), (columns, -2)):
+            seen = [square.mean(axis) for square in squares]
+            torch._foreach_add_(seen, self.epsilon_1)
+            torch._foreach_lerp_(means, seen, new)
+        for velocity, row, column in zip(velocities, rows, columns, strict=True):
+            torch.mul((row / row.mean(-1, keepdim=True)).unsqueeze(-1), column.unsqueeze(-2), out=velocity)
 
 
-def _rms(tensor):
-    return tensor.square().mean().sqrt()
+def _sizes(group, tensors):
+    """Root mean squares of tensors shaped as the parameters, in one tensor."""
+    if "roots" not in group.memo:
+        counts = torch.tensor([float(p.numel()) for p in group.params], dtype=torch.float64)
+        group.memo["roots"] = counts.sqrt().to(group.device, group.dtype)
+    return torch.stack(torch._foreach_norm(tensors)) / group.memo["roots"]

@@ -8,6 +8,7 @@ import torch
 
 from torchkeras import initializers
 from torchkeras.core.registry import published
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -39,6 +40,10 @@ class Adagrad(Optimizer):
     def states(self):
         yield {"_accumulators": ("accumulator", initializers.Constant(self.initial_accumulator_value))}
 
+    def _zero_is_nothing(self):
+        return True
+
+    @by_element
     def update_together(self, group, grads, learning_rate):
         accumulators = group.slots["accumulator"]
         torch._foreach_addcmul_(accumulators, grads, grads)

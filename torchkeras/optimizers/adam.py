@@ -10,6 +10,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -50,6 +51,16 @@ class Adam(Optimizer):
         if self.amsgrad:
             yield {"_velocity_hats": "velocity_hat"}
 
+    def _unit(self, group):
+        return None if group.fused else super()._unit(group)  # one kernel
+
+    def _decay_weights(self, group, rate):
+        if group.fused and self.weight_decay and self._update_arity is None and self._all_decay():
+            group.decay = self.weight_decay * rate  # the kernel does it on its way
+        else:
+            super()._decay_weights(group, rate)
+
+    @by_element
     def update_together(self, group, grads, learning_rate):
         rate = corrected_rate(learning_rate, self._updates_done() + 1, self.beta_1, self.beta_2, group.dtype)
         adam_update(group, grads, rate, self.beta_1, self.beta_2, self.epsilon, bool(self.amsgrad))
@@ -72,19 +83,25 @@ def corrected_rate(rate, step, beta_1, beta_2, dtype):
     return float(number(rate) * np.sqrt(1 - beta_2**step) / (1 - beta_1**step))
 
 
-def adam_update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad=False):
-    """Adam's step at a corrected rate, for a group with the slots "momentum" and "velocity"."""
+def adam_update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad=False, moving=None):
+    """Adam's step at a corrected rate, for a group with the slots "momentum" and "velocity".
+
+    Args:
+        moving: what moves instead of the parameters: tensors that lie in memory as they do.
+    """
     update = _fused if group.fused else _by_foreach
-    update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad)
+    update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving)
 
 
-def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
+def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving):
     """torch's fused kernel. At an infinite step its own bias corrections are exactly 1; ours is part of the rate."""
     if "steps" not in group.memo:
         group.memo["steps"] = [torch.tensor(math.inf, device=group.device)] * len(group.params)
     params, grads, slots = group.stored(grads)
-    torch._fused_adam_(
-        params,
+    decay, group.decay = group.decay, 0.0
+    kernel = torch._fused_adamw_ if decay and rate else torch._fused_adam_  # it takes off `lr * weight_decay`
+    kernel(
+        params if moving is None else group.in_memory_order(moving),
         grads,
         slots["momentum"],
         slots["velocity"],
@@ -93,7 +110,7 @@ def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
         lr=rate,
         beta1=beta_1,
         beta2=beta_2,
-        weight_decay=0.0,
+        weight_decay=decay / rate if decay and rate else 0.0,
         eps=epsilon,
         amsgrad=bool(amsgrad),
         maximize=False,
@@ -102,7 +119,7 @@ def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
     )
 
 
-def _by_foreach(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
+def _by_foreach(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving):
     momentums, velocities = group.slots["momentum"], group.slots["velocity"]
     torch._foreach_lerp_(momentums, grads, 1.0 - beta_1)
     torch._foreach_mul_(velocities, beta_2)
@@ -112,4 +129,4 @@ def _by_foreach(group, grads, rate, beta_1, beta_2, epsilon, amsgrad):
         velocities = group.slots["velocity_hat"]
     roots = torch._foreach_sqrt(velocities)
     torch._foreach_add_(roots, epsilon)
-    torch._foreach_addcdiv_(group.params, momentums, roots, value=-rate)
+    torch._foreach_addcdiv_(group.params if moving is None else moving, momentums, roots, value=-rate)

@@ -8,6 +8,7 @@ import torch
 
 from torchkeras.core.registry import published
 from torchkeras.optimizers.adam import number_of
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -43,6 +44,7 @@ class Adamax(Optimizer):
     def states(self):
         yield {"_m": "momentum", "_u": "norm"}
 
+    @by_element
     def update_together(self, group, grads, learning_rate):
         momentums, norms = group.slots["momentum"], group.slots["norm"]
         number = number_of(group.dtype)

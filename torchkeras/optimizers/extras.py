@@ -38,9 +38,13 @@ class Extras:
             due = bool(pairs)
         if due:
             self.begin_update()
-            for group, grads in self._clipped(pairs):
-                self._decay_weights(group.params, rate)
+
+            def decay_and_update(group, grads):
+                self._decay_weights(group, rate)
                 update(group, grads, rate)
+
+            for group, grads in self._clipped(pairs):
+                group.run(decay_and_update, grads, self._unit(group))
         if pairs and self.use_ema:
             self._update_averages()
         for variable in self._constrained:
@@ -75,15 +79,21 @@ class Extras:
             return [(group, gradients.clipped_by_value(grads, self.clipvalue)) for group, grads in pairs]
         return pairs
 
-    def _decay_weights(self, params, rate):
-        self._shrink(params, self.weight_decay, rate)
+    def _decay_weights(self, group, rate):
+        self._shrink(group, self.weight_decay, rate)
 
-    def _shrink(self, params, weight_decay, rate):
+    def _shrink(self, group, weight_decay, rate):
         """Takes a fraction off the variables that are not excluded."""
-        if weight_decay:
-            params = [p for p in params if self._use_weight_decay(p)]
-            if params:
-                torch._foreach_mul_(params, 1.0 - weight_decay * rate)
+        if not weight_decay:
+            return
+        params = group.params
+        if not self._all_decay():
+            params = [p for p, v in zip(params, group.variables, strict=True) if self._use_weight_decay(v)]
+        if params:
+            torch._foreach_mul_(params, 1.0 - weight_decay * rate)
+
+    def _all_decay(self):
+        return not self._undecayed and self._undecayed_names is None
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Keeps variables out of weight decay: those listed, and those whose name contains one of `var_names`."""
@@ -103,8 +113,7 @@ class Extras:
         momentum = self.ema_momentum if self._updates_done() else 0.0
         for group in self._groups():
             averages = group.slots["average"]
-            torch._foreach_mul_(averages, momentum)
-            torch._foreach_add_(averages, group.params, alpha=1.0 - momentum)
+            torch._foreach_lerp_(averages, group.params, 1.0 - momentum)
         frequency = self.ema_overwrite_frequency
         if frequency and (self._updates_done() + 1) % frequency == 0:
             self._take_averages()

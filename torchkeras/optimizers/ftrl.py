@@ -4,10 +4,13 @@ https://research.google/pubs/ad-click-prediction-a-view-from-the-trenches.
 May import core, initializers and the optimizer base.
 """
 
+import math
+
 import torch
 
 from torchkeras import initializers
 from torchkeras.core.registry import published
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, number_field
 
@@ -49,22 +52,28 @@ class Ftrl(Optimizer):
         accumulator = ("accumulator", initializers.Constant(self.initial_accumulator_value))
         yield {"_accumulators": accumulator, "_linears": "linear"}
 
+    @by_element
     def update_together(self, group, grads, learning_rate):
         params, sums, linears = group.params, group.slots["accumulator"], group.slots["linear"]
-        power, l1 = -self.learning_rate_power, self.l1_regularization_strength
-        before = torch._foreach_pow(sums, power)
+        l1, l2 = self.l1_regularization_strength, self.l2_regularization_strength
+        before = self._powers(sums)
         torch._foreach_addcmul_(sums, grads, grads)
-        scales = torch._foreach_pow(sums, power)
+        scales = self._powers(sums)
         torch._foreach_sub_(before, scales)
-        torch._foreach_div_(before, learning_rate)
         torch._foreach_add_(linears, grads)
         if self.l2_shrinkage_regularization_strength:
             torch._foreach_add_(linears, params, alpha=2.0 * self.l2_shrinkage_regularization_strength)
-        torch._foreach_addcmul_(linears, before, params)
-        torch._foreach_div_(scales, learning_rate)
-        torch._foreach_add_(scales, 2.0 * self.l2_regularization_strength + self.beta / learning_rate)
-        found = torch._foreach_clamp_max(linears, l1)
-        torch._foreach_clamp_min_(found, -l1)
-        torch._foreach_sub_(found, linears)
-        torch._foreach_div_(found, scales)
-        torch._foreach_copy_(params, found)
+        torch._foreach_addcmul_(linears, before, params, value=1.0 / learning_rate if learning_rate else math.inf)
+        if l2 or self.beta:
+            torch._foreach_add_(scales, 2.0 * l2 * learning_rate + self.beta)
+        beyond = linears
+        if l1:
+            within = torch._foreach_clamp_max(linears, l1)
+            torch._foreach_clamp_min_(within, -l1)
+            beyond = torch._foreach_sub(linears, within)
+        torch._foreach_zero_(params)
+        torch._foreach_addcdiv_(params, beyond, scales, value=-learning_rate)
+
+    def _powers(self, sums):
+        power = -self.learning_rate_power
+        return torch._foreach_sqrt(sums) if power == 0.5 else torch._foreach_pow(sums, power)

@@ -7,7 +7,7 @@ import torch
 
 from torchkeras.core.conversion import as_tensor
 from torchkeras.errors import NotBuiltError
-from torchkeras.optimizers.groups import like_parameter
+from torchkeras.optimizers.groups import is_sparse, like_parameter
 
 
 class GradientSources:
@@ -25,15 +25,17 @@ class GradientSources:
         grads = list(grads)
         if not grads:
             return
-        given = {id(v): like_parameter(g, v) for v, g in self._present(grads, trainable_variables)}
+        found = self._present(grads, trainable_variables)
+        rows = self._skips_zeros()
+        given = {id(v): g if rows and is_sparse(g) else like_parameter(g, v) for v, g in found}
         pairs = []
         with torch.no_grad():
             for group in self._groups():
-                present = [i for i, p in enumerate(group.params) if id(p) in given]
+                present = tuple(i for i, v in enumerate(group.variables) if id(v) in given)
                 if present:
-                    group = group if len(present) == len(group.params) else group.pick(present)
-                    pairs.append((group, [given[id(p)] for p in group.params]))
-            self._advance(pairs, [(v, given[id(v)]) for v in self._overwritten if id(v) in given])
+                    group = group if len(present) == len(group.variables) else group.pick(present)
+                    pairs.append((group, [given[id(v)] for v in group.variables]))
+            self._advance(self._fitted(pairs), [(v, given[id(v)]) for v in self._overwritten if id(v) in given])
 
     def _present(self, grads, variables):
         """Pairs of variable and gradient where there is one. Raises `ValueError` where there is none at all."""

@@ -21,11 +21,8 @@ def clipped_by_value(grads, limit):
 
 def clipped_by_norm(grads, limit):
     """Each gradient scaled down to the L2 norm `limit` if its own is larger."""
-    norms = torch._foreach_norm(grads)
-    torch._foreach_clamp_min_(norms, limit)
-    grads = torch._foreach_mul(grads, limit)
-    torch._foreach_div_(grads, norms)
-    return grads
+    norms = torch.stack(torch._foreach_norm(grads))
+    return torch._foreach_mul(grads, list((limit / norms.clamp_(min=limit)).unbind()))
 
 
 def global_norm(lists):
@@ -50,5 +47,6 @@ def all_finite(grads):
     if not grads:
         return True
     device = grads[0].device
+    grads = [g._values() if g.is_sparse else g for g in grads]
     peaks = [torch.linalg.vector_norm(g, float("inf")).to(device, torch.float32) for g in grads if g.numel()]
     return not peaks or bool(torch.isfinite(torch.stack(peaks)).all())

@@ -3,10 +3,13 @@
 May import core and the optimizer base.
 """
 
+import math
+
 import torch
 
 from torchkeras.core.registry import published
-from torchkeras.optimizers.adam import number_of
+from torchkeras.optimizers.adam import adam_update, corrected_rate, number_of
+from torchkeras.optimizers.groups import by_tensor
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -42,22 +45,13 @@ class Lamb(Optimizer):
     def states(self):
         yield {"_momentums": "momentum", "_velocities": "velocity"}
 
+    @by_tensor
     def update_together(self, group, grads, learning_rate):
-        momentums, velocities = group.slots["momentum"], group.slots["velocity"]
-        number = number_of(group.dtype)
-        step = number(self._updates_done() + 1)
-        torch._foreach_lerp_(momentums, grads, 1.0 - self.beta_1)
-        torch._foreach_mul_(velocities, self.beta_2)
-        torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - self.beta_2)
-        roots = torch._foreach_div(velocities, float(1 - number(self.beta_2) ** step))
-        torch._foreach_sqrt_(roots)
-        torch._foreach_add_(roots, self.epsilon)
-        directions = torch._foreach_div(momentums, float(1 - number(self.beta_1) ** step))
-        torch._foreach_div_(directions, roots)
-        sizes, lengths = torch._foreach_norm(group.params), torch._foreach_norm(directions)
-        factors = [
-            torch.where((size > 0) & (length > 0), size / length, 1.0)
-            for size, length in zip(sizes, lengths, strict=True)
-        ]
-        torch._foreach_mul_(directions, factors)
-        torch._foreach_add_(group.params, directions, alpha=-learning_rate)
+        number, step = number_of(group.dtype), self._updates_done() + 1
+        rate = corrected_rate(1.0, step, self.beta_1, self.beta_2, group.dtype)
+        epsilon = self.epsilon * math.sqrt(1 - number(self.beta_2) ** number(step))
+        directions = [torch.zeros_like(p) for p in group.params]
+        adam_update(group, grads, -rate, self.beta_1, self.beta_2, epsilon, moving=directions)
+        sizes, lengths = (torch.stack(torch._foreach_norm(each)) for each in (group.params, directions))
+        factors = torch.where((sizes > 0) & (lengths > 0), sizes / lengths, 1.0)
+        torch._foreach_addcmul_(group.params, directions, list(factors.unbind()), value=-learning_rate)

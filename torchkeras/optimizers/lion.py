@@ -9,6 +9,7 @@ from torchkeras.core.arguments import number
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, number_field
 
@@ -49,6 +50,7 @@ class Lion(Optimizer):
     def states(self):
         yield {"_momentums": "momentum"}
 
+    @by_element
     def update_together(self, group, grads, learning_rate):
         momentums = group.slots["momentum"]
         directions = torch._foreach_lerp(momentums, grads, 1.0 - self.beta_1)

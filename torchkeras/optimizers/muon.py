@@ -12,6 +12,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.optimizers.adam import adam_update, corrected_rate
+from torchkeras.optimizers.groups import by_tensor, refuse_complex
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -78,6 +79,8 @@ class Muon(Optimizer):
         """Binds the optimizer: a momentum for each variable, AdamW's mean square where that one steps."""
         if self.built:
             return
+        variables = list(variables)
+        refuse_complex("Muon", variables, "use Adam")
         super().build(variables)
         self.momentums, self.adam_velocities = [], []
         for variable in self._trainable_variables:
@@ -98,12 +101,10 @@ class Muon(Optimizer):
     def _has_extras(self):
         return bool(self.adam_weight_decay) or super()._has_extras()
 
-    def _decay_weights(self, params, rate):
-        adams = [param for param in params if "velocity" in self.state[param]]
-        matrices = [param for param in params if "velocity" not in self.state[param]]
-        self._shrink(adams, self.adam_weight_decay, rate)
-        self._shrink(matrices, self.weight_decay, rate)
+    def _decay_weights(self, group, rate):
+        self._shrink(group, self.adam_weight_decay if "velocity" in group.slots else self.weight_decay, rate)
 
+    @by_tensor
     def update_together(self, group, grads, learning_rate):
         if "velocity" in group.slots:
             betas = self.adam_beta_1, self.adam_beta_2
@@ -115,21 +116,22 @@ class Muon(Optimizer):
         torch._foreach_mul_(momentums, float(self.momentum))
         torch._foreach_add_(momentums, grads)
         directions = torch._foreach_add(grads, momentums, alpha=float(self.momentum)) if self.nesterov else momentums
-        for param, direction in zip(group.params, directions, strict=True):
-            scale = 1.0 if self.rms_rate is None else max(param.shape) ** 0.5 * self.rms_rate
-            param.add_(self._orthogonal(direction), alpha=-learning_rate * scale)
+        for members in _by_shape(group):
+            params = [group.params[i] for i in members]
+            moves = self._orthogonal(torch.stack([directions[i] for i in members]))
+            scale = 1.0 if self.rms_rate is None else max(params[0].shape) ** 0.5 * self.rms_rate
+            torch._foreach_add_(params, list(moves.unbind()), alpha=-learning_rate * scale)
 
-    def _orthogonal(self, matrix):
-        """Nearly the closest matrix with orthonormal rows or columns."""
-        tall = matrix.shape[0] > matrix.shape[1]
-        x = matrix.t() if tall else matrix
-        x = x / (x.norm() + 1e-7)
+    def _orthogonal(self, matrices):
+        """Nearly the closest matrices with orthonormal rows or columns, of a stack."""
+        tall = matrices.shape[-2] > matrices.shape[-1]
+        x = matrices.mT if tall else matrices
+        x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
         for _ in range(self.ns_steps):
-            square = x @ x.t()
-            x = torch.addmm(
-                x, torch.addmm(square, square, square, beta=self.muon_b, alpha=self.muon_c), x, beta=self.muon_a
-            )
-        return x.t() if tall else x
+            square = x @ x.mT
+            mixed = torch.baddbmm(square, square, square, beta=self.muon_b, alpha=self.muon_c)
+            x = torch.baddbmm(x, mixed, x, beta=self.muon_a)
+        return x.mT if tall else x
 
     def get_config(self):
         """The arguments, in Keras's order, which differs from the constructor's."""
@@ -137,3 +139,13 @@ class Muon(Optimizer):
         for name in ("exclude_embeddings", "adam_weight_decay", "rms_rate"):
             config[name] = config.pop(name)
         return config
+
+
+def _by_shape(group):
+    """The positions of a group's matrices, those of one shape together: a stack of them is one multiplication."""
+    if "shapes" not in group.memo:
+        found = {}
+        for i, param in enumerate(group.params):
+            found.setdefault(param.shape, []).append(i)
+        group.memo["shapes"] = list(found.values())
+    return group.memo["shapes"]

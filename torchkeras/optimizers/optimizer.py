@@ -260,6 +260,9 @@ class Optimizer(
     def update_together(self, group, grads, learning_rate):
         """Updates the parameters of a group. The hook of our own optimizers.
 
+        A formula of elements is marked with `groups.by_element`, one of tensors with `groups.by_tensor`: it runs on
+        portions of a group where that is faster.
+
         Args:
             group: `Group` with `params`, `slots` and `fused`.
             grads: gradients, in their parameters' dtype, device and memory layout.
@@ -273,14 +276,15 @@ class Optimizer(
         """Updates one variable in place. The hook of users' optimizers; `super().update_step(...)` works too."""
         with torch.no_grad():
             group = groups.groups_of([variable], self.state)[0]
-            grads = [groups.like_parameter(gradient, variable)]
+            grads = group.fitted([groups.like_parameter(gradient, variable)])
             self.update_together(group, grads, float(learning_rate))
 
     def _update_each(self, group, grads, rate):
         """Calls a user's `update_step` variable by variable."""
         rate = torch.tensor(rate) if self.decay else self.learning_rate
         arguments = () if self._update_arity == 2 else (rate,)
-        for variable, grad in zip(group.params, grads):
+        for variable, grad in zip(group.variables, grads):
+            grad = torch.view_as_complex(grad) if variable.is_complex() else grad
             self.update_step(grad, variable, *arguments)
 
     # -- a step ---------------------------------------------------------------------------------------------------
@@ -303,11 +307,11 @@ class Optimizer(
     def _step_from_params(self):
         pairs, missing = [], None
         for group in self._groups():
-            params = group.params
-            grads = [g for p in params if (g := p.grad) is not None and p.requires_grad]
-            if len(grads) < len(params):
-                missing = (missing or []) + [p for p in params if p.grad is None and p.requires_grad]
-                present = [i for i, p in enumerate(params) if p.grad is not None and p.requires_grad]
+            variables = group.variables
+            grads = [g for v in variables if (g := v.grad) is not None and v.requires_grad]
+            if len(grads) < len(variables):
+                missing = (missing or []) + [v for v in variables if v.grad is None and v.requires_grad]
+                present = tuple(i for i, v in enumerate(variables) if v.grad is not None and v.requires_grad)
                 if not present:
                     continue
                 group = group.pick(present)
@@ -317,17 +321,34 @@ class Optimizer(
         direct = [(v, v.grad) for v in self._overwritten if v.grad is not None]
         if pairs or direct:
             with torch.no_grad():
-                self._advance([(group, self._fitted(group, grads)) for group, grads in pairs], direct)
+                self._advance(self._fitted(pairs), direct)
 
-    def _fitted(self, group, grads):
-        """Gradients in the layout that the group's kernels rely on; as they are in nearly every case."""
-        for grad in grads:
-            if grad.is_sparse:
-                break
-        else:
-            if group.lies_like(grads):
-                return grads
-        return [groups.like_parameter(grad, param) for grad, param in zip(grads, group.params)]
+    def _fitted(self, pairs):
+        """Groups with gradients in the form that their kernels rely on; rows of sparse gradients by themselves."""
+        found = []
+        for group, grads in pairs:
+            if True in [grad.is_sparse for grad in grads]:
+                if self._skips_zeros():
+                    rows, group, grads = groups.split_rows(group, grads)
+                    found += rows
+                else:
+                    grads = [groups.like_parameter(grad, v) for grad, v in zip(grads, group.variables, strict=True)]
+            if grads:
+                found.append((group, group.fitted(grads)))
+        return found
+
+    def _skips_zeros(self):
+        """Whether a gradient of zero changes nothing, so that rows without one can be left out."""
+        plain = self._update_arity is None and not self.weight_decay and not self.gradient_accumulation_steps
+        return plain and self._zero_is_nothing()
+
+    def _zero_is_nothing(self):
+        """Whether the formula neither moves a variable nor changes its state where the gradient is zero."""
+        return False
+
+    def _unit(self, group):
+        """What the formula needs to have together: an "element", a "tensor", or None for all of the group."""
+        return getattr(self.update_together, "unit", None) if self._update_arity is None else None
 
     def _advance(self, pairs, direct=()):
         """The part of a step that all sources of gradients share.
@@ -347,7 +368,7 @@ class Optimizer(
         else:
             self.begin_update()
             for group, grads in pairs:
-                update(group, grads, rate)
+                group.run(lambda part, some: update(part, some, rate), grads, self._unit(group))
         self._iterations.advance()
 
     def _warn_missing(self, variables):

@@ -203,5 +203,7 @@ class OwnVariables:
 
 
 def _initialized(initializer, shape, dtype):
+    if dtype.is_complex:  # the formulas see pairs of real numbers
+        return torch.view_as_complex(_initialized(initializer, (*shape, 2), dtype.to_real()).contiguous())
     value = initializers.get(initializer)(shape, dtype=dtype)
     return as_tensor(value, dtype)

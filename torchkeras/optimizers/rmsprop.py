@@ -8,6 +8,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -49,6 +50,7 @@ class RMSprop(Optimizer):
         if self.centered:
             yield {"_average_gradients": "average_gradient"}
 
+    @by_element
     def update_together(self, group, grads, learning_rate):
         velocities, momentums = group.slots["velocity"], group.slots.get("momentum")
         torch._foreach_mul_(velocities, self.rho)

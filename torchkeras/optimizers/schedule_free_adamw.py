@@ -4,10 +4,13 @@ https://arxiv.org/abs/2405.15682.
 May import core and the optimizer base.
 """
 
+import math
+
 import torch
 
 from torchkeras.core.registry import published
 from torchkeras.optimizers.adam import number_of
+from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -54,6 +57,7 @@ class ScheduleFreeAdamW(Optimizer):
                     if momentum is not None:
                         momentum.copy_(variable)
 
+    @by_element
     def update_together(self, group, grads, learning_rate):
         momentums, velocities = group.slots["momentum"], group.slots["velocity"]
         step, number = self._updates_done() + 1, number_of(group.dtype)
@@ -62,9 +66,10 @@ class ScheduleFreeAdamW(Optimizer):
         beta_2 = number(self.beta_2)
         torch._foreach_mul_(velocities, float(beta_2))
         torch._foreach_addcmul_(velocities, grads, grads, value=float(1 - beta_2))
-        roots = torch._foreach_div(velocities, float(1 - beta_2 ** number(step)))
-        torch._foreach_sqrt_(roots)
-        torch._foreach_add_(roots, self.epsilon)
+        scale = math.sqrt(1 - beta_2 ** number(step))  # of the roots; out of the formula, it is in the rate
+        learning_rate *= scale
+        roots = torch._foreach_sqrt(velocities)
+        torch._foreach_add_(roots, self.epsilon * scale)
         torch._foreach_addcdiv_(momentums, grads, roots, value=-learning_rate)
         torch._foreach_lerp_(group.params, momentums, 1.0 / step)
         share = (1.0 - 1.0 / step) * (1.0 - self.beta_1)

@@ -7,6 +7,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.optimizers.groups import SHORT, by_element
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, number_field
 
@@ -43,6 +44,15 @@ class SGD(Optimizer):
         if self.momentum:
             yield {"momentums": "momentum"}
 
+    def _zero_is_nothing(self):
+        return not self.momentum
+
+    def _unit(self, group):
+        # One kernel, but for Nesterov's momentum; torch's with momentum does not move short floats (CPU, torch 2.13).
+        several = self.nesterov or not group.fused or self.momentum and group.dtype in SHORT
+        return super()._unit(group) if several else None
+
+    @by_element
     def update_together(self, group, grads, learning_rate):
         params, velocities = group.params, group.slots.get("momentum")
         if velocities is None:
