@@ -16,6 +16,9 @@ from keras import tree
 from torchkeras import layers as our_layers
 from torchkeras.core import scopes
 
+DEVICE = (
+    "cuda" if torch.cuda.is_available() else "cpu"
+)  # where both sides put their weights; compat/conftest.py decides
 # Tolerance of outputs, and of gradients. Keras on torch passes float64 through float32 in places.
 _TOLERANCES = {"float64": (1e-6, 1e-6), "float32": (2e-6, 2e-5), "float16": (3e-3, 1e-2), "bfloat16": (2e-2, 6e-2)}
 
@@ -42,7 +45,7 @@ class Side:
         inputs = tree.map_structure(_tensor, arrays)
         for tensor, mask in zip(tree.flatten(inputs), self.case.masks, strict=False):
             if mask is not None:
-                tensor._keras_mask = torch.as_tensor(mask)
+                tensor._keras_mask = torch.as_tensor(mask, device=DEVICE)
         kwargs = dict(self.case.kwargs)
         if self.case.training is not None:
             kwargs["training"] = self.case.training
@@ -57,7 +60,7 @@ class Side:
 
     def gradients(self, outputs, factors):
         """Backpropagates the weighted sum of all outputs and the losses; returns that sum."""
-        total = sum(self.layer.losses, torch.zeros(()))
+        total = sum(self.layer.losses, torch.zeros((), device=DEVICE))
         for output, factor in zip(_float_tensors(outputs), factors, strict=True):
             total = total + (output.to(factor.dtype) * factor).sum()
         if total.requires_grad:
@@ -72,7 +75,7 @@ def exact_attention():
 
 
 def _tensor(array):
-    tensor = torch.tensor(array)
+    tensor = torch.tensor(array, device=DEVICE)
     return tensor.requires_grad_() if tensor.is_floating_point() else tensor
 
 
@@ -206,7 +209,7 @@ class Comparison:
             return
         factors = [
             torch.randn(t.shape, generator=torch.Generator().manual_seed(i), dtype=torch.float64).to(
-                t.dtype if t.dtype == torch.float64 else torch.float32
+                DEVICE, t.dtype if t.dtype == torch.float64 else torch.float32
             )
             for i, t in enumerate(_float_tensors(results[0][1]))
         ]
@@ -255,7 +258,7 @@ def _rewind_seeds(layer):
     """Puts seed generators back to their first draw."""
     for variable in layer.non_trainable_variables:
         if variable.name == "seed_generator_state":
-            value = np.array(keras.ops.convert_to_numpy(variable) if isinstance(variable, keras.Variable) else variable)
+            value = np.array(variable.numpy())
             value[1] = 0
             variable.assign(value)
 

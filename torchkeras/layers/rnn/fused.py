@@ -11,7 +11,7 @@ the steps behind the longest sequence are not computed.
 import torch
 
 from torchkeras.core.transforms import beyond_kernels
-from torchkeras.layers.rnn import gru_steps
+from torchkeras.layers.rnn import gru_steps, one_piece
 
 _FUNCTIONS = {
     "lstm": torch._VF.lstm,
@@ -41,41 +41,53 @@ def run(kernel, sequences, states, mask, directions, needs_outputs=True, needs_c
     """
     if kernel == "gru" and _in_plain_python() and gru_steps.serve(sequences):
         return gru_steps.layer(sequences, states, mask, directions)
+    in_one_piece = _in_plain_python() and one_piece.serves(sequences)
+    if in_one_piece:
+        one_piece.lay(kernel, directions)
     weights = [_torchs_weights(kernel, *direction) for direction in directions]
     if states is None:
-        states = [sequences.new_zeros(len(directions), sequences.shape[0], weights[0][1].shape[1])]
+        states = [sequences.new_zeros(len(directions), sequences.shape[0], directions[0][1].shape[0])]
         states = states * 2 if kernel == "lstm" else states
     if mask is None:
-        outputs, states = _run(kernel, sequences, states, weights)
+        outputs, states = _run(kernel, sequences, states, weights, in_one_piece)
         return states[0], outputs, states
     packed, padding = _pack(sequences, mask)
     if len(directions) == 2 or (kernel == "lstm" and needs_cell):
         packed, weights = _held(kernel, packed, padding, weights)
-    outputs, after = _run(kernel, packed, states, weights)
+    outputs, after = _run(kernel, packed, states, weights, in_one_piece)
     last, never = _last(outputs, after[0], padding)
     held = last if len(directions) == 2 else torch.where(never, states[0], last)
     return last.masked_fill(never, 0.0), _unpack(outputs, mask) if needs_outputs else outputs, [held, *after[1:]]
 
 
 def _torchs_weights(kind, kernel, recurrent_kernel, bias):
-    """`[input weights, state weights]`, and two biases where there is one."""
+    """`[input weights, state weights]`, and two biases where there is one: torch's two add up, None is zeros. A tuple
+    stands for its parts, one above the other."""
     weights = [kernel.t(), recurrent_kernel.t()]
     if kind == "gru":  # Keras has the gates update, reset, candidate; torch has reset first. No view does that
-        biases = [] if bias is None else bias.unbind(0)
-        return [_reset_first(weight) for weight in (*weights, *biases)]
-    return weights if bias is None else [*weights, bias, torch.zeros_like(bias)]  # torch's two biases add up
+        return [_reset_first(weight) for weight in (*weights, *([] if bias is None else bias.unbind(0)))]
+    return weights if bias is None else [*weights, bias, None]
 
 
 def _reset_first(weight):
     update, reset, candidate = weight.chunk(3)
-    return torch.cat([reset, update, candidate])
+    return reset, update, candidate
 
 
-def _run(kind, sequences, states, directions):
+def _whole(weight):
+    return torch.cat(weight) if isinstance(weight, tuple) else weight
+
+
+def _run(kind, sequences, states, directions, in_one_piece):
     weights = [weight for direction in directions for weight in direction]
+    both, biased = len(directions) == 2, len(directions[0]) == 4
+    if in_one_piece:
+        weights = one_piece.gather(kind, weights, both)
+    else:
+        weights = [_whole(weight) for weight in weights]
+        weights = [torch.zeros_like(weights[i - 1]) if each is None else each for i, each in enumerate(weights)]
     train = torch.is_grad_enabled() and not torch.jit.is_tracing()  # a trace is checked without gradients
     initial = states if kind == "lstm" else states[0]
-    both, biased = len(directions) == 2, len(directions[0]) == 4
     outputs, *final = _FUNCTIONS[kind](sequences, initial, weights, biased, 1, 0.0, train, both, True)
     return outputs, final
 
@@ -113,7 +125,7 @@ def _held(kind, packed, padding, directions):
     they are."""
     flag = padding.unsqueeze(-1)
     packed = torch.cat([packed.masked_fill(flag, 0.0), flag.to(packed.dtype)], dim=-1)
-    return packed, [_with_column(kind, *direction) for direction in directions]
+    return packed, [_with_column(kind, *map(_whole, direction)) for direction in directions]
 
 
 def _with_column(kind, kernel, recurrent_kernel, *biases):
@@ -124,7 +136,7 @@ def _with_column(kind, kernel, recurrent_kernel, *biases):
     elif kind == "gru":  # no update
         column[units : 2 * units] = -_CLOSED
     elif biases:  # its activation of zero is zero
-        column = -sum(biases).unsqueeze(1)
+        column = -sum(bias for bias in biases if bias is not None).unsqueeze(1)
     return [torch.cat([kernel, column], dim=1), recurrent_kernel, *biases]
 
 
