@@ -39,7 +39,7 @@ def test_projections_are_products_on_the_weights_own_memory():
     layer = layers.MultiHeadAttention(2, 4)
     layer.build((None, 5, 6), (None, 5, 6))
     for part in (layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense):
-        weight = part.linear_weight(part.kernel)
+        weight = part.matrix(part.kernel)
         assert weight.is_contiguous() and weight.data_ptr() == part.kernel.data_ptr()
 
 

@@ -25,7 +25,7 @@ def test_linear_equations_use_the_kernel_in_place(equation, sizes, linear):
     ]
     layer, x = layers.EinsumDense(equation, sizes), torch.randn(shape)
     found = layer(x)
-    weight = layer.linear_weight(layer.kernel)
+    weight = layer.matrix(layer.kernel)
     assert (weight is not None) == linear
     if linear:
         assert weight.is_contiguous() and weight.data_ptr() == layer.kernel.data_ptr()

@@ -3,10 +3,6 @@
 May import core and the families below layers.
 """
 
-import torch
-import torch.nn.functional as F
-
-from torchkeras.activations import in_place
 from torchkeras.core.arguments import positive_int
 from torchkeras.core.calls import ignores_training
 from torchkeras.core.fields import field
@@ -14,6 +10,7 @@ from torchkeras.core.input_spec import InputSpec
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
+from torchkeras.layers._affine import affine
 from torchkeras.layers._low_rank import LowRank
 
 
@@ -34,7 +31,7 @@ class Dense(LowRank, Layer, low_rank="kernel"):
         >>> Dense(8, activation="relu")(torch.ones(2, 3)).shape
         torch.Size([2, 8])
 
-    In torch: `nn.Linear(inputs, units)`, whose weight is `kernel.t()` (the same memory here).
+    In torch: `nn.Linear(inputs, units)`, whose weight is `kernel.t()`.
     """
 
     units = field(convert=positive_int("units"))
@@ -57,7 +54,7 @@ class Dense(LowRank, Layer, low_rank="kernel"):
 
     def build(self, input_shape):
         size = input_shape[-1]
-        self.kernel = _slots.weight(self, "kernel", (size, self.units), memory_order=(1, 0))
+        self.kernel = _slots.weight(self, "kernel", (size, self.units))
         self.bias = _slots.weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
 
@@ -66,14 +63,7 @@ class Dense(LowRank, Layer, low_rank="kernel"):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)
-        if bias is None or inputs.dim() != 2:
-            outputs = F.linear(inputs, kernel.t(), bias)
-            if outputs.requires_grad:  # a view where there are more axes, into which autograd would write more slowly
-                return self.activation(outputs)
-        else:
-            outputs = torch.addmm(bias, inputs, kernel)  # no transposed view to make
-        activate = in_place(self.activation)
-        return self.activation(outputs) if activate is None else activate(outputs)
+        return affine(inputs, kernel, bias, self.activation, (self.units,))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

@@ -7,8 +7,8 @@ import math
 import re
 
 import torch
-import torch.nn.functional as F
 
+from torchkeras.activations import linear
 from torchkeras.core.calls import ignores_training
 from torchkeras.core.fields import field
 from torchkeras.core.input_spec import InputSpec
@@ -16,6 +16,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.initializers import VarianceScaling
 from torchkeras.layers import _slots
+from torchkeras.layers._affine import affine
 from torchkeras.layers._low_rank import LowRank
 
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
@@ -131,7 +132,7 @@ class EinsumDense(LowRank, Layer, low_rank="kernel"):
         output_shape = equation.output_shape(input_shape, self.partial_output_shape)
         ins, outs = equation.sizes(input_shape, output_shape)
         kernel = equation.kernel
-        order = tuple(kernel.index(letter) for letter in equation.new + equation.bound) if equation.is_linear else None
+        order = tuple(kernel.index(letter) for letter in equation.bound + equation.new) if equation.is_linear else None
         self.input_spec = InputSpec(ndim=len(input_shape))
         shape = tuple(ins[letter] if outs.get(letter) is None else outs[letter] for letter in kernel)
         initializer = self._kernel_initializer(equation)
@@ -141,8 +142,9 @@ class EinsumDense(LowRank, Layer, low_rank="kernel"):
             self.bias = _slots.weight(self, "bias", self._bias_shape(equation, outs, len(output_shape)))
         self._linear_order, self._bound = order, len(equation.bound)
         if order is not None:
-            self._new_sizes = tuple(shape[axis] for axis in order[: len(equation.new)])
-            self._matrix = math.prod(self._new_sizes), math.prod(shape) // max(math.prod(self._new_sizes), 1)
+            sizes = [shape[axis] for axis in order]
+            self._new_sizes = tuple(sizes[self._bound :])
+            self._matrix = math.prod(sizes[: self._bound]), math.prod(self._new_sizes)
         self._bias_fits = self.bias is not None and set(self.bias_axes) == set(equation.new)
 
     def _kernel_initializer(self, equation):
@@ -172,31 +174,28 @@ class EinsumDense(LowRank, Layer, low_rank="kernel"):
         behind = rank - len(equation.outputs) if equation.elided_right else 0
         return (*shape, *[1] * behind)
 
-    def linear_weight(self, kernel):
-        """The kernel as `(outputs, inputs)` matrix of a linear map, a view; None where the equation is no linear
-        map."""
-        if self._linear_order is None:
-            return None
-        return kernel.permute(self._linear_order).reshape(self._matrix)
+    def matrix(self, kernel):
+        """The kernel as matrix `(inputs, outputs)` of a linear map, a view; None for other equations."""
+        order = self._linear_order
+        if order is None or kernel.dim() == 2 and order == (0, 1):
+            return None if order is None else kernel
+        if order != tuple(range(kernel.dim())):
+            kernel = kernel.permute(order)
+        return kernel.reshape(self._matrix)
 
     @ignores_training
     def call(self, inputs, training=None):
         kernel, bias = self.kernel, self.bias
         if not inputs.is_floating_point():
             inputs = self._in_floats(inputs, kernel.dtype)
-        weight = self.linear_weight(kernel)
-        if weight is None:
+        matrix = self.matrix(kernel)
+        if matrix is None:
             outputs = torch.einsum(self.equation, inputs, kernel)
+        elif bias is None or self._bias_fits:
+            bias = bias if bias is None or bias.dim() == 1 else bias.flatten()
+            return affine(inputs, matrix, bias, self.activation, self._new_sizes, self._bound)
         else:
-            inside = None
-            if self._bias_fits:
-                inside = bias if bias.dim() == 1 else bias.flatten()
-            if self._bound > 1:
-                inputs = inputs.flatten(-self._bound)
-            outputs = F.linear(inputs, weight, inside)
-            if len(self._new_sizes) > 1:
-                outputs = outputs.view(*outputs.shape[:-1], *self._new_sizes)
-            bias = None if self._bias_fits else bias
+            outputs = affine(inputs, matrix, None, linear, self._new_sizes, self._bound)
         return self.activation(outputs if bias is None else outputs + bias)
 
     def compute_output_shape(self, input_shape):
