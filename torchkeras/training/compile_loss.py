@@ -5,6 +5,7 @@ only then.
 """
 
 import numbers
+import types
 import warnings
 
 import torch
@@ -164,10 +165,44 @@ def _check_shapes(loss, y_true, y_pred):
     )
 
 
+# Names by which functions of torch's habit call their arguments.
+_PREDICTIONS = {
+    "y_pred",
+    "pred",
+    "preds",
+    "prediction",
+    "predictions",
+    "input",
+    "inputs",
+    "output",
+    "outputs",
+    "logits",
+    "y_hat",
+}
+_TARGETS = {"y_true", "true", "target", "targets", "label", "labels", "y"}
+
+
 def _check_known(loss):
     """Unknown names fail at compile, not in the middle of the first epoch."""
     for each in tree.flatten(loss):
-        if isinstance(each, str) and each.lower() not in ("crossentropy", "ce"):
-            resolve_loss(each, None, None)
-        elif each is not None and not callable(each) and not isinstance(each, str):
+        if isinstance(each, str):
+            if each.lower() not in ("crossentropy", "ce"):
+                resolve_loss(each, None, None)
+        elif callable(each):
+            if as_loss(each) is each:
+                _warn_of_order(each)
+        elif each is not None:
             raise ValueError(f"`loss` must be a name, a function or a Loss, got {each!r} ({type(each).__name__}).")
+
+
+def _warn_of_order(function):
+    """Keras gives the target first, whatever the names of the arguments say; who named them otherwise should know."""
+    if isinstance(function, types.FunctionType):
+        names = list(function.__code__.co_varnames[: function.__code__.co_argcount])[:2]
+        if len(names) == 2 and names[0] in _PREDICTIONS and names[1] in _TARGETS:
+            warnings.warn(
+                f"The loss {function.__name__}({names[0]}, {names[1]}) is called as (y_true, y_pred): {names[0]!r} "
+                "gets the target. Only losses of torch.nn and torch.nn.functional get the prediction first: wrap it in "
+                "a function (y_true, y_pred), or name its arguments so.",
+                stacklevel=5,
+            )
