@@ -3,6 +3,8 @@
 import copy
 import gc
 import inspect
+import io
+import json
 import pickle
 import weakref
 
@@ -100,22 +102,83 @@ def run(optimizer, variables, steps):
         optimizer.apply([torch.randn(v.shape, generator=generator) for v in variables], variables)
 
 
-@pytest.mark.parametrize("way", ["state_dict", "variables", "deepcopy"])
+OPTIONS = [
+    {},
+    {"weight_decay": 0.1, "clipnorm": 0.5},
+    {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 2},
+    {"gradient_accumulation_steps": 3},
+    {"gradient_accumulation_steps": 2, "use_ema": True, "loss_scale_factor": 4.0, "global_clipnorm": 1.0},
+    {"decay": 0.5, "clipvalue": 0.5},
+    {"learning_rate": "schedule"},
+    {"own": True},
+]
+OWN = {
+    "momentum": 0.5,
+    "nesterov": True,
+    "amsgrad": True,
+    "centered": True,
+    "warmup_steps": 4,
+    "exclude_layers": ["matrix"],
+}
+
+
+def made_with(cls, options):
+    options = dict(options)
+    if options.get("learning_rate") == "schedule":
+        options["learning_rate"] = optimizers.schedules.CosineDecay(0.2, 20, warmup_target=0.3, warmup_steps=2)
+    if options.pop("own", False):
+        known = inspect.signature(cls).parameters
+        options.update({name: value for name, value in OWN.items() if name in known})
+    optimizer = cls(**{"learning_rate": 0.1, **options})
+    optimizer.exclude_from_weight_decay(var_names=["vector"])
+    return optimizer
+
+
+def through_torch_save(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def through_config(optimizer):
+    return optimizers.deserialize(json.loads(json.dumps(optimizers.serialize(optimizer))))
+
+
+def own_variables(optimizer):
+    store = {}
+    optimizer.save_own_variables(store)
+    return {key: value.copy() for key, value in store.items()}
+
+
+WAYS = {
+    "state_dict": lambda one, two: two.load_state_dict(one.state_dict()),
+    "torch.save": lambda one, two: two.load_state_dict(through_torch_save(one.state_dict())),
+    "set_weights": lambda one, two: two.set_weights(one.get_weights()),
+    "own variables": lambda one, two: two.load_own_variables(own_variables(one)),
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls is not Optimizer], ids=lambda cls: cls.__name__)
-def test_state_restored_in_the_middle_continues_bit_by_bit(cls, way):
+def test_state_restored_in_the_middle_continues_bit_by_bit(cls, options):
+    """After four steps, which lie in the middle of a round of accumulation; and the run goes on as if never left."""
     variables = [Variable(torch.ones(3, 2), name="matrix"), Variable([1.0, -2.0], name="vector"), Variable(0.5)]
-    first = cls(learning_rate=0.1, use_ema=True)
-    run(first, variables, range(3))
-    if way == "deepcopy":
-        second, others = copy.deepcopy((first, variables))
-    else:
-        others, second = [Variable(v.detach().clone(), name=v.name) for v in variables], cls(0.1, use_ema=True)
+    first = made_with(cls, options)
+    run(first, variables, range(4))
+    if not callable(first._learning_rate) or isinstance(first._learning_rate, torch.Tensor):
+        first.learning_rate = 0.07
+    twins = {"deepcopy": copy.deepcopy((first, variables)), "pickle": pickle.loads(pickle.dumps((first, variables)))}
+    for way, restore in WAYS.items():
+        others = [Variable(v.detach().clone(), name=v.name) for v in variables]
+        second = through_config(first) if way == "own variables" else made_with(cls, options)
+        second.exclude_from_weight_decay(var_names=["vector"])
         second.build(others)
-        if way == "state_dict":
-            second.load_state_dict(first.state_dict())
-        else:
-            second.set_weights(first.get_weights())
-    for optimizer, held in ((first, variables), (second, others)):
-        run(optimizer, held, range(3, 6))
-    for one, two in zip([*variables, *first.variables], [*others, *second.variables], strict=True):
-        assert torch.equal(one, two), one.path
+        restore(first, second)
+        twins[way] = second, others
+    for optimizer, held in ((first, variables), *twins.values()):
+        run(optimizer, held, range(4, 9))
+        optimizer.finalize_variable_values(held)
+    for way, (second, others) in twins.items():
+        for one, two in zip([*variables, *first.variables], [*others, *second.variables], strict=True):
+            assert torch.equal(one, two), (way, one.path)

@@ -156,6 +156,11 @@ def test_bad_arguments_are_refused(arguments):
         Adam(**arguments)
 
 
+def test_ftrl_needs_a_rate():
+    with pytest.raises(ValueError, match="Ftrl divides by its learning rate"):
+        descend(optimizers.Ftrl(schedules.CosineDecay(0.0, 10, warmup_target=0.1, warmup_steps=5)))
+
+
 def test_momentum_must_be_a_share():
     with pytest.raises(ValueError, match="momentum"):
         SGD(momentum=1.5)

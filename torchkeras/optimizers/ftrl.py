@@ -54,6 +54,8 @@ class Ftrl(Optimizer):
 
     @by_element
     def update_together(self, group, grads, learning_rate):
+        if not learning_rate:
+            raise ValueError("Ftrl divides by its learning rate, which is 0 now: let a warm-up start above it.")
         params, sums, linears = group.params, group.slots["accumulator"], group.slots["linear"]
         l1, l2 = self.l1_regularization_strength, self.l2_regularization_strength
         before = self._powers(sums)

@@ -120,6 +120,10 @@ class LossScaleOptimizer(Optimizer):
         """The loss times the current scale, to be differentiated instead of the loss."""
         return loss * self._scale()
 
+    def check_finite(self, grads):
+        """Whether no gradient holds an infinity or a NaN."""
+        return gradients.all_finite([as_tensor(grad) for grad in grads if grad is not None])
+
     def get_scaled_loss(self, loss):
         """`scale_loss` under Keras 2's name."""
         return self.scale_loss(loss)

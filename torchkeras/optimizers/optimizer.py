@@ -167,7 +167,7 @@ class Optimizer(
             variables: list of Variables or of plain `torch.nn.Parameter`s.
         """
         states = list(self.states())
-        if self.built and states:
+        if self.built and (states or self.use_ema or self.gradient_accumulation_steps):
             return
         variables = list(variables)
         for variable in variables:

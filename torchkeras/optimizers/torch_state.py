@@ -8,6 +8,7 @@ import warnings
 
 import torch
 
+_OWN_KEYS = ("params", "lr", "iterations", "shared")  # of a group in a state dict
 _NOT_COPIED = ("_plan", "_trainable_variables_indices", "_constrained", "_overwritten", "step")
 
 
@@ -100,7 +101,9 @@ class TorchState:
             for key, slots in packed["state"].items()
             if slots
         }
-        own = {"lr": self._host_rate(), "iterations": self._iterations.host}
+        rate = self._host_rate()  # `decay` counts from the rate as it was given
+        rate = float(self._learning_rate) if isinstance(self._learning_rate, torch.Tensor) else rate
+        own = {"lr": rate, "iterations": self._iterations.host}
         if shared := self._shared_state():
             own["shared"] = [variable.item() for variable in shared]
         return {**packed, "state": plain, "param_groups": [{**group, **own} for group in packed["param_groups"]]}
@@ -144,6 +147,9 @@ class TorchState:
             variable.assign(value)
         if groups and isinstance(self._learning_rate, torch.Tensor):
             self._learning_rate.assign(float(groups[0]["lr"]))
+        if groups:  # what torch's schedulers keep in a group, and the settings that they turn
+            kept = {key: value for key, value in groups[0].items() if key not in _OWN_KEYS}
+            self.param_groups[0].update(kept)
         for hook in list(self._optimizer_load_state_dict_post_hooks.values()):
             hook(self)
 
