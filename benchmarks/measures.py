@@ -19,7 +19,8 @@ class Measure:
     ``kind`` is what a worker is asked to do with ``workload``, ``steps`` how often in one timed run; ``wanted`` is the
     largest ratio accepted (``None``: shown for comparison), after ``allowance`` (in the row's unit) is taken off;
     ``over`` names the contender in the denominator; ``by_hand`` says whether there is a hand-written form. Of the kinds
-    ``op`` and ``step`` there is a line for each word of ``workload``; a step's names the form that torch is fastest in.
+    ``op`` and ``step`` there is a line for each word of ``workload``; a step's names the form that torch is fastest in;
+    ``beside`` is a contender's fit of the first word over its fit of the second.
     ``of_keras`` is the largest share of Keras's time accepted.
     """
 
@@ -83,6 +84,8 @@ MEASURES = (
     structure("from_config", "from_config"),
     structure("clone", "clone_model"),
     structure("deepcopy", "deepcopy"),
+    Measure("metrics", "fit: MLP, ten metrics, over none", "beside", "mlp_with_metrics mlp", 200, 1.1),
+    Measure("auc", "AUC: 200 thresholds, 1 M predictions", "auc", "", 1, 0.3, "keras", by_hand=False),
     Measure("import", "import", "import", wanted=1.2),
     Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),
 )
@@ -172,7 +175,8 @@ class Bench:
                 replace(measure, title=f"{measure.kind}: {word}", workload=word) for word in measure.workload.split()
             ]
             return [self._timed_row(one, "us", 1000) if measure.kind == "op" else self._timed_row(one) for one in each]
-        return [self._memory_row(measure) if measure.kind == "memory" else self._timed_row(measure)]
+        kinds = {"memory": self._memory_row, "beside": self._beside_row}
+        return [kinds.get(measure.kind, self._timed_row)(measure)]
 
     def _timed_row(self, measure, unit="ms", scale=1):
         errors, samples = {}, {}
@@ -191,6 +195,19 @@ class Bench:
                     del samples[name]
         row = paired_row(measure.title, unit, measure.wanted, samples, measure.over, errors, measure.allowance)
         return replace(row, of_keras=measure.of_keras)
+
+    def _beside_row(self, measure):
+        """Two workloads of one contender, in turn; each contender's ratio is over itself."""
+        row = Row(measure.title, "ms", measure.wanted)
+        for name in self.contenders[1:]:
+            with ExitStack() as stack, _kept(row.errors, name):
+                workers = [stack.enter_context(Worker(name, self.device)) for _ in measure.workload.split()]
+                for worker, workload in zip(workers, measure.workload.split(), strict=True):
+                    worker.ask("prepare", "fit", workload, measure.steps)
+                rounds = [[worker.ask("run") for worker in workers] for _ in range(self.rounds)]
+                row.values[name] = median(first for first, _ in rounds)
+                row.ratios[name] = [first / second for first, second in rounds]
+        return row
 
     def _import_rows(self, measure):
         errors, samples = {}, {name: [] for name in self.contenders}

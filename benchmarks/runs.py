@@ -69,6 +69,17 @@ def optimizer_steps(step, steps, device, keras=None):
     return form, lambda: _repeat(once, steps)
 
 
+def auc(steps, device, keras):
+    """Updates of the metric AUC, 200 thresholds, with a million predictions."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    y_true = torch.randint(0, 2, (1_000_000,), generator=generator).to(device)
+    y_pred = torch.rand(1_000_000, generator=generator).to(device)
+    metric = keras.metrics.AUC()
+    return lambda: _repeat(lambda: metric.update_state(y_true, y_pred), steps)
+
+
 def _moved(argument, device):
     """Tensors, also in a list, on the device; the rest as it is."""
     if isinstance(argument, list):

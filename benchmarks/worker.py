@@ -103,6 +103,8 @@ class _Desk:
         elif kind == "op":
             keras = None if self.contender == HAND else importlib.import_module(self.contender)
             self.run = runs.operation(workload, OPS[workload], steps, self.device, keras)
+        elif kind == "auc":
+            self.run = runs.auc(steps, self.device, importlib.import_module(self.contender))
         elif kind in STRUCTURE:
             self.run = repeated(kind, WORKLOADS[workload], steps, importlib.import_module(self.contender))
         elif self.contender == HAND:

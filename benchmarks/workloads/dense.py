@@ -37,6 +37,24 @@ class Mlp(Workload):
         return [dense(300, activation="relu"), dense(100, activation="relu"), dense(10, activation="softmax")]
 
 
+class MlpWithMetrics(Mlp):
+    """The same under ten metrics, as one may watch a classifier."""
+
+    def data(self, rows):
+        x, y = super().data(rows)
+        return x, np.eye(10, dtype=np.float32)[y]
+
+    def in_keras(self, keras):
+        model, metrics = super().in_keras(keras), keras.metrics
+        watched = [
+            "accuracy", "mse", "mae", metrics.TopKCategoricalAccuracy(k=3), metrics.CategoricalCrossentropy(),
+            metrics.Precision(), metrics.Recall(), metrics.AUC(), metrics.F1Score(average="macro"),
+            metrics.BinaryAccuracy(),
+        ]  # fmt: skip
+        model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=watched)
+        return model
+
+
 class Small(Workload):
     """The network of ``predict`` and of the memory measure."""
 
@@ -62,4 +80,4 @@ class Chain(Workload):
         return [keras.layers.Dense(16) for _ in range(10)]
 
 
-WORKLOADS = {"xor": Xor(), "mlp": Mlp(), "small": Small(), "chain": Chain()}
+WORKLOADS = {"xor": Xor(), "mlp": Mlp(), "mlp_with_metrics": MlpWithMetrics(), "small": Small(), "chain": Chain()}

@@ -17,6 +17,7 @@ from torchkeras.losses.tensors import as_tensor, same_rank
 from torchkeras.metrics.mean import no_grad, rows_meet
 from torchkeras.metrics.metric import Metric, dtype_field, published_metric
 
+_CACHED_ROWS = 2**15
 NOT_AMONG_THE_BEST = -1e10  # Keras's value for predictions that `top_k` leaves out; every one that counts is larger
 
 
@@ -40,13 +41,13 @@ class Thresholds:
     def places(self, predictions):
         """For each prediction the number of thresholds below it; NaN lies above none."""
         if self.even:
-            places = (predictions.clamp(0.0, 1.0) * (len(self) - 1)).ceil_()
+            places = predictions.clamp(0.0, 1.0).mul_(len(self) - 1).ceil_()
             places = places.clamp_(min=1.0) if self.open_ends else places
-            return places.nan_to_num_(nan=0.0).long()
+            return places.nan_to_num_(nan=0.0).int()
         kind = predictions.dtype, predictions.device
         if kind not in self._sorted:
             self._sorted[kind] = torch.tensor([self.values[i] for i in self._order], dtype=kind[0], device=kind[1])
-        places = torch.searchsorted(self._sorted[kind], predictions.contiguous())
+        places = torch.searchsorted(self._sorted[kind], predictions.contiguous(), out_int32=True)
         return places.masked_fill_(predictions.isnan(), 0)
 
     def as_given(self, counts):
@@ -72,15 +73,10 @@ class Counts:
     """
 
     def __init__(self, y_true, y_pred, weights, thresholds, dtype):
-        labels = y_true.shape[1] if y_true.dim() > 1 else 1
-        rows = len(thresholds) + 1
-        places = thresholds.places(y_pred) + rows * y_true  # the lower half of the table has the positives
-        if y_true.dim() > 1:
-            places = places * labels + torch.arange(labels, device=places.device)
-        weights = torch.ones((), dtype=dtype, device=places.device) if weights is None else weights.to(dtype)
-        table = torch.zeros(2 * rows * labels, dtype=dtype, device=places.device)
-        table.index_add_(0, places.flatten(), weights.expand_as(places).flatten())
-        table = table.view(2, rows, labels) if y_true.dim() > 1 else table.view(2, rows)
+        by_label = y_true.shape[1:]
+        table = torch.zeros(2, len(thresholds) + 1, *by_label, dtype=dtype, device=y_pred.device)
+        for part in _parts(y_true, y_pred, weights):
+            _tabulate(table, thresholds, *part)
         above = table.flip(1).cumsum(1).flip(1)
         total = above[:, :1]
         below = total - above
@@ -91,6 +87,25 @@ class Counts:
     false_positives = property(lambda self: self._thresholds.as_given(self._above[0]))
     false_negatives = property(lambda self: self._thresholds.as_given(self._below[1]))
     true_negatives = property(lambda self: self._thresholds.as_given(self._below[0]))
+
+
+def _parts(*columns):
+    """Columns cut into parts that the processor's cache holds, where there is one to hold them."""
+    rows = columns[1].shape[0]
+    if rows <= _CACHED_ROWS or columns[1].device.type != "cpu":
+        return [columns]
+    parts = [[None] * rows if each is None else each.split(_CACHED_ROWS) for each in columns]
+    return zip(*parts)  # as many as there are parts of predictions
+
+
+def _tabulate(table, thresholds, y_true, y_pred, weights):
+    """Adds weights to a table `(negatives and positives, places, …)`."""
+    labels = table[0, 0].numel()
+    places = thresholds.places(y_pred).add_(y_true, alpha=table.shape[1])
+    if table.dim() > 2:
+        places = places.mul_(labels).add_(torch.arange(labels, dtype=places.dtype, device=places.device))
+    weights = torch.ones((), dtype=table.dtype, device=table.device) if weights is None else weights.to(table.dtype)
+    table.view(-1).index_add_(0, places.flatten(), weights.expand_as(places).flatten())
 
 
 def _best_of_each_row(predictions, k):

@@ -7,9 +7,11 @@ Updates never read a value back to the host.
 """
 
 import contextlib
+import copy
 from functools import partial
 
 import torch
+import torch.distributed
 
 from torchkeras import initializers
 from torchkeras.core import scopes, tree
@@ -82,7 +84,8 @@ class Metric(Configured):
             shape: its shape.
             initializer: name, config, object or function `(shape, dtype)`; None for zeros.
             dtype: its dtype; `floatx()` by default.
-            aggregation: kept for Keras; how replicas would combine it.
+            aggregation: what merging makes of the values of several metrics: "sum", "mean", "only_first_replica" or
+                "none" (each keeps its own).
             name: its name; the path is `metric name/name`.
         """
         if "_variables" not in self.__dict__:
@@ -168,10 +171,12 @@ class Metric(Configured):
                 variable.zero_()
 
     def merge_state(self, metrics):
-        """Adds the state of other metrics of the same kind to this one's.
+        """Takes in the state of other metrics of the same kind: each variable as its `aggregation` says, most by their
+        sum. Override it for state that no sum merges, such as a maximum.
 
         Raises `ValueError` where the states have different lengths.
         """
+        metrics = list(metrics)
         mine = self.variables
         for other in metrics:
             theirs = other.variables
@@ -180,8 +185,50 @@ class Metric(Configured):
                     f"{other!r} has {len(theirs)} state variables, {self!r} has {len(mine)}: "
                     "only metrics of one kind merge."
                 )
-            for variable, value in zip(mine, theirs, strict=True):
-                variable.assign_add(value)
+        for variable, *others in zip(mine, *(other.variables for other in metrics), strict=True):
+            values = [variable, *(value.to(variable.device) for value in others)]
+            if variable.aggregation in ("sum", "mean"):
+                total = sum(value.detach() for value in values)
+                variable.assign(total if variable.aggregation == "sum" else total / len(values))
+
+    def result_over_processes(self, group=None):
+        """The result of what all processes of a group of `torch.distributed` have seen, each its share of the data.
+
+        The states are gathered and merged in the order of the ranks by `merge_state`; each process keeps its own. All
+        processes of the group must call it. `result`, `fit` and `evaluate` never wait for other processes.
+
+        Args:
+            group: the processes; all of them by default. Where there is one, this is `result`.
+
+        Raises `ValueError` in a process whose metric has no state yet, as it has seen no batch.
+
+        Example:
+            >>> metric = Mean()
+            >>> metric.update_state([1.0, 2.0])          # in each process what it has
+            >>> metric.result_over_processes()
+            tensor(1.5000)
+        """
+        together = torch.distributed.is_available() and torch.distributed.is_initialized()
+        if not together or torch.distributed.get_world_size(group) == 1:
+            return self.result()
+        return self._merged_over(group).result()
+
+    def _merged_over(self, group):
+        """A copy of the metric with the state of all processes."""
+        mine = [variable.detach().cpu() for variable in self.variables]
+        states = [None] * torch.distributed.get_world_size(group)
+        torch.distributed.all_gather_object(states, mine, group)
+        states = [state for state in states if len(state) == max(map(len, states))]
+        if len(mine) < len(states[0]):
+            raise ValueError(
+                f"{self!r} has no state in this process, as it has seen no batch here: give each process at least one."
+            )
+        copies = [copy.deepcopy(self) for _ in states]
+        for each, state in zip(copies, states, strict=True):
+            for variable, value in zip(each.variables, state, strict=True):
+                variable.assign(value)
+        copies[0].merge_state(copies[1:])
+        return copies[0]
 
     def __call__(self, *args, **kwargs):
         self.update_state(*args, **kwargs)

@@ -105,10 +105,17 @@ class CompileMetrics(Metric):
 
     def result(self):
         """Log name -> value (a tensor); a metric that gives a dict adds its entries."""
+        return self._named(Metric.result)
+
+    def result_over_processes(self, group=None):
+        """The same of what all processes have seen."""
+        return self._named(Metric.result_over_processes, group)
+
+    def _named(self, read, *args):
         self.settle()
         results = {}
         for name, _, metric, _ in self._entries:
-            value = metric.result()
+            value = getattr(metric, read.__name__)(*args)
             results.update(value if isinstance(value, dict) else {name: value})
         return results
 

@@ -108,6 +108,12 @@ class UpdateComputeMetric(Metric):
     def result(self):
         return self.metric.compute()
 
+    def result_over_processes(self, group=None):
+        """torchmetrics merges by itself in `compute`, unless told otherwise."""
+        if not getattr(self.metric, "sync_on_compute", False):
+            raise NotImplementedError(f"{self.name} cannot merge what several processes have seen.")
+        return self.result()
+
     def reset_state(self):
         self.metric.reset()
 
