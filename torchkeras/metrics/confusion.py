@@ -17,7 +17,6 @@ from torchkeras.losses.tensors import as_tensor, same_rank
 from torchkeras.metrics.mean import no_grad, rows_meet
 from torchkeras.metrics.metric import Metric, dtype_field, published_metric
 
-_CACHED_ROWS = 2**15
 NOT_AMONG_THE_BEST = -1e10  # Keras's value for predictions that `top_k` leaves out; every one that counts is larger
 
 
@@ -73,10 +72,8 @@ class Counts:
     """
 
     def __init__(self, y_true, y_pred, weights, thresholds, dtype):
-        by_label = y_true.shape[1:]
-        table = torch.zeros(2, len(thresholds) + 1, *by_label, dtype=dtype, device=y_pred.device)
-        for part in _parts(y_true, y_pred, weights):
-            _tabulate(table, thresholds, *part)
+        table = torch.zeros(2, len(thresholds) + 1, *y_true.shape[1:], dtype=dtype, device=y_pred.device)
+        _tabulate(table, thresholds, y_true, y_pred, weights)
         above = table.flip(1).cumsum(1).flip(1)
         total = above[:, :1]
         below = total - above
@@ -87,15 +84,6 @@ class Counts:
     false_positives = property(lambda self: self._thresholds.as_given(self._above[0]))
     false_negatives = property(lambda self: self._thresholds.as_given(self._below[1]))
     true_negatives = property(lambda self: self._thresholds.as_given(self._below[0]))
-
-
-def _parts(*columns):
-    """Columns cut into parts that the processor's cache holds, where there is one to hold them."""
-    rows = columns[1].shape[0]
-    if rows <= _CACHED_ROWS or columns[1].device.type != "cpu":
-        return [columns]
-    parts = [[None] * rows if each is None else each.split(_CACHED_ROWS) for each in columns]
-    return zip(*parts)  # as many as there are parts of predictions
 
 
 def _tabulate(table, thresholds, y_true, y_pred, weights):
