@@ -129,7 +129,7 @@ def _check(what, given):
         for each in tree.flatten(given):
             if isinstance(each, str) and each.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
                 resolve_metric(each, None, None)
-            elif each is not None and not isinstance(each, str) and not callable(each) and as_metric(each) is each:
+            elif each is not None and not isinstance(each, str) and as_metric(each) is each and not callable(each):
                 raise ValueError(
                     f"`{what}` must hold names, functions or Metrics, got {each!r} ({type(each).__name__})."
                 )

@@ -165,7 +165,9 @@ def _refuse_more_arguments(loss, plain):
 
 
 def as_metric(metric):
-    """A metric of torchmetrics' form as ours; anything else unchanged."""
-    if not inspect.isclass(metric) and all(callable(getattr(metric, n, None)) for n in ("update", "compute", "reset")):
-        return UpdateComputeMetric(metric)
-    return metric
+    """A metric of torchmetrics' form as ours; anything else unchanged. Raises `ValueError` for a class of such."""
+    if not all(callable(getattr(metric, name, None)) for name in ("update", "compute", "reset")):
+        return metric
+    if inspect.isclass(metric):
+        raise ValueError(f"metrics got the class {metric.__name__}: pass an object, {metric.__name__}(...).")
+    return UpdateComputeMetric(metric)
