@@ -176,11 +176,11 @@ def test_refusal(rule):
 
 
 def test_assignments_last_in_mixed_precision():
-    _, weights, outputs = rules.weights_are_assigned_in_mixed_precision(torchkeras)
+    _, weights, outputs = rules.precision.weights_are_assigned_in_mixed_precision(torchkeras)
     assert weights == [0.5, 1.0, 0.25, 0.0] and outputs == [2.75, 2.75]
 
 
 @pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
 def test_assignments_are_lost_in_mixed_precision():
-    theirs, ours = (rules.weights_are_assigned_in_mixed_precision(library) for library in LIBRARIES)
+    theirs, ours = (rules.precision.weights_are_assigned_in_mixed_precision(library) for library in LIBRARIES)
     assert ours == theirs
