@@ -133,6 +133,17 @@ def test_a_mask_goes_to_the_function_and_ends_there():
     assert seen[0].tolist() == [[True, False]] and getattr(found, "_keras_mask", None) is None
 
 
+def test_a_function_that_needs_a_mask_enters_graphs():
+    def mean(x, mask):
+        weights = mask.unsqueeze(-1).to(x.dtype)
+        return (x * weights).sum(1) / weights.sum(1)
+
+    inputs = layers.Input((None, 2))
+    model = keras.Model(inputs, Lambda(mean)(layers.Masking()(inputs)))
+    assert model.output_shape == (None, 2)
+    assert model(torch.tensor([[[1.0, 3.0], [3.0, 5.0], [0.0, 0.0]]])).tolist() == [[2.0, 4.0]]
+
+
 def test_a_mask_that_the_layer_makes():
     turned = Lambda(doubled, mask=lambda inputs, mask: ~mask)(masked())
     assert turned._keras_mask.tolist() == [[False, True]]

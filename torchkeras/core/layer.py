@@ -220,8 +220,9 @@ class Layer(
         d = self.__dict__
         policy, info = d["_dtype_policy"], self._call_info
         mask = getattr(x, "_keras_mask", None)
-        if x.dtype is not policy.torch_compute and policy.casts and x.is_floating_point() and d["autocast"]:
-            x = x.to(policy.torch_compute)
+        if x.dtype is not policy.torch_compute and policy.casts and x.is_floating_point():
+            if d["autocast"] and self._convert_input_args:
+                x = x.to(policy.torch_compute)
         spec = self.input_spec
         if spec is not None and (type(spec) is not input_spec.InputSpec or not spec.accepts(x)):
             input_spec.check(spec, x, d["_name"])

@@ -23,12 +23,16 @@ class LayerInputs:
 
     _takes_several = False  # whether the first argument is made to be several tensors, so that errors do not blame that
     _masks_inside = False  # whether the layers inside put masks on the outputs, as those of a graph do
+    _convert_input_args = True  # Keras's switch, for layers that take words, arrays or other objects as they are
+    _allow_non_tensor_positional_args = True  # Keras's too; layers of users take what they like
     _takes_strings = False  # whether a published layer is content with arrays of strings, as models are
 
     # -- inputs at the door -------------------------------------------------------------------------------------------
 
     def _convert(self, args, kwargs):
         """Arrays to tensors on the layer's device, floats to the compute dtype; symbolic tensors as they are."""
+        if not self._convert_input_args:
+            return args, kwargs
         names = self._call_info.names
         new_args = []
         for position, value in enumerate(args):

@@ -24,6 +24,7 @@ class Dense(LowRank, Layer, low_rank="kernel"):
         use_bias: whether a bias is added.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint,
             bias_constraint: of the weights `kernel` `(inputs, units)` and `bias` `(units,)`.
+        lora_rank, lora_alpha: learn the kernel through two factors from the start: `enable_lora`.
 
     Input `(..., inputs)` of rank 2 or more, output `(..., units)`.
 

@@ -29,6 +29,7 @@ class Embedding(LowRank, Layer, low_rank="embeddings"):
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the weight `embeddings`
             `(input_dim, output_dim)`.
         mask_zero: whether 0 is padding: later layers that know masks skip those steps.
+        lora_rank, lora_alpha: learn the table through two factors from the start: `enable_lora`.
         weights: first values of the table, an array or a list of one; the layer is then built at once.
 
     Input: integers of any shape (other numbers are cut to int32); output `(*input_shape, output_dim)`.

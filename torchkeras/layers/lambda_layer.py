@@ -9,7 +9,7 @@ import types
 from torchkeras.core import function_code, scopes, serialization, shape_probe
 from torchkeras.core.conversion import as_tensor, is_array_like
 from torchkeras.core.fields import field
-from torchkeras.core.keras_tensor import is_shape
+from torchkeras.core.keras_tensor import KerasTensor, is_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError, ShapeInferenceError
@@ -134,12 +134,23 @@ class Lambda(Layer):
         if self._output_shape is not None:
             return super().compute_output_spec(inputs)
         try:
-            return shape_probe.infer(self._probe_call, (inputs,), {"training": training})
+            return self._infer(inputs, training)
         except ShapeInferenceError as error:
             raise NotImplementedError(
                 f"The output shape of the function of Lambda layer {self.name!r} cannot be found: {error} Or give it "
                 "to the layer as output_shape=."
             ) from error
+
+    def _infer(self, inputs, training):
+        """The outputs without data. Whether a mask will come is not known yet: a function that fails without one gets
+        one of steps."""
+        try:
+            return shape_probe.infer(self._probe_call, (inputs,), {"training": training})
+        except (AttributeError, RuntimeError, TypeError, ValueError):
+            if not self._takes_mask or not isinstance(inputs, KerasTensor) or len(inputs.shape) < 2:
+                raise
+            mask = KerasTensor(inputs.shape[:2], dtype="bool")
+            return shape_probe.infer(self._probe_call, (inputs,), {"training": training, "mask": mask})
 
     def compute_output_shape(self, input_shape):
         if self._output_shape is None:

@@ -206,3 +206,19 @@ def torch_modules_inside(k):
     layer = Mixed()
     out = layer(X)
     return tuple(out.shape), sum(p.numel() for p in layer.parameters())
+
+
+@rule
+def inputs_stay_as_they_are_where_a_layer_says_so(k):
+    class AsItIs(k.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self._convert_input_args = False
+            self._allow_non_tensor_positional_args = True
+
+        def call(self, inputs, other=None):
+            return [type(inputs).__name__, type(other).__name__, str(getattr(inputs, "dtype", ""))]
+
+    layer = AsItIs()
+    given = [(np.ones(2),), ("text", "more"), (["a", "b"],), ([1, 2],), (torch.ones(2, dtype=torch.float64),)]
+    return [layer(*args) for args in given * 2]
