@@ -24,6 +24,10 @@ class AxisError(ValueError, IndexError):
     for others: this is both, as numpy's is."""
 
 
+class LabelError(ValueError, IndexError):
+    """A class label that is no index of a class. torch raises IndexError: this is both."""
+
+
 class NotBuiltError(ValueError):
     """The weights or the graph are needed, but no input shape has been seen yet."""
 

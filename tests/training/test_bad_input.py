@@ -163,8 +163,8 @@ OUTPUTS = {
     "weight names": ({}, {"sample_weight": {"c": np.ones(12)}}, r"`sample_weight` names \['c'\]"),
     "class weights": ({}, {"class_weight": {0: 1.0}}, "`class_weight` needs one target"),
     "one-hot for sparse": ({}, {"y": [Y, np.eye(4)[LABELS]]}, "class index"),
-    "label too large": ({}, {"y": [Y, LABELS + 1]}, "Class labels.*0 to n - 1"),
-    "label negative": ({}, {"y": [Y, LABELS - 1]}, "Class labels.*0 to n - 1"),
+    "label too large": ({}, {"y": [Y, LABELS + 1]}, "Class labels.*from 0 to 3"),
+    "label negative": ({}, {"y": [Y, LABELS - 1]}, "Class labels.*from 0 to 3"),
 }
 
 

@@ -8,6 +8,7 @@ Probabilities are clipped to `[epsilon, 1 - epsilon]`; those of several classes 
 import math
 import warnings
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -15,9 +16,10 @@ from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
+from torchkeras.errors import AxisError
 from torchkeras.losses.loss import FunctionLoss, fused_mean, published_function
 from torchkeras.losses.regression import row_mean
-from torchkeras.losses.tensors import as_tensor, matched
+from torchkeras.losses.tensors import as_tensor, label_error, matched
 
 _MANY_CLASSES = 256  # from here on, picking the target's probability first beats a log over all of them
 
@@ -38,9 +40,11 @@ def _require_same_shape(y_true, y_pred):
         )
 
 
-def _require_axis(axis):
+def _require_axis(axis, rank):
     if isinstance(axis, bool):
         raise ValueError(f"`axis` must be an integer, got {axis!r}.")
+    if type(axis) is int and not -rank <= axis < rank:
+        raise AxisError(f"axis={axis} is no class axis of predictions with {rank} axes.")
 
 
 def _clipped(probabilities):
@@ -107,8 +111,8 @@ def _mean_binary(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1
 
 
 def _categorical_inputs(y_true, y_pred, label_smoothing, axis, name):
-    _require_axis(axis)
     y_true, y_pred = _floating(y_true, y_pred)
+    _require_axis(axis, y_pred.ndim)
     axes = range(y_pred.ndim) if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
     classes = math.prod([y_pred.shape[each] for each in axes])
     if classes == 1:
@@ -155,6 +159,7 @@ def _class_indices(y_true, y_pred, axis):
     y_true = as_tensor(y_true, None, y_pred.device)
     if len(y_pred.shape) == 0:
         raise ValueError("y_pred must have a class axis, got a single number.")
+    _require_axis(axis, y_pred.ndim)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
         y_true = y_true.squeeze(axis)
     wanted = list(y_pred.shape)
@@ -169,6 +174,13 @@ def _class_indices(y_true, y_pred, axis):
 
 def _picked(y_true, y_pred, from_logits, reduction):
     """Sparse crossentropy of `(N, C)` against `(N,)`, reduced torch's way."""
+    try:
+        return _picked_by_torch(y_true, y_pred, from_logits, reduction)
+    except IndexError:
+        raise label_error(y_true, y_pred.shape[1]) from None
+
+
+def _picked_by_torch(y_true, y_pred, from_logits, reduction):
     if from_logits:
         return F.cross_entropy(y_pred, y_true, reduction=reduction)
     if y_pred.shape[1] < _MANY_CLASSES:
@@ -252,11 +264,16 @@ def binary_focal_crossentropy(
 def categorical_focal_crossentropy(
     y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
 ):
-    """Categorical crossentropy with each class's term times `alpha · (1 - p)^gamma` (Lin et al. 2017)."""
+    """Categorical crossentropy with each class's term times `alpha · (1 - p)^gamma` (Lin et al. 2017).
+
+    `alpha` is a number, or a list of one for each class.
+    """
     y_true, y_pred = _categorical_inputs(y_true, y_pred, label_smoothing, axis, "categorical_focal_crossentropy")
     if from_logits:
         y_pred = F.softmax(y_pred, dim=axis)
     p = _normalized(y_pred, axis)
+    if isinstance(alpha, (list, tuple, np.ndarray)):
+        alpha = as_tensor(alpha, p.dtype, p.device)
     return (torch.pow(1.0 - p, gamma) * alpha * (-y_true * torch.log(p))).sum(dim=axis)
 
 

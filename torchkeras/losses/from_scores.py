@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torchkeras.core.scopes import settings
 from torchkeras.losses import crossentropy
 from torchkeras.losses.loss import of_scores
+from torchkeras.losses.tensors import label_error
 
 _NOTHING = -100  # the label that torch's crossentropy leaves out
 
@@ -38,7 +39,10 @@ class _PickedFromSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, scores, probabilities, classes, bounds):
-        picked = -F.nll_loss(probabilities, classes, reduction="none")
+        try:
+            picked = -F.nll_loss(probabilities, classes, reduction="none")
+        except IndexError:
+            raise label_error(classes, probabilities.shape[1]) from None
         ctx.save_for_backward(probabilities, classes, picked)
         ctx.bounds = bounds
         return torch.where(classes == _NOTHING, 0.0, -torch.log(picked.clamp(*bounds)))

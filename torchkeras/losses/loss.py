@@ -22,6 +22,7 @@ from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import FunctionOperation
+from torchkeras.errors import UnfitInputError, UnsupportedInputError
 from torchkeras.losses.reduction import MEANS, reduce_weighted_values, standardize_reduction
 from torchkeras.losses.tensors import as_tensor, convert_structure, same_rank
 
@@ -80,6 +81,9 @@ class Loss(Configured):
                     return value
         elif any_symbolic((y_true, y_pred, sample_weight), None):
             return FunctionOperation(self)(y_true, y_pred, sample_weight)
+        elif y_true is None or y_pred is None:
+            which = "y_true" if y_true is None else "y_pred"
+            raise UnsupportedInputError(f"{which} is None: the loss {self.name!r} compares targets with predictions.")
         else:
             y_pred = convert_structure(y_pred, self._torch_dtype)
             leaf = next(iter(tree.flatten(y_pred)), None)
@@ -98,6 +102,10 @@ class Loss(Configured):
         return y_true, y_pred
 
     def _reduce(self, values, sample_weight, mask):
+        if values is None:
+            raise UnsupportedInputError(
+                f"The loss {self.name!r} gave None: its function must return one value per sample."
+            )
         own_mask = mask_of(values)
         if own_mask is not None:
             mask = own_mask if mask is None else torch.logical_and(as_tensor(mask, None, own_mask.device), own_mask)
@@ -206,11 +214,27 @@ def published_function(*aliases):
         def public(y_true, y_pred, *args, **kwargs):
             if isinstance(y_pred, KerasTensor) or isinstance(y_true, KerasTensor):
                 return FunctionOperation(public)(y_true, y_pred, *args, **kwargs)
-            return function(y_true, y_pred, *args, **kwargs)
+            try:
+                return function(y_true, y_pred, *args, **kwargs)
+            except RuntimeError as error:
+                told = _with_shapes(error, function.__name__, y_true, y_pred)
+                if told is None:
+                    raise
+                raise told from error
 
         return published("loss", "keras.losses", aliases=aliases)(public)
 
     return decorate
+
+
+def _with_shapes(error, name, y_true, y_pred):
+    """A complaint of torch's about different shapes, with these in its words; None for any other error."""
+    shapes = [tuple(each.shape) for each in (y_true, y_pred) if hasattr(each, "shape")]
+    if type(error) is not RuntimeError or len(shapes) < 2 or shapes[0] == shapes[1]:
+        return None
+    return UnfitInputError.like(
+        error, f"{name} cannot compare y_true of shape {shapes[0]} with y_pred of shape {shapes[1]}: {error}"
+    )
 
 
 _fused = {}  # loss function -> function of the same arguments giving the mean of all its values, or None

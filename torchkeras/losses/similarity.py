@@ -32,6 +32,11 @@ def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal
     references = y_pred if ref_embeddings is None else as_tensor(ref_embeddings, y_pred.dtype, y_pred.device)
     labels = as_tensor(y_true, None, y_pred.device).to(torch.int32).reshape(-1, 1)
     others = labels if ref_labels is None else as_tensor(ref_labels, None, y_pred.device).to(torch.int32)
+    if y_pred.dim() != 2 or references.dim() != 2 or len(labels) != len(y_pred) or others.numel() != len(references):
+        raise ValueError(
+            f"circle takes embeddings (batch, size) and a label for each, got {len(labels)} labels for embeddings of "
+            f"shape {tuple(y_pred.shape)}, {others.numel()} labels for references of shape {tuple(references.shape)}."
+        )
     same = labels == others.reshape(1, -1)
     different = same.logical_not()
     if remove_diagonal:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from torchkeras.core import conversion, tree
+from torchkeras.errors import LabelError
 
 Tensor = torch.Tensor
 
@@ -73,3 +74,13 @@ def at_least(values, bound):
     """`max(values, bound)`. At the bound half of the gradient passes, as in Keras, and NaN stays NaN in it: `clamp`
     lets all of the one pass and nothing of the other."""
     return torch.maximum(values, values.new_full((), bound))
+
+
+def label_error(classes, count):
+    """The error for labels among which torch found one that is no class of `count`."""
+    strange = classes[((classes < 0) & (classes != -100)) | (classes >= count)].flatten()
+    found = "NaN" if strange[0] == torch.iinfo(torch.int64).min else str(strange[0].item())
+    return LabelError(
+        f"Class labels must be whole numbers from 0 to {count - 1}, the prediction having {count} classes; got "
+        f"{found}. Give the last layer more units, or number the labels anew (np.unique, return_inverse=True)."
+    )

@@ -25,14 +25,15 @@ class CompileLoss:
 
     Args:
         loss: name, function, Loss, torch module; a list or dict of them (None leaves an output untrained).
-        loss_weights: None, numbers in a list, or a dict by output name.
+        loss_weights: None, numbers in a list, or a dict by output name; a Variable or tensor counts as it is then.
         output_names: the model's, if it has any.
     """
 
     def __init__(self, loss, loss_weights=None, output_names=None):
         self.user_loss, self.user_weights, self.output_names = loss, loss_weights, output_names
         for each in tree.flatten(loss_weights):
-            if each is not None and not isinstance(each, numbers.Number):
+            scalar = isinstance(each, torch.Tensor) and each.dim() == 0  # one that a callback assigns to, say
+            if each is not None and not scalar and not isinstance(each, numbers.Number):
                 raise ValueError(f"`loss_weights` must be a number, a list or a dict of numbers, got {loss_weights!r}.")
         _check_known(loss)
         self.outputs = None
@@ -81,17 +82,11 @@ class CompileLoss:
         shown."""
         if self.outputs is None:
             self.build(y_true, y_pred)
-        try:
-            bare = isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor)
-            if self._only is None or not bare or tree.is_nested(sample_weight):
-                return self._evaluate_all(y_true, y_pred, sample_weight)
-            value = _value(self._only, y_true, y_pred, sample_weight)
-            return (value, value) if value.dim() == 0 else (value.sum(), value.mean())
-        except IndexError as error:
-            raise ValueError(
-                f"{error} Class labels must be whole numbers from 0 to n - 1, where n is the number of units of the "
-                "output: give the last layer more units, or number the labels anew (np.unique, return_inverse=True)."
-            ) from error
+        bare = isinstance(y_true, torch.Tensor) and isinstance(y_pred, torch.Tensor)
+        if self._only is None or not bare or tree.is_nested(sample_weight):
+            return self._evaluate_all(y_true, y_pred, sample_weight)
+        value = _value(self._only, y_true, y_pred, sample_weight)
+        return (value, value) if value.dim() == 0 else (value.sum(), value.mean())
 
     def _evaluate_all(self, y_true, y_pred, sample_weight):
         outputs = self.outputs

@@ -4,6 +4,7 @@ May import core and this room. Knows no model. What cuts them into batches is in
 """
 
 import math
+import numbers
 
 import numpy as np
 import torch
@@ -142,6 +143,8 @@ def class_weights(y, class_weight):
         class_weight = dict(enumerate(class_weight))
     if not isinstance(class_weight, dict) or not all(_is_whole(key) for key in class_weight):
         raise ValueError(f"`class_weight` must be a dict of class index -> weight, got {class_weight!r}.")
+    if not all(isinstance(weight, numbers.Real) for weight in class_weight.values()):
+        raise ValueError(f"The weights in `class_weight` must be numbers, got {class_weight!r}.")
     if not isinstance(y, (torch.Tensor, MappedArray)):
         raise ValueError("`class_weight` needs one target array `y`; with several outputs use `sample_weight`.")
     labels = torch.cat([_labels(part) for part in y.in_parts()]) if isinstance(y, MappedArray) else _labels(y)

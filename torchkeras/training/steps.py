@@ -11,6 +11,11 @@ from torchkeras.core.scopes import state
 from torchkeras.core.scores import room_for_scores
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
+_NO_GRADIENT = (
+    "The loss does not depend on the model's weights, so there is no gradient: compute it from y_pred by torch or "
+    "keras.ops functions, without detach(), numpy(), item(), casts to integers, comparisons or argmax."
+)
+
 
 class Steps:
     """`train_step`, `test_step`, `predict_step`, `compute_loss`, `compute_metrics`: each overridable, as in Keras."""
@@ -44,6 +49,8 @@ class Steps:
         y_pred, loss, shown = self._forward(x, y, sample_weight, True)
         training.loss_tracker.update_state(shown.detach(), sample_weight=_rows(x))
         if learned:
+            if not loss.requires_grad:
+                raise RuntimeError(_NO_GRADIENT)
             optimizer = training.optimizer
             scale = getattr(optimizer, "scale_loss", None)
             (loss if scale is None else scale(loss)).backward()

@@ -13,7 +13,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
 from torchkeras.losses import Loss
 from torchkeras.losses.reduction import reduce_weighted_values
-from torchkeras.losses.tensors import same_rank
+from torchkeras.losses.tensors import label_error, same_rank
 from torchkeras.metrics import Metric
 from torchkeras.metrics.resolve import object_name
 
@@ -45,6 +45,12 @@ class TorchLoss(Loss):
             if isinstance(self._plain, torch.nn.Module):
                 self._plain.to(y_pred.device)
         y_true = self._fitted(y_true, y_pred)
+        try:
+            return self._value(y_true, y_pred, sample_weight)
+        except IndexError:
+            raise label_error(y_true, y_pred.shape[1]) from None
+
+    def _value(self, y_true, y_pred, sample_weight):
         mask = mask_of(y_pred)
         if sample_weight is None and mask is None:
             return self.function(y_pred, y_true)
