@@ -460,3 +460,30 @@ def test_schedulers_of_torch_turn_the_momentum(make, scaled):
 def test_a_scheduler_of_torch_says_that_there_is_no_momentum_to_turn():
     with pytest.raises(ValueError, match="momentum"):
         torch.optim.lr_scheduler.OneCycleLR(SGD(0.1), max_lr=0.1, total_steps=10)
+
+
+@pytest.mark.parametrize("feed", ["step", "apply"])
+def test_a_compiled_training_step_calls_the_optimizer_between_its_graphs(feed):
+    weights = []
+    for compiled in (False, True):
+        layer = torch.nn.Linear(3, 2)
+        torch.nn.init.ones_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+        optimizer = LossScaleOptimizer(Adam(schedules.ExponentialDecay(0.1, 1, 0.5), clipnorm=1.0), initial_scale=2.0)
+        optimizer.build(layer.parameters())
+
+        def step(x, layer=layer, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = layer(x).square().mean()
+            optimizer.scale_loss(loss).backward()
+            if feed == "step":
+                optimizer.step()
+            else:
+                optimizer.apply([p.grad for p in layer.parameters()], list(layer.parameters()))
+            return loss
+
+        step = torch.compile(step, backend="eager") if compiled else step
+        losses = [step(drawn(4, 3, seed=seed)).item() for seed in range(4)]
+        assert int(optimizer.iterations) == 4
+        weights.append((losses, layer.weight.detach()))
+    torch.testing.assert_close(*weights)

@@ -46,7 +46,7 @@ class Optimizer(optimizers.Optimizer):
         """Binds the optimizer and lets a subclass make its slots."""
         if not self.built:
             super().build(variables)
-            self._create_slots(list(variables) if not self._trainable_variables else self._trainable_variables)
+            self._create_slots(self._trainable_variables)
 
     def _create_slots(self, var_list):
         """A subclass makes its state here."""

@@ -8,11 +8,13 @@ import torch
 from torchkeras.core.conversion import as_tensor
 from torchkeras.errors import NotBuiltError
 from torchkeras.optimizers.groups import is_sparse, like_parameter
+from torchkeras.optimizers.torch_state import outside_graphs
 
 
 class GradientSources:
     """`apply`, `apply_gradients`, `minimize`, `compute_gradients`, `stateless_apply`."""
 
+    @outside_graphs
     def apply(self, grads, trainable_variables=None):
         """One update from a list of gradients.
 

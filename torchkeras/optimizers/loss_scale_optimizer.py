@@ -14,6 +14,7 @@ from torchkeras.errors import UnknownArgumentError
 from torchkeras.optimizers import gradients
 from torchkeras.optimizers.host_scalar import host_scalar
 from torchkeras.optimizers.optimizer import Optimizer
+from torchkeras.optimizers.torch_state import outside_graphs
 
 # Older files hold these for the wrapper too; anything but the default belongs to the inner optimizer.
 _INNER_ONLY = {
@@ -75,6 +76,7 @@ class LossScaleOptimizer(Optimizer):
         """Builds the inner optimizer, and the counter and the scale."""
         if self.built:
             return
+        variables = list(variables)  # may be model.parameters(), which is gone through once
         with scopes.name_scope(self.name):
             self.step_counter = host_scalar(0, torch.int32, "step_counter")
             self.dynamic_scale = host_scalar(float(self.initial_scale), torch.float32, "dynamic_scale")
@@ -134,6 +136,7 @@ class LossScaleOptimizer(Optimizer):
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
+    @outside_graphs
     def apply(self, grads, trainable_variables=None):
         """One update from gradients of the scaled loss, or none if they are not finite."""
         if not self.built and trainable_variables is not None:

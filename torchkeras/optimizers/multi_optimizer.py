@@ -11,6 +11,7 @@ from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from torchkeras.optimizers.optimizer import Optimizer
+from torchkeras.optimizers.torch_state import outside_graphs
 
 _NO_RATE = "A MultiOptimizer has no learning rate of its own: use those of its `optimizers`."
 
@@ -199,6 +200,7 @@ class MultiOptimizer(Optimizer):
 
     # -- steps --------------------------------------------------------------------------------------------------------
 
+    @outside_graphs
     def apply(self, grads, trainable_variables=None):
         """One update from a list of gradients, each by its variable's optimizer."""
         grads = list(grads)

@@ -295,6 +295,8 @@ class Optimizer(
         Args:
             closure: function that computes the gradients and returns the loss, which is then returned.
         """
+        if torch.compiler.is_dynamo_compiling():  # `outside_graphs` without its cost
+            return torch._dynamo.disable(Optimizer.step)(self, closure)
         if closure is not None or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks:
             return self._step_with_hooks(closure)
         if profiler._is_profiler_enabled:

@@ -17,6 +17,7 @@ from torchkeras.core.serialization import deserialize_keras_object
 from torchkeras.optimizers.groups import like_parameter
 from torchkeras.optimizers.learning_rate import as_number
 from torchkeras.optimizers.optimizer import Optimizer
+from torchkeras.optimizers.torch_state import outside_graphs
 
 _HOOKS = tuple(
     f"_optimizer_{moment}_hooks"
@@ -164,6 +165,7 @@ class TorchOptimizer(Optimizer):
 
     step.hooked = True  # torch's own step, inside, is hooked
 
+    @outside_graphs
     def apply(self, grads, trainable_variables=None):
         """One step from a list of gradients; what the variables hold in `.grad` stays as it is."""
         grads = list(grads)
