@@ -136,7 +136,7 @@ class Comparison:
         tolerance = max(_TOLERANCES.get(str(t.dtype).removeprefix("torch."), (0, 0))[gradient] for t in (theirs, ours))
         if self.low_precision:
             tolerance = max(tolerance, _TOLERANCES[self.low_precision][gradient])
-        tolerance *= self.case.loose
+        tolerance *= self.case.loose * (3 if DEVICE == "cuda" else 1)  # where sums go in another order on each side
         a, b = theirs.detach().double(), ours.detach().double()
         gap = ((a - b).abs() / (1 + a.abs())).nan_to_num(nan=0.0)
         if a.isnan().ne(b.isnan()).any() or (gap > tolerance).any():

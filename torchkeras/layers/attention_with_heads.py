@@ -301,7 +301,7 @@ class AttentionWithHeads(Layer, own_first=True):
         flash = self.flash_attention
         if mask is not None:
             # A finite number, as in Keras: a step that may look nowhere gets the mean of all values, not NaN.
-            low = -0.7 * (65500.0 if query.dtype is torch.float16 else 3.38953e38)
+            low = torch.finfo(query.dtype).min / 2  # kernels multiply by log2(e): still finite
             mask = self._to_rank(mask.bool(), self._scores_rank)
             mask = torch.zeros(mask.shape, dtype=query.dtype, device=query.device).masked_fill(mask.logical_not(), low)
             if causal:

@@ -4,7 +4,7 @@ May import core and this folder. Values and slopes are Keras's, those of probabi
 `[epsilon, 1 - epsilon]`: what is clipped has no slope. In 32 bits the gradient of a softmax over many classes goes
 straight to its scores, `p - target`, past the kernels in between (softmax, sum, quotient, clip and logarithm backwards)
 and their rounding; a sigmoid gains nothing there. In 16 bits probabilities near 1 cannot be told apart, so both are
-computed from the scores in 32.
+computed from the scores in 32; so is a softmax on a GPU, in half the kernels.
 
 A form takes the target, what was told, and the arguments of its function; it gives None where it does not serve.
 """
@@ -79,6 +79,11 @@ def _in_16_bits(told):
     return told.probabilities.dtype.itemsize == 2
 
 
+def _in_few_kernels(told):
+    """Whether torch's own functions of scores serve: on a GPU, where what is launched costs more than it computes."""
+    return _in_16_bits(told) or told.scores.is_cuda
+
+
 def _serves(y_true, told, axis):
     """Whether the softmax went over the loss's axis, in 32 bits with a gradient or in 16 bits."""
     rank = told.scores.dim()
@@ -103,7 +108,7 @@ def _categorical(y_true, told, from_logits=False, label_smoothing=0.0, axis=-1):
     if from_logits or y_true.shape != shape or not _serves(y_true, told, axis) or shape[axis] == 1:
         return None
     y_true = crossentropy.smoothed(y_true, label_smoothing, 1.0 / shape[axis])
-    if _in_16_bits(told):
+    if _in_few_kernels(told):
         low, high = map(math.log, _bounds())
         return -(y_true * F.log_softmax(told.scores.float(), axis).clamp(low, high)).sum(dim=axis)
     return _WeighedFromSoftmax.apply(told.scores, told.probabilities.detach(), y_true, axis, _bounds())
@@ -116,10 +121,9 @@ def _sparse(y_true, told, from_logits=False, ignore_class=None, axis=-1):
         return None
 
     def pick(classes, rows):
-        if _in_16_bits(told):
-            values = F.cross_entropy(rows.float(), classes, reduction="none")
-            low, high = (-math.log(p) for p in reversed(_bounds()))
-            return torch.where(classes == _NOTHING, 0.0, values.clamp(low, high))
+        if _in_few_kernels(told):
+            # No lower bound: what it would take away is within its own size, epsilon, of nothing.
+            return F.cross_entropy(rows.float(), classes, reduction="none").clamp(max=-math.log(_bounds()[0]))
         return _PickedFromSoftmax.apply(rows, told.probabilities.detach().reshape(rows.shape), classes, _bounds())
 
     return crossentropy.of_class_indices(y_true, told.scores, ignore_class, axis, pick)

@@ -260,7 +260,7 @@ def _added_to_logits(query, key, bias, mask, is_causal):
     if bias is None and mask is None:
         return None
     # Not minus infinity: a row without any true entry attends evenly, as in Keras, instead of giving NaN.
-    lowest = torch.full((), 0.7 * torch.finfo(query.dtype).min, dtype=query.dtype, device=query.device)
+    lowest = torch.full((), 0.5 * torch.finfo(query.dtype).min, dtype=query.dtype, device=query.device)
     causal = (
         torch.ones(query.shape[1], key.shape[1], dtype=torch.bool, device=query.device).tril() if is_causal else None
     )

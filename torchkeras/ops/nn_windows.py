@@ -173,6 +173,8 @@ def _averages(x, size, strides, padding, pool):
     pairs = same_paddings(x.shape[2:], size, strides, (1,) * len(size))
     padded, pads = _padded(x, pairs, 0)
     if padded is x:
+        if x.is_cuda:
+            x = x.contiguous()  # over channels_last memory the gradient of torch's padded averages is wrong there
         return pool(x, size, strides, pads, count_include_pad=False)
     # Only numbers of the input count, as on TensorFlow and JAX (Keras on torch averages over repeated edges).
     present = F.pad(torch.ones_like(x[:1, :1]), pad_widths(pairs))
