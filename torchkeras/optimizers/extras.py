@@ -38,46 +38,56 @@ class Extras:
             due = bool(pairs)
         if due:
             self.begin_update()
-
-            def decay_and_update(group, grads):
-                self._decay_weights(group, rate)
-                update(group, grads, rate)
-
-            for group, grads in self._clipped(pairs):
-                group.run(decay_and_update, grads, self._unit(group))
+            for (group, grads), clip in zip(pairs, self._clips(pairs), strict=True):
+                self._update_group(group, grads, clip, update, rate)
+            if self.gradient_accumulation_steps:
+                self._clear_sums()
         if pairs and self.use_ema:
             self._update_averages()
         for variable in self._constrained:
             variable.copy_(variable.constraint(variable))
 
+    def _update_group(self, group, grads, clip, update, rate):
+        def clip_decay_update(portion, grads):
+            if clip is not None:
+                grads = clip(portion, grads)
+            self._decay_weights(portion, rate)
+            update(portion, grads, rate)
+
+        unit = self._unit(group)
+        if unit is None and clip is not None and self._update_arity is None:
+            unit = getattr(update, "unit", None)  # clipped gradients stay in the cache, even for a single kernel
+        group.run(clip_decay_update, grads, unit)
+
     # -- before the update ----------------------------------------------------------------------------------------
 
     def _accumulate(self, pairs):
-        """Adds gradients up; on the last step of a round gives their mean and clears the sums."""
+        """Adds gradients up; on the last step of a round the sums become their means."""
         steps = self.gradient_accumulation_steps
-        due = (self._iterations.host + 1) % steps == 0
-        if not due:
-            for group, grads in pairs:
-                torch._foreach_add_(group.slots["gradient_accumulator"], grads)
-            return pairs, False
-        means = []
+        due, found = (self._iterations.host + 1) % steps == 0, []
         for group, grads in pairs:
-            mean = torch._foreach_add(grads, group.slots["gradient_accumulator"])
-            torch._foreach_div_(mean, steps)
-            means.append((group, mean))
+            sums = group.slots["gradient_accumulator"]
+            torch._foreach_add_(sums, grads)
+            if due:
+                torch._foreach_div_(sums, steps)
+            found.append((group, sums))
+        return found, due
+
+    def _clear_sums(self):
         for group in self._groups():
             torch._foreach_zero_(group.slots["gradient_accumulator"])
-        return means, True
 
-    def _clipped(self, pairs):
+    def _clips(self, pairs):
+        """For each group a function of a portion of it and its gradients that clips these; or None."""
         if self.clipnorm and self.clipnorm > 0:
-            return [(group, gradients.clipped_by_norm(grads, self.clipnorm)) for group, grads in pairs]
+            return [gradients.norm_clip(grads, self.clipnorm) for _, grads in pairs]
         if self.global_clipnorm and self.global_clipnorm > 0:
-            lists = gradients.clipped_by_global_norm([grads for _, grads in pairs], self.global_clipnorm)
-            return [(group, grads) for (group, _), grads in zip(pairs, lists)]
-        if self.clipvalue and self.clipvalue > 0:
-            return [(group, gradients.clipped_by_value(grads, self.clipvalue)) for group, grads in pairs]
-        return pairs
+            clip = gradients.global_norm_clip([grads for _, grads in pairs], self.global_clipnorm)
+        elif self.clipvalue and self.clipvalue > 0:
+            clip = gradients.value_clip(self.clipvalue)
+        else:
+            clip = None
+        return [clip] * len(pairs)
 
     def _decay_weights(self, group, rate):
         self._shrink(group, self.weight_decay, rate)
@@ -98,8 +108,7 @@ class Extras:
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Keeps variables out of weight decay: those listed, and those whose name contains one of `var_names`."""
         self._undecayed = list(var_list or ())
-        names = [var_names] if isinstance(var_names, str) else list(var_names or ())
-        self._undecayed_names = re.compile("|".join(names)) if names else None
+        self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
 
     def _use_weight_decay(self, variable):
         if any(variable is each for each in self._undecayed):

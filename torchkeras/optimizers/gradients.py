@@ -1,7 +1,8 @@
 """What happens to gradients before an update: scaling and clipping, over whole lists, without a wait for the device.
 
 May import torch only. Works on lists of equal device and dtype, leaves its arguments unchanged and returns new lists.
-Formulas: Keras's `clipnorm`, `clipvalue`, `global_clipnorm`.
+Formulas: Keras's `clipnorm`, `clipvalue`, `global_clipnorm`. A clip is a function of a portion of a group and of its
+gradients (`groups.Group.run`), made from all gradients: what it returns need not leave the cache.
 """
 
 import torch
@@ -12,17 +13,22 @@ def divided(grads, scale):
     return torch._foreach_div(grads, scale)
 
 
-def clipped_by_value(grads, limit):
-    """Each element brought into [-limit, limit]."""
-    grads = torch._foreach_clamp_min(grads, -limit)
-    torch._foreach_clamp_max_(grads, limit)
-    return grads
+def value_clip(limit):
+    """Brings each element into [-limit, limit]."""
+
+    def clip(portion, grads):
+        grads = torch._foreach_clamp_min(grads, -limit)
+        torch._foreach_clamp_max_(grads, limit)
+        return grads
+
+    return clip
 
 
-def clipped_by_norm(grads, limit):
-    """Each gradient scaled down to the L2 norm `limit` if its own is larger."""
+def norm_clip(grads, limit):
+    """Scales each of these gradients down to the L2 norm `limit` if its own is larger."""
     norms = torch.stack(torch._foreach_norm(grads))
-    return torch._foreach_mul(grads, list((limit / norms.clamp_(min=limit)).unbind()))
+    factors = (limit / norms.clamp_(min=limit)).unbind()
+    return lambda portion, grads: torch._foreach_mul(grads, [factors[i] for i in portion.members])
 
 
 def global_norm(lists):
@@ -32,14 +38,14 @@ def global_norm(lists):
     return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack([n.float() for n in norms]))
 
 
-def clipped_by_global_norm(lists, limit):
-    """All gradients of several lists scaled by one factor so that their common norm is at most `limit`.
+def global_norm_clip(lists, limit):
+    """Scales all gradients of several lists by one factor so that their common norm is at most `limit`.
 
     A norm that is not finite turns all of them into NaN: a step that cannot be right is seen.
     """
     norm = global_norm(lists)
     scale = limit * torch.minimum(1.0 / norm, torch.full_like(norm, 1.0 / limit)) + (norm - norm)
-    return [torch._foreach_mul(grads, scale.to(grads[0].device, grads[0].dtype)) for grads in lists]
+    return lambda portion, grads: torch._foreach_mul(grads, scale.to(grads[0].device, grads[0].dtype))
 
 
 def all_finite(grads):

@@ -45,6 +45,7 @@ class Group:
         slots: dict from state name to a list of state tensors, one per parameter, in the same form.
         fused: whether torch's fused kernels can take this group; else the `_foreach` operations serve.
         decay: the fraction of the parameters that the update is to take off, where its kernel does that.
+        members: for each tensor its position in the group of which this one is a portion.
         memo: what an optimizer wants to keep per group from step to step.
     """
 
@@ -59,6 +60,7 @@ class Group:
         "device",
         "dtype",
         "fused",
+        "members",
         "memo",
         "params",
         "slots",
@@ -76,6 +78,7 @@ class Group:
             and all(map(is_dense, params or self.params))
         )
         self.decay = 0.0
+        self.members = range(len(variables))
         self.memo = {}
         self._addresses = [p.data_ptr() for p in self.params]
         self._strides = [p.stride() for p in self.params]
@@ -160,7 +163,7 @@ class Group:
         lists = [self.params, *self.slots.values()]
         wide = [[tensor.float() for tensor in tensors] for tensors in lists]
         group = Group(self.variables, dict(zip(self.slots, wide[1:], strict=True)), wide[0])
-        group.memo = self.memo
+        group.memo, group.members = self.memo, self.members
         formula(group, [grad.float() for grad in grads])
         for short, tensors in zip(lists, wide, strict=True):
             torch._foreach_copy_(short, tensors)
@@ -177,13 +180,15 @@ class Group:
                 sizes = [_even(p.numel(), limit) if p.numel() > limit else 0 for p in params]
         pieces = _pieces(params, sizes)
         slots = {name: _pieces(values, sizes) for name, values in slots.items()}
-        owners = [v for v, p, size in zip(self.variables, params, sizes, strict=True) for _ in _pieces([p], [size])]
+        owners = [i for i, (p, size) in enumerate(zip(params, sizes, strict=True)) for _ in _pieces([p], [size])]
         portions, start, held = [], 0, 0
         for stop, piece in enumerate(pieces, 1):
             held += piece.numel()
             if held >= limit // 2 or stop == len(pieces):
                 own = {name: values[start:stop] for name, values in slots.items()}
-                portions.append((Group(owners[start:stop], own, pieces[start:stop]), start, stop))
+                portion = Group([self.variables[i] for i in owners[start:stop]], own, pieces[start:stop])
+                portion.members = owners[start:stop]
+                portions.append((portion, start, stop))
                 start, held = stop, 0
         return sizes, portions
 
