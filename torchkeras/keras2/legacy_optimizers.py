@@ -66,7 +66,7 @@ class Optimizer(optimizers.Optimizer):
         return sorted({name for slots in self.state.values() for name in slots})
 
     def update_together(self, group, grads, learning_rate):
-        for variable, grad in zip(group.params, grads, strict=True):
+        for variable, grad in zip(group.variables, grads, strict=True):
             self._resource_apply_dense(grad, variable, apply_state={})
 
     def _resource_apply_dense(self, grad, var, apply_state=None):

@@ -83,17 +83,18 @@ def corrected_rate(rate, step, beta_1, beta_2, dtype):
     return float(number(rate) * np.sqrt(1 - beta_2**step) / (1 - beta_1**step))
 
 
-def adam_update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad=False, moving=None):
+def adam_update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad=False, moving=None, momentums=None):
     """Adam's step at a corrected rate, for a group with the slots "momentum" and "velocity".
 
     Args:
         moving: what moves instead of the parameters: tensors that lie in memory as they do.
+        momentums: what is the mean of gradients instead of the slot "momentum", likewise.
     """
     update = _fused if group.fused else _by_foreach
-    update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving)
+    update(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving, momentums)
 
 
-def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving):
+def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving, momentums):
     """torch's fused kernel. At an infinite step its own bias corrections are exactly 1; ours is part of the rate."""
     if "steps" not in group.memo:
         group.memo["steps"] = [torch.tensor(math.inf, device=group.device)] * len(group.params)
@@ -103,7 +104,7 @@ def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving):
     kernel(
         params if moving is None else group.in_memory_order(moving),
         grads,
-        slots["momentum"],
+        slots["momentum"] if momentums is None else group.in_memory_order(momentums),
         slots["velocity"],
         slots["velocity_hat"] if amsgrad else [],
         group.memo["steps"],
@@ -119,8 +120,9 @@ def _fused(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving):
     )
 
 
-def _by_foreach(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving):
-    momentums, velocities = group.slots["momentum"], group.slots["velocity"]
+def _by_foreach(group, grads, rate, beta_1, beta_2, epsilon, amsgrad, moving, momentums):
+    momentums = group.slots["momentum"] if momentums is None else momentums
+    velocities = group.slots["velocity"]
     torch._foreach_lerp_(momentums, grads, 1.0 - beta_1)
     torch._foreach_mul_(velocities, beta_2)
     torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - beta_2)

@@ -258,6 +258,13 @@ def split_rows(group, grads):
     return rows, group.pick(others), [like_parameter(grads[i], group.variables[i]) for i in others]
 
 
+def zeros_like(tensors):
+    """Zeros in the shapes and layouts of tensors, made in one launch."""
+    made = [torch.empty_like(tensor) for tensor in tensors]
+    torch._foreach_zero_(made)
+    return made
+
+
 def real_views(tensors):
     """Tensors without their history; complex ones as pairs of real numbers."""
     return [torch.view_as_real(t.detach().resolve_conj()) if t.is_complex() else t.detach() for t in tensors]

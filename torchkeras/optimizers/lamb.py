@@ -9,7 +9,7 @@ import torch
 
 from torchkeras.core.registry import published
 from torchkeras.optimizers.adam import adam_update, corrected_rate, number_of
-from torchkeras.optimizers.groups import by_tensor
+from torchkeras.optimizers.groups import by_tensor, zeros_like
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -50,8 +50,7 @@ class Lamb(Optimizer):
         number, step = number_of(group.dtype), self._updates_done() + 1
         rate = corrected_rate(1.0, step, self.beta_1, self.beta_2, group.dtype)
         epsilon = self.epsilon * math.sqrt(1 - number(self.beta_2) ** number(step))
-        directions = [torch.empty_like(p) for p in group.params]
-        torch._foreach_zero_(directions)
+        directions = zeros_like(group.params)
         adam_update(group, grads, -rate, self.beta_1, self.beta_2, epsilon, moving=directions)
         sizes, lengths = (torch.stack(torch._foreach_norm(each)) for each in (group.params, directions))
         factors = torch.where((sizes > 0) & (lengths > 0), sizes / lengths, 1.0)

@@ -9,7 +9,7 @@ import torch
 
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.registry import published
-from torchkeras.optimizers.adam import number_of
+from torchkeras.optimizers.adam import adam_update, number_of
 from torchkeras.optimizers.groups import by_element
 from torchkeras.optimizers.host_scalar import host_scalar
 from torchkeras.optimizers.learning_rate import learning_rate_field
@@ -62,20 +62,16 @@ class Nadam(Optimizer):
 
     @by_element
     def update_together(self, group, grads, learning_rate):
-        momentums, velocities = group.slots["momentum"], group.slots["velocity"]
         number, step = number_of(group.dtype), self._updates_done() + 1
         beta_1, beta_2 = number(self.beta_1), number(self.beta_2)
         product, now, ahead = number(self._u_product.host), _share(beta_1, step), _share(beta_1, step + 1)
-        of_mean, of_gradient = ahead / (1 - product * ahead), (1 - now) / (1 - product)
-        scale = math.sqrt(1 - beta_2 ** number(step))  # of the roots; out of the formula, it is in the rates
-        of_mean, of_gradient = -learning_rate * scale * float(of_mean), -learning_rate * scale * float(of_gradient)
-        torch._foreach_lerp_(momentums, grads, 1.0 - self.beta_1)
-        torch._foreach_mul_(velocities, self.beta_2)
-        torch._foreach_addcmul_(velocities, grads, grads, value=1.0 - self.beta_2)
-        roots = torch._foreach_sqrt(velocities)
-        torch._foreach_add_(roots, self.epsilon * scale)
-        torch._foreach_addcdiv_(group.params, momentums, roots, value=of_mean)
-        torch._foreach_addcdiv_(group.params, grads, roots, value=of_gradient)
+        of_mean, of_gradient = float(ahead / (1 - product * ahead)), float((1 - now) / (1 - product))
+        whole, scale = of_mean + of_gradient, math.sqrt(1 - beta_2 ** number(step))  # scale: of v's root, in the rate
+        before = torch._foreach_mul(group.slots["momentum"], 1.0)
+        torch._foreach_lerp_(group.slots["momentum"], grads, 1.0 - self.beta_1)
+        # `m_hat` over `whole` is a mean of the old `m` and of `g`, only with another share than the new `m`.
+        rate, share = learning_rate * whole * scale, self.beta_1 * of_mean / whole
+        adam_update(group, grads, rate, share, self.beta_2, self.epsilon * scale, momentums=before)
 
 
 def _share(beta_1, step):

@@ -75,6 +75,10 @@ class Optimizer(
     schedulers). Before that, `step` and `zero_grad` warn that they have nothing to work on; torch's schedulers may be
     made already.
 
+    Gradients may be sparse, as those of `torch.nn.Embedding(sparse=True)`: the numbers are those of dense ones. SGD
+    without momentum and Adagrad then touch only the rows that have a gradient, unless weight decay or accumulation
+    asks for all. Complex variables are updated as pairs of real ones, as torch does it.
+
     Args:
         learning_rate: a number, a schedule, or a callable without arguments or with the number of steps done.
         weight_decay: fraction of each variable, times the learning rate, taken off before the update.

@@ -9,8 +9,8 @@ import math
 import torch
 
 from torchkeras.core.registry import published
-from torchkeras.optimizers.adam import number_of
-from torchkeras.optimizers.groups import by_element
+from torchkeras.optimizers.adam import adam_update, number_of
+from torchkeras.optimizers.groups import by_element, zeros_like
 from torchkeras.optimizers.learning_rate import learning_rate_field
 from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_field
 
@@ -19,9 +19,9 @@ from torchkeras.optimizers.optimizer import Optimizer, epsilon_field, number_fie
 class ScheduleFreeAdamW(Optimizer):
     """A fast sequence `z` takes Adam's steps, the variable `w` follows it and the mean of all `z`.
 
-    `d = rate * g / (sqrt(v_hat) + epsilon); z -= d; w += (z - w) / t - (1 - 1 / t) * (1 - beta_1) * d`, with `v_hat`
-    Adam's corrected mean of `g**2` and `t` the number of the step. The paper computes the mean `x` apart; here it is
-    `w = (1 - beta_1) * z + beta_1 * x` solved for the new `w`, which saves a copy of the variables.
+    `z -= rate * g / (sqrt(v_hat) + epsilon)`, with `v_hat` Adam's corrected mean of `g**2`, and
+    `w = (1 - beta_1) * z + beta_1 * x`, with `x` the mean of all `z`. Neither Keras nor this class keeps `x`: it is
+    what `w` says of it.
 
     Args:
         learning_rate: number, schedule or callable.
@@ -59,18 +59,15 @@ class ScheduleFreeAdamW(Optimizer):
 
     @by_element
     def update_together(self, group, grads, learning_rate):
-        momentums, velocities = group.slots["momentum"], group.slots["velocity"]
-        step, number = self._updates_done() + 1, number_of(group.dtype)
+        fast, step = group.slots["momentum"], self._updates_done() + 1
         if self.warmup_steps > 0:
             learning_rate *= min(step / self.warmup_steps, 1.0)
+        number = number_of(group.dtype)
         beta_2 = number(self.beta_2)
-        torch._foreach_mul_(velocities, float(beta_2))
-        torch._foreach_addcmul_(velocities, grads, grads, value=float(1 - beta_2))
-        scale = math.sqrt(1 - beta_2 ** number(step))  # of the roots; out of the formula, it is in the rate
-        learning_rate *= scale
-        roots = torch._foreach_sqrt(velocities)
-        torch._foreach_add_(roots, self.epsilon * scale)
-        torch._foreach_addcdiv_(momentums, grads, roots, value=-learning_rate)
-        torch._foreach_lerp_(group.params, momentums, 1.0 / step)
-        share = (1.0 - 1.0 / step) * (1.0 - self.beta_1)
-        torch._foreach_addcdiv_(group.params, grads, roots, value=-share * learning_rate)
+        scale = math.sqrt(1 - beta_2 ** number(step))  # of the roots; out of them, it is in the rate
+        rate, epsilon = learning_rate * scale, self.epsilon * scale
+        if self.beta_1:
+            torch._foreach_lerp_(group.params, fast, 1.0 - 1.0 / self.beta_1)  # the mean x
+        means = zeros_like(grads)  # of the gradients: with a `beta_1` of zero they are the gradients themselves
+        adam_update(group, grads, rate, 0.0, float(beta_2), epsilon, moving=fast, momentums=means)
+        torch._foreach_lerp_(group.params, fast, 1.0 - (1.0 - 1.0 / step) * self.beta_1)
