@@ -225,7 +225,7 @@ def outputs_of(recipe, more=()):
 
 
 PRIVATE = {
-    "MultiHeadAttention": ["_num_heads", "_key_dim", "_value_dim", "_attention_axes", "_output_shape"],
+    "MultiHeadAttention": ["_num_heads", "_key_dim", "_value_dim", "_attention_axes", "_output_shape", "_use_bias"],
     "GroupQueryAttention": ["num_repeats", "feature_dim", "_inverse_sqrt_head_dim"],
 }
 SHARED = ["_query_dense", "_key_dense", "_value_dense", "_gate_dense", "_output_dense", "_softmax", "_dropout_layer"]
@@ -239,7 +239,8 @@ def test_attributes_that_packages_touch(make):
         layer.build(Q, Q)
         values = [getattr(layer, name) for name in PRIVATE[each.layer]]
         parts = [(getattr(layer, name).name, type(getattr(layer, name)).__name__) for name in SHARED]
-        found.append([values, [name for name, _ in parts[:5]], [kind for _, kind in parts]])
+        common = layer._get_common_kwargs_for_sublayer()
+        found.append([values, [name for name, _ in parts[:5]], [kind for _, kind in parts], sorted(common)])
     assert found[0] == found[1]
 
 

@@ -122,3 +122,16 @@ def test_subtracts_bools_from_numbers():
     numbers, flags = torch.tensor([[2.0, 3.0]]), torch.tensor([[True, False]])
     assert layers.Subtract()([numbers, flags]).tolist() == [[1.0, 3.0]]
     assert layers.Subtract()([flags, numbers]).tolist() == [[-1.0, -3.0]]
+
+
+def test_subclasses_may_merge_otherwise():
+    class Reversed(Concatenate):
+        def _merge_function(self, inputs):
+            return super()._merge_function(inputs[::-1])
+
+    class Doubled(Dot):
+        def _merge_function(self, inputs):
+            return 2 * super()._merge_function(inputs)
+
+    x, y = torch.ones(1, 2), torch.zeros(1, 2)
+    assert Reversed()([x, y]).tolist() == [[0.0, 0.0, 1.0, 1.0]] and Doubled(axes=1)([x, x]).tolist() == [[4.0]]

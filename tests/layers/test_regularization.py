@@ -67,6 +67,17 @@ def test_noise_shape_shares_decisions():
     assert torch.equal(outputs, outputs[:, :1].expand(4, 5, 3))
 
 
+def test_a_subclass_may_say_the_shape_of_the_mask():
+    """As EfficientNet's FixedDropout did in Keras 2."""
+
+    class Rows(Dropout):
+        def _get_noise_shape(self, inputs):
+            return (inputs.shape[0], 1)
+
+    dropped = Rows(0.5)(ONES, training=True)
+    assert dropped.unique().tolist() == [0.0, 2.0] and torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+
+
 def test_spatial_dropout_drops_whole_maps():
     last = SpatialDropout1D(0.5, seed=1)(torch.ones(4, 5, 30), training=True)
     assert torch.equal(last, last[:, :1].expand_as(last))

@@ -74,6 +74,12 @@ class MultiHeadAttention(AttentionWithHeads):
         super()._configure()
         self.value_dim = self.value_dim or self.key_dim
 
+    _kernel_initializer = property(lambda self: self.kernel_initializer)
+    _bias_initializer = property(lambda self: self.bias_initializer)
+    _kernel_regularizer = property(lambda self: self.kernel_regularizer)
+    _bias_regularizer = property(lambda self: self.bias_regularizer)
+    _kernel_constraint = property(lambda self: self.kernel_constraint)
+    _bias_constraint = property(lambda self: self.bias_constraint)
     _num_heads = property(lambda self: self.num_heads)
     _key_dim = property(lambda self: self.key_dim)
     _value_dim = property(lambda self: self.value_dim)

@@ -97,7 +97,8 @@ class AttentionWithHeads(Layer, own_first=True):
         free = string.ascii_lowercase[: len(shape) - 1]
         equation = f"{free}x,xyz->{free}yz"
         sizes = (*[None] * (len(shape) - 2), heads, size)
-        layer = EinsumDense(equation, sizes, bias_axes=self._bias("yz"), name=name, **options, **self._common())
+        options |= {"trainable": self.trainable, **self._get_common_kwargs_for_sublayer()}
+        layer = EinsumDense(equation, sizes, bias_axes=self._bias("yz"), name=name, **options)
         layer.build(shape)
         return layer
 
@@ -112,7 +113,8 @@ class AttentionWithHeads(Layer, own_first=True):
             (*[None] * (count - 1), *sizes),
             bias_axes=self._bias(new),
             name="attention_output",
-            **self._common(),
+            trainable=self.trainable,
+            **self._get_common_kwargs_for_sublayer(),
         )
         layer.build((*query_shape[:-1], self._heads[0], size))
         return layer
@@ -120,8 +122,9 @@ class AttentionWithHeads(Layer, own_first=True):
     def _bias(self, axes):
         return axes if self.use_bias else None
 
-    def _common(self):
-        """Arguments of every projection. Initializers are cloned: one instance gives the same numbers each time."""
+    def _get_common_kwargs_for_sublayer(self):
+        """Arguments of every projection, under the name by which subclasses ask for them. Initializers are cloned: one
+        instance gives the same numbers each time."""
         return {
             "kernel_initializer": _clone(self.kernel_initializer),
             "bias_initializer": _clone(self.bias_initializer),
@@ -131,7 +134,6 @@ class AttentionWithHeads(Layer, own_first=True):
             "kernel_constraint": self.kernel_constraint,
             "bias_constraint": self.bias_constraint,
             "dtype": self.dtype_policy,
-            "trainable": self.trainable,
         }
 
     def _build_attention(self, rank):

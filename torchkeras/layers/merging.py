@@ -249,6 +249,9 @@ class Concatenate(_Merge):
 
     def call(self, inputs):
         self._check_count(inputs, isinstance(inputs, (list, tuple)))
+        return self._merge_function(inputs)
+
+    def _merge_function(self, inputs):
         return torch.cat(tuple(inputs), self.axis)
 
     def compute_output_shape(self, input_shape):
@@ -323,6 +326,9 @@ class Dot(_Merge):
 
     def call(self, inputs):
         self._check_count(inputs, isinstance(inputs, (list, tuple)))
+        return self._merge_function(inputs)
+
+    def _merge_function(self, inputs):
         x, y = inputs
         first, second = self._positive_axes(x.dim(), y.dim())
         if self.normalize:

@@ -100,7 +100,7 @@ class BatchNormalization(Layer):
         if self.renorm:
             Renorm.build(self, shape)
         self.input_spec = InputSpec(ndim=rank, axes={axis: input_shape[axis] for axis in axes})
-        self._reduced = tuple(axis for axis in range(rank) if axis not in axes)
+        self._reduction_axes = tuple(axis for axis in range(rank) if axis not in axes)
         self._broadcast_shape = tuple(input_shape[axis] if axis in axes else 1 for axis in range(rank))
         self._order, self._as_rows = _layout(rank, axes)
         self._inverse = inverse(self._order)
@@ -208,7 +208,7 @@ class BatchNormalization(Layer):
 
     def _moments(self, inputs, mask):
         """Mean and biased variance of each channel, in the shape of the weights."""
-        axes, shape = self._reduced, self.moving_mean.shape
+        axes, shape = self._reduction_axes, self.moving_mean.shape
         if mask is not None:
             mask = mask.unsqueeze(-1).to(torch.bool).expand(inputs.shape)
             count = mask.to(inputs.dtype).sum(axes, keepdim=True) + scopes.settings.epsilon

@@ -71,10 +71,11 @@ class Dropout(_TrainingOnly):
 
     def call(self, inputs, training=False):
         if training and self._active:
-            return random.dropout(inputs, self.rate, self._mask_shape(inputs), self.seed_generator)
+            return random.dropout(inputs, self.rate, self._get_noise_shape(inputs), self.seed_generator)
         return inputs
 
-    def _mask_shape(self, inputs):
+    def _get_noise_shape(self, inputs):
+        """The shape of the mask, None for that of the inputs. May be overridden, as in Keras 2."""
         return self.noise_shape
 
 
@@ -92,7 +93,7 @@ class _SpatialDropout(Dropout, without=["noise_shape"], extra=""):
         super()._configure()
         self.input_spec = InputSpec(ndim=self._rank + 2)
 
-    def _mask_shape(self, inputs):
+    def _get_noise_shape(self, inputs):
         shape, ones = inputs.shape, (1,) * self._rank
         if self.data_format == "channels_first":
             return (shape[0], shape[1], *ones)
