@@ -49,7 +49,7 @@ class LowRank:
             ['bias', 'lora_kernel_a', 'lora_kernel_b']
         """
         name = self._low_rank
-        rank = positive_int("rank")(rank)
+        rank = positive_int("lora_rank")(rank)
         if getattr(self, f"{name}_constraint") is not None:
             raise ValueError(f"Layer {self.name!r}: factors know no {name}_constraint: make the layer without it.")
         if not self.built:
