@@ -7,6 +7,7 @@ are constants in what is written by hand here: that costs less, so it is the har
 Runs inside a worker only.
 """
 
+import contextlib
 import functools
 import inspect
 import time
@@ -35,7 +36,10 @@ class Step:
     def best_by_hand(self, device):
         """``(name, function)`` of torch's fastest form here."""
         forms = self.by_hand_on(device)[1]
-        costs = {name: _cost(run, device) for name, run in forms.items()}
+        costs = {}
+        for name, run in forms.items():
+            with contextlib.suppress(RuntimeError):  # torch has the fused form of some rules on some devices only
+                costs[name] = _cost(run, device)
         best = min(costs, key=costs.get)
         return best, forms[best]
 

@@ -58,11 +58,11 @@ class Ftrl(Optimizer):
             raise ValueError("Ftrl divides by its learning rate, which is 0 now: let a warm-up start above it.")
         params, sums, linears = group.params, group.slots["accumulator"], group.slots["linear"]
         l1, l2 = self.l1_regularization_strength, self.l2_regularization_strength
+        torch._foreach_add_(linears, grads)
         before = self._powers(sums)
         torch._foreach_addcmul_(sums, grads, grads)
         scales = self._powers(sums)
         torch._foreach_sub_(before, scales)
-        torch._foreach_add_(linears, grads)
         if self.l2_shrinkage_regularization_strength:
             torch._foreach_add_(linears, params, alpha=2.0 * self.l2_shrinkage_regularization_strength)
         torch._foreach_addcmul_(linears, before, params, value=1.0 / learning_rate if learning_rate else math.inf)
