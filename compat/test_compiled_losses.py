@@ -208,7 +208,21 @@ def test_a_loss_weight_that_a_callback_changes():
 
 # -- both raise -------------------------------------------------------------------------------------------------------
 
+
+def without_super(k):
+    class Own(k.losses.Loss):
+        def __init__(self):
+            self.factor = 2.0
+
+        def call(self, y_true, y_pred):
+            return self.factor * (y_true - y_pred) ** 2
+
+    return Own()
+
+
 REFUSED = {
+    "an own class without super": (lambda k: step(k, without_super), r"must call super\(\).__init__"),
+    "a dict of losses": (lambda k: step(k, lambda k: lambda t, p: {"a": (t - p) ** 2}), "type dict"),
     "unknown name": (lambda k: step(k, "mean_sqared_error"), "such as 'mean_squared_error'"),
     "wrong case": (lambda k: step(k, "Mse"), "such as 'mse'"),
     "a number": (lambda k: step(k, 3), "a name, a function or a Loss"),

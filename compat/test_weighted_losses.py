@@ -109,3 +109,64 @@ def test_no_sample_and_one_sample(name, rows):
         for a, b in zip(*results, strict=True):
             assert a.shape == b.shape
             torch.testing.assert_close(a, b, rtol=2e-5, atol=2e-6, equal_nan=True)
+
+
+# -- arguments of crossentropies together -----------------------------------------------------------------------------
+
+SMOOTHED = ("BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy")
+GRID = list(itertools.product((False, True), (0.0, 0.1, 1.0), (0, 1, 2, -1, -2, -3)))
+
+
+def cubes(k, loss, target, scores, weights=None):
+    """Value and slope for data of equal sizes, where no axis can be taken for another unseen."""
+    leaf = torch.tensor(scores, dtype=torch.float32, requires_grad=True)
+    value = loss(torch.as_tensor(target), leaf, weights)
+    return value.detach(), torch.autograd.grad(value.sum(), leaf)[0]
+
+
+def assert_equal_outcomes(make, *data):
+    mine, real = (cubes(k, make(k.losses), *data) for k in (torchkeras, keras))
+    for a, b in zip(mine, real, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        torch.testing.assert_close(a, b, rtol=3e-5, atol=3e-6)
+
+
+@pytest.mark.parametrize("name", SMOOTHED)
+def test_logits_smoothing_and_axes_together(name):
+    scores, target = RNG.uniform(0.05, 0.95, (3, 3, 3)), np.moveaxis(np.eye(3)[RNG.integers(0, 3, (3, 3))], -1, 1)
+    for (from_logits, smoothing, axis), reduction in itertools.product(GRID, ("mean", "none")):
+        options = {"from_logits": from_logits, "label_smoothing": smoothing, "axis": axis, "reduction": reduction}
+        given = np.log(scores) if from_logits else scores
+        assert_equal_outcomes(lambda losses, o=options: getattr(losses, name)(**o), target, given)
+
+
+def test_ignored_classes_logits_axes_and_weights_together():
+    scores = RNG.uniform(0.05, 0.95, (3, 3, 3))
+    for ignored, from_logits, axis, reduction, weighted in itertools.product(
+        (None, 0, 2, -1, 255), (False, True), (1, 2, -1, -2), REDUCTIONS, (False, True)
+    ):
+        target = RNG.integers(0, 3, (3, 3))
+        target[RNG.random((3, 3)) < 0.3] = 0 if ignored is None else ignored
+        options = {"ignore_class": ignored, "from_logits": from_logits, "axis": axis, "reduction": reduction}
+        weights = RNG.random((3, 3)) if weighted else None
+        assert_equal_outcomes(
+            lambda losses, o=options: losses.SparseCategoricalCrossentropy(**o), target, scores, weights
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_float16"])
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_compute_in_their_dtype(name, dtype):
+    target, prediction = inputs(name, (4, 3, 2))
+    results = []
+    for k in (torchkeras, keras):
+        cls = getattr(k.losses, name)
+        loss = cls(**needed(cls), dtype=dtype)
+        results.append([loss(torch.as_tensor(target), torch.tensor(prediction), w) for w in (None, WEIGHTS["steps"])])
+    for a, b in zip(*results, strict=True):
+        if dtype == "float64":  # deviations.md: 64 bits are kept
+            assert a.dtype == torch.float64
+            a = a.to(b.dtype)
+        assert a.dtype == b.dtype
+        near = 2e-2 if dtype[-2:] == "16" else 2e-6
+        torch.testing.assert_close(a, b, rtol=near, atol=near)

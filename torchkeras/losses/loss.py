@@ -127,6 +127,13 @@ class Loss(Configured):
         config = super().get_config()
         return {"name": config.pop("name"), "reduction": config.pop("reduction"), **config}
 
+    def __getattr__(self, name):
+        if name == "_torch_dtype":
+            raise AttributeError(
+                f"{type(self).__name__} has no dtype: its __init__ must call super().__init__(name=..., reduction=...)."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"
 
