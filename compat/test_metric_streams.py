@@ -26,7 +26,8 @@ SHARES = [
 AREAS = [{"curve": c, "summation_method": s} for c in ("ROC", "PR") for s in ("interpolation", "minoring", "majoring")]
 AREAS += [{"multi_label": True, **each} for each in AREAS[:2] + AREAS[3:5]]
 AREAS += [
-    {"thresholds": [0.4, 0.1, 0.9]}, {"num_thresholds": 3}, {"from_logits": True}, {"curve": "PRGAIN"},
+    {"thresholds": [0.4, 0.1, 0.9]}, {"thresholds": [-0.5, 0.3, 1.5]},
+    {"num_thresholds": 3}, {"from_logits": True}, {"curve": "PRGAIN"},
     {"multi_label": True, "label_weights": [1.0, 0.5, 2.0]}, {"label_weights": [1.0, 0.5, 2.0], "curve": "PR"},
     {"multi_label": True, "num_labels": 3, "from_logits": True}, {"thresholds": [0.5], "multi_label": True},
 ]  # fmt: skip

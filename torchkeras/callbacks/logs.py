@@ -13,15 +13,16 @@ from torchkeras.core.conversion import to_numpy
 _SHORT = (("accuracy", "acc"), ("learning_rate", "lr"))
 
 
-def python_logs(logs):
+def python_logs(logs, nested=False):
     """Logs as callbacks get them: a flat dict, names in order, single numbers as Python floats, others as numpy arrays.
 
-    `logs` is a dict (its values may be dicts, and tensors anywhere), a function that makes it, or None.
+    `logs` is a dict (its values may be dicts, and tensors anywhere), a function that makes it, or None. The entries of
+    a dict stand where its own name would; `nested` leaves them in it.
     """
     flat = {}
     for name, value in sorted((called(logs) or {}).items()):
         if isinstance(value, dict):
-            flat.update(python_logs(value))
+            flat.update({name: python_logs(value)} if nested else python_logs(value))
         else:
             flat[name] = _python_value(value)
     return flat

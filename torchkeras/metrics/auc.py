@@ -15,7 +15,7 @@ from torchkeras.core.serialization import deserialize_keras_object
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.losses.reduction import divide_no_nan
 from torchkeras.losses.tensors import as_tensor
-from torchkeras.metrics.confusion import Thresholds, _Confusion, _threshold_list
+from torchkeras.metrics.confusion import Thresholds, _Confusion, _numbers
 from torchkeras.metrics.mean import no_grad
 from torchkeras.metrics.metric import dtype_field, published_metric
 
@@ -46,7 +46,7 @@ class AUC(_Confusion):
         summation_method: height of the area between two thresholds: `"interpolation"` takes the middle (for PR the
             closed formula after Davis and Goadrich 2006), `"minoring"` the lower and `"majoring"` the higher end.
         name, dtype: as in `Metric`.
-        thresholds: numbers between 0 and 1 in place of even ones; just below 0 and just above 1 are added.
+        thresholds: numbers, mostly between 0 and 1, in place of even ones; just below 0 and just above 1 are added.
         multi_label: whether each column `(samples, labels)` has an area of its own; the result is their mean.
         num_labels: number of columns, if the state is to be made at once.
         label_weights: list of weights, one per label: of the areas with `multi_label`, else of the values.
@@ -64,7 +64,7 @@ class AUC(_Confusion):
     )
     name = field(None)
     dtype = dtype_field()
-    thresholds = field(None, convert=_threshold_list, optional=True)
+    thresholds = field(None, convert=_numbers, optional=True)
     multi_label = field(False)
     num_labels = field(None)
     label_weights = field(None, convert=_weights, optional=True, load=deserialize_keras_object)

@@ -7,6 +7,9 @@ up by place, and running sums from the top give the counts above every threshold
 thresholds.
 """
 
+import math
+from functools import partial
+
 import torch
 
 from torchkeras.core.arguments import as_number, positive_int
@@ -158,6 +161,12 @@ class _Confusion(Metric):
                     f"`class_id={self.class_id}` picks a class of predictions (samples, classes), got y_pred of shape "
                     f"{tuple(y_pred.shape)}."
                 )
+            classes = y_pred.shape[-1]
+            if not -classes <= self.class_id < classes:
+                raise ValueError(
+                    f"`class_id={self.class_id}` is none of the {classes} classes of y_pred, which has shape "
+                    f"{tuple(y_pred.shape)}."
+                )
             if weights is not None and weights.shape == y_pred.shape:
                 weights = weights[..., self.class_id].unsqueeze(-1)
             y_true, y_pred = (each[..., self.class_id].unsqueeze(-1) for each in (y_true, y_pred))
@@ -188,21 +197,20 @@ def fitted(weights, shape):
         ) from error
 
 
-def _threshold_list(value):
-    """None, one number or a list of numbers, each between 0 and 1."""
-    if value is None:
-        return None
+def _numbers(value, least=-math.inf, most=math.inf):
+    """One number or a list of numbers."""
     numbers = [value] if as_number(value) is not None else list(value)
     for each in numbers:
         found = as_number(each)
-        if found is None or not 0 <= found <= 1:
-            raise InvalidArgumentError(f"`thresholds` must be numbers between 0 and 1, got {each!r}.")
+        if found is None or not least <= found <= most:
+            between = "" if least == -math.inf else f" between {least} and {most}"
+            raise InvalidArgumentError(f"`thresholds` must be numbers{between}, got {each!r}.")
     return as_number(value) if as_number(value) is not None else [as_number(each) for each in numbers]
 
 
 def threshold_field():
     """The field `thresholds`; it is written as it was given."""
-    return field(None, convert=_threshold_list, optional=True)
+    return field(None, convert=partial(_numbers, least=0, most=1), optional=True)
 
 
 def _listed(thresholds, default):

@@ -14,7 +14,7 @@ from torchkeras.core.registry import published
 from torchkeras.core.scopes import settings
 from torchkeras.losses.tensors import as_tensor, matched_rank, same_rank
 from torchkeras.metrics.confusion import fitted
-from torchkeras.metrics.mean import FunctionMetric, no_grad
+from torchkeras.metrics.mean import FunctionMetric, do_not_compare, no_grad
 from torchkeras.metrics.metric import Metric, dtype_field, published_metric
 
 
@@ -116,6 +116,8 @@ class R2Score(Metric):
         y_pred = as_tensor(y_pred, self._torch_dtype)
         y_true = as_tensor(y_true, self._torch_dtype, y_pred.device)
         y_true, y_pred = same_rank(y_true, y_pred)
+        if y_true.shape != y_pred.shape:
+            raise do_not_compare(self, y_true, y_pred)
         if len(self._variables) == 1:
             self._build(y_true, y_pred)
         if y_pred.device != self.num_samples.device:

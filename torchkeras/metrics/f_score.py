@@ -9,7 +9,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.scopes import settings
 from torchkeras.losses.tensors import as_tensor
 from torchkeras.metrics.confusion import fitted
-from torchkeras.metrics.mean import no_grad
+from torchkeras.metrics.mean import do_not_compare, no_grad
 from torchkeras.metrics.metric import Metric, dtype_field, published_metric
 
 
@@ -61,6 +61,8 @@ class FBetaScore(Metric):
         """Adds a batch of `(samples, classes)`; `sample_weight` is one per sample."""
         y_pred = as_tensor(y_pred, self._torch_dtype)
         y_true = as_tensor(y_true, self._torch_dtype, y_pred.device)
+        if y_true.shape != y_pred.shape:
+            raise do_not_compare(self, y_true, y_pred)
         if not self._variables:
             self._build(y_true, y_pred)
         elif y_pred.device != self._variables[0].device:

@@ -64,6 +64,15 @@ def rows_meet(y_true, y_pred):
     return true == pred or true == (*pred, 1) or pred == (*true, 1)
 
 
+def do_not_compare(metric, y_true, y_pred):
+    """The error for targets and predictions whose shapes do not fit."""
+    shapes = tuple(as_tensor(y_true).shape), tuple(as_tensor(y_pred).shape)
+    return ValueError(
+        f"{type(metric).__name__} {metric.name!r} cannot compare y_true of shape {shapes[0]} with y_pred of shape "
+        f"{shapes[1]}."
+    )
+
+
 def no_grad(update):
     """Runs an update without gradients; free where they are off already."""
 
@@ -256,6 +265,17 @@ class FunctionMetric(MeanMetricWrapper):
         Configured.__init__(self, *args, **kwargs)
         names = [name for name in self._fields if name not in ("name", "dtype")]
         self._wrap(type(self).function, {name: getattr(self, name) for name in names})
+
+    @no_grad
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        try:
+            values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        except (RuntimeError, IndexError) as error:
+            raise do_not_compare(self, y_true, y_pred) from error
+        mask = mask_of(y_pred)
+        if mask is not None:
+            sample_weight = apply_mask(sample_weight, mask, self._torch_dtype, "sum")
+        self._add(values, sample_weight)
 
     def _joins(self, y_true, y_pred):
         """Where the function gives values row by row: not along the first axis, and no single one of them all."""

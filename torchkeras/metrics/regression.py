@@ -8,7 +8,7 @@ import torch
 from torchkeras.core.fields import field
 from torchkeras.losses import regression
 from torchkeras.losses.tensors import as_tensor, matched_rank
-from torchkeras.metrics.mean import FunctionMetric, Mean, no_grad, rows_meet
+from torchkeras.metrics.mean import FunctionMetric, Mean, do_not_compare, no_grad, rows_meet
 from torchkeras.metrics.metric import dtype_field, published_metric
 
 
@@ -53,7 +53,11 @@ class RootMeanSquaredError(Mean):
     @no_grad
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = matched_rank(y_true, as_tensor(y_pred, self._torch_dtype))
-        self._add(torch.square(y_pred - y_true), sample_weight)
+        try:
+            squares = torch.square(y_pred - y_true)
+        except RuntimeError as error:
+            raise do_not_compare(self, y_true, y_pred) from error
+        self._add(squares, sample_weight)
 
     def _joins(self, y_true, y_pred):
         return rows_meet(y_true, y_pred)

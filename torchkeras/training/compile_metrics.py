@@ -104,7 +104,7 @@ class CompileMetrics(Metric):
         return targets, outputs.flat(y_pred), outputs.align(sample_weight, "`sample_weight`", everywhere=True)
 
     def result(self):
-        """Log name -> value (a tensor); a metric that gives a dict adds its entries."""
+        """Log name -> value, a tensor or a dict of them, whose entries stand in the logs at the place of that name."""
         return self._named(Metric.result)
 
     def result_over_processes(self, group=None):
@@ -113,11 +113,7 @@ class CompileMetrics(Metric):
 
     def _named(self, read, *args):
         self.settle()
-        results = {}
-        for name, _, metric, _ in self._entries:
-            value = getattr(metric, read.__name__)(*args)
-            results.update(value if isinstance(value, dict) else {name: value})
-        return results
+        return {name: getattr(metric, read.__name__)(*args) for name, _, metric, _ in self._entries}
 
     def reset_state(self):
         for metric in self.metrics:

@@ -110,7 +110,7 @@ class Loops:
                     callbacks.on_epoch_begin(number)
                     step = self._train_function(may_wait=not callbacks.look_at("train"))
                     logs = self._run_epoch("train", source.batches(), step, callbacks)
-                    logs = python_logs(self._result_or(logs))
+                    logs = python_logs(self._result_or(logs), nested=True)
                 if validate is not None and validate.due(number):
                     logs.update({f"val_{name}": value for name, value in validate(callbacks).items()})
                 callbacks.on_epoch_end(number, logs)

@@ -9,13 +9,6 @@ import torch
 from torchkeras.core import conversion, tree
 
 
-def number(value):
-    """A Python float of what holds one number; arrays of the rest."""
-    if isinstance(value, torch.Tensor):
-        return float(value) if value.numel() == 1 else to_numpy(value)
-    return float(value) if isinstance(value, (np.generic, int, float)) else value
-
-
 def to_numpy(value):
     """A numpy array of a tensor; anything else unchanged."""
     return conversion.to_numpy(value) if isinstance(value, torch.Tensor) else value

@@ -5,6 +5,7 @@ May import this room. A mixin of Trainer, for loops that users write themselves.
 
 import torch
 
+from torchkeras.callbacks.logs import python_logs
 from torchkeras.core import tree
 from torchkeras.training.compiled import epoch
 from torchkeras.training.data import unpack_x_y_sample_weight
@@ -36,7 +37,7 @@ class SingleBatches:
                 self.reset_metrics()
             self._get_ready_to_learn(batch)
             logs = self._train_function()(batch)
-            return self._in_order(self._result_or(logs), return_dict)
+            return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, reset_metrics=True):
         """Loss and metrics on one batch, without an update. Returned as by `train_on_batch`."""
@@ -47,7 +48,7 @@ class SingleBatches:
                 self.reset_metrics()
             self._ensure_weights(batch)
             logs = self._test_function()(batch)
-            return self._in_order(self._result_or(logs), return_dict)
+            return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
     def predict_on_batch(self, x):
         """Numpy prediction for one batch."""

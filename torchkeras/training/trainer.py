@@ -9,6 +9,7 @@ import warnings
 import torch
 
 from torchkeras import optimizers
+from torchkeras.callbacks.logs import python_logs
 from torchkeras.core import scopes, shape_probe, tree
 from torchkeras.core.dtypes import NAMES
 from torchkeras.core.keras_tensor import KerasTensor
@@ -19,7 +20,6 @@ from torchkeras.training.compile_loss import CompileLoss
 from torchkeras.training.compile_metrics import CompileMetrics
 from torchkeras.training.compiled import Compiled
 from torchkeras.training.loops import Loops
-from torchkeras.training.results import number
 from torchkeras.training.single_batches import SingleBatches
 from torchkeras.training.steps import Steps
 from torchkeras.training.views import TrainerViews
@@ -181,7 +181,7 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
         loss = self._training.compile_loss
         if not self.compiled or (loss is not None and loss.outputs is None):
             return []  # names show with the first batch
-        return self._ordered_names(self.get_metrics_result())
+        return self._ordered_names(python_logs(self.get_metrics_result()))
 
     def reset_metrics(self):
         """Starts all metrics again."""
@@ -197,9 +197,9 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
         return first + sorted(name for name in logs if name not in first)
 
     def _in_order(self, logs, return_dict):
-        logs = {name: number(value) for name, value in logs.items()}
+        """What `evaluate` and its like return, from logs of Python's numbers."""
         if return_dict:
-            return dict(sorted(logs.items()))
+            return logs
         values = [logs[name] for name in self._ordered_names(logs)]
         return values[0] if len(values) == 1 else values
 
