@@ -39,15 +39,19 @@ def _direction(sequences, initial, mask, backwards, kernel, recurrent_kernel, bi
     steps = sequences.transpose(0, 1)
     if backwards:
         steps, mask = steps.flip(0), None if mask is None else mask.flip(0)
-    projected = F.linear(steps.contiguous(), kernel.t(), inputs_bias)
-    outputs, last = run(projected, initial, recurrent_kernel, state_bias, mask)
+    weights = (initial, recurrent_kernel, state_bias)
+    if torch.is_grad_enabled() and any(each.requires_grad for each in (steps, kernel, *weights)):
+        outputs, last = run(F.linear(steps.contiguous(), kernel.t(), inputs_bias), *weights, mask)
+    else:
+        outputs = infer(steps, kernel, inputs_bias, *weights, mask)
+        last = outputs[-1]
     if mask is not None:  # before the first step kept there is no output to repeat
         outputs = outputs.masked_fill(~mask.cummax(0).values.unsqueeze(-1), 0.0)
     return (outputs.flip(0) if backwards else outputs).transpose(0, 1), last
 
 
 def run(projected, initial, kernel, bias, mask):
-    """`(outputs of all steps, last one)` of a GRU that resets after the product.
+    """`(outputs of all steps, last one)` of a GRU that resets after the product, with gradients.
 
     Args:
         projected: what the inputs add to the gates, their bias included, `(steps, batch, 3 * units)`.
@@ -55,21 +59,55 @@ def run(projected, initial, kernel, bias, mask):
         kernel, bias: of the state, `(units, 3 * units)` and `(3 * units,)`.
         mask: None or bool `(steps, batch)`; at False the state is held.
     """
-    held = None if mask is None else mask.logical_not().unsqueeze(-1)
-    if torch.is_grad_enabled() and any(each.requires_grad for each in (projected, initial, kernel, bias)):
-        return _Steps.apply(projected, initial, kernel, bias, held)
-    outputs, _ = _forward(projected, initial, kernel, bias, held, keep=False)
-    return outputs, outputs[-1]
+    return _Steps.apply(projected, initial, kernel, bias, _held(mask))
 
 
-def _forward(projected, initial, kernel, bias, held, keep):
-    """The outputs, and what the backward pass needs if it is to be kept: update and reset gates, candidates, what the
-    state adds to these."""
+def _held(mask):
+    return None if mask is None else mask.logical_not().unsqueeze(-1)
+
+
+def infer(steps, kernel, inputs_bias, initial, state_kernel, state_bias, mask):
+    """The outputs of all steps, without gradients: in the memory of the inputs' product, to which each step adds the
+    state's; of the candidate, whose two parts the reset gate keeps apart, only the bias is there before.
+
+    Args:
+        steps: `(steps, batch, features)`.
+        kernel, inputs_bias, state_kernel, state_bias: weights as Keras shapes them; `inputs_bias` may be None.
+    """
+    count, batch, features = steps.shape
+    units = initial.shape[-1]
+    rows = steps.reshape(count * batch, features)
+    of_gates, of_candidates = kernel.split([2 * units, units], 1)
+    if inputs_bias is None:
+        inputs_bias = torch.zeros_like(state_bias)
+    sums = rows.new_empty(count * batch, 3 * units)
+    torch.addmm((inputs_bias + state_bias)[: 2 * units], rows, of_gates, out=sums[:, : 2 * units])
+    sums[:, 2 * units :] = state_bias[2 * units :]
+    candidates = torch.addmm(inputs_bias[2 * units :], rows, of_candidates).view(count, batch, units)
+    sums = sums.view(count, batch, 3 * units)
+    outputs = rows.new_empty(count, batch, units)
+    views = [sums, sums[..., : 2 * units], *sums.split(units, -1), candidates, outputs]
+    held, state = _held(mask), initial
+    holds = [None] * count if held is None else held.unbind(0)
+    for hold, three, gates, update, reset, added, candidate, output in zip(
+        holds, *(view.unbind(0) for view in views), strict=True
+    ):
+        three.addmm_(state, state_kernel)
+        gates.sigmoid_()
+        if hold is not None:
+            update.masked_fill_(hold, 1.0)
+        candidate.addcmul_(reset, added).tanh_()
+        state = torch.lerp(candidate, state, update, out=output)
+    return outputs
+
+
+def _forward(projected, initial, kernel, bias, held):
+    """The outputs, and what the backward pass needs: update and reset gates, candidates, what the state adds to
+    these."""
     steps, batch, _ = projected.shape
     units = initial.shape[-1]
     outputs = projected.new_empty(steps, batch, units)
-    kept = [projected.new_empty(steps if keep else 1, batch, parts * units) for parts in (2, 1, 1)]
-    gates, candidates, added = (room if keep else room.expand(steps, -1, -1) for room in kept)
+    gates, candidates, added = (projected.new_empty(steps, batch, parts * units) for parts in (2, 1, 1))
     views = [gates, candidates, added, outputs, *projected.split([2 * units, units], 2), *gates.split(units, 2)]
     holds = [None] * steps if held is None else held.unbind(0)
     state, inner = initial, projected.new_empty(batch, 3 * units)
@@ -82,10 +120,9 @@ def _forward(projected, initial, kernel, bias, held, keep):
         if hold is not None:
             update.masked_fill_(hold, 1.0)
         torch.addcmul(x_candidate, reset, h_candidate, out=candidate).tanh_()
-        if keep:
-            add.copy_(h_candidate)
+        add.copy_(h_candidate)
         state = torch.lerp(candidate, state, update, out=output)
-    return outputs, kept
+    return outputs, (gates, candidates, added)
 
 
 class _Steps(torch.autograd.Function):
@@ -93,7 +130,7 @@ class _Steps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, projected, initial, kernel, bias, held):
-        outputs, kept = _forward(projected, initial, kernel, bias, held, keep=True)
+        outputs, kept = _forward(projected, initial, kernel, bias, held)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(projected, initial, kernel, bias, held, outputs, *kept)
         return outputs, outputs[-1].clone()
