@@ -197,6 +197,7 @@ class AttentionWithHeads(Layer, own_first=True):
             return_attention_scores,
             **options,
         )
+        del projected  # the allocator has their memory for the output
         if self.use_gate:
             outputs = outputs * self.gate_dense(query)
         outputs = self.output_dense(outputs)
