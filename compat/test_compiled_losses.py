@@ -224,6 +224,8 @@ REFUSED = {
     "an own class without super": (lambda k: step(k, without_super), r"must call super\(\).__init__"),
     "a dict of losses": (lambda k: step(k, lambda k: lambda t, p: {"a": (t - p) ** 2}), "type dict"),
     "unknown name": (lambda k: step(k, "mean_sqared_error"), "such as 'mean_squared_error'"),
+    "a metric": (lambda k: step(k, "accuracy"), r"is a metric and no loss.*metrics=\['accuracy'\]"),
+    "another metric": (lambda k: step(k, "categorical_accuracy"), "is a metric and no loss"),
     "wrong case": (lambda k: step(k, "Mse"), "such as 'mse'"),
     "a number": (lambda k: step(k, 3), "a name, a function or a Loss"),
     "a tensor": (lambda k: step(k, torch.ones(1)), "a name, a function or a Loss"),

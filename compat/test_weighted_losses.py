@@ -170,3 +170,10 @@ def test_losses_compute_in_their_dtype(name, dtype):
         assert a.dtype == b.dtype
         near = 2e-2 if dtype[-2:] == "16" else 2e-6
         torch.testing.assert_close(a, b, rtol=near, atol=near)
+
+
+def test_a_mask_that_fits_nothing_is_named():
+    prediction = torch.ones(2, 3, 1)
+    prediction._keras_mask = torch.ones(2, 2, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"Masks of shape \(2, 2\) do not fit values of shape \(2, 3\)"):
+        torchkeras.losses.MeanSquaredError()(torch.zeros(2, 3, 1), prediction)

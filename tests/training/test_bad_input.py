@@ -47,7 +47,7 @@ FIT = {
     "nothing": ({"x": None, "y": None}, "pass `x`"),
     "lengths": ({"y": Y[:5]}, r"same number of samples.*\(12, 3\).*\(5, 1\)"),
     "weights' length": ({"sample_weight": np.ones(5)}, "same number of samples"),
-    "weights' shape": ({"sample_weight": np.ones((12, 7))}, "one weight per sample"),
+    "weights' shape": ({"sample_weight": np.ones((12, 7))}, "one per sample"),
     "string labels": ({"y": np.array(["cat", "dog"] * 6)}, "`y` holds strings.*np.unique"),
     "strings": ({"x": np.array([["cat"] * 3] * 12)}, "'x'.*expects numbers, got strings"),
     "no target": ({"y": None}, "pass `y`"),

@@ -68,13 +68,13 @@ def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum
         if reduction in MEANS and len(values.shape) and values.numel():
             return values.mean()
         return reduce_values(values, None, reduction)
-    device = values.device
+    device, what = values.device, "Masks" if sample_weight is None else "Weights"
     if sample_weight is not None:
         sample_weight = as_tensor(sample_weight, values.dtype, device)
     if mask is not None:
         mask = as_tensor(mask, None, device)
         sample_weight = apply_mask(sample_weight, mask, values.dtype, reduction)
-    values, sample_weight = weighable(values, sample_weight)
+    values, sample_weight = weighable(values, sample_weight, what)
     return reduce_values(values * sample_weight, sample_weight, reduction)
 
 
@@ -101,7 +101,7 @@ def apply_mask(sample_weight, mask, dtype, reduction):
     return sample_weight * weights
 
 
-def weighable(values, sample_weight):
+def weighable(values, sample_weight, what="Weights"):
     """Brings values and weights to shapes that multiply: same rank, or weights with trailing axes of 1.
 
     Weights `(B,)` weigh the samples of values `(B, T, …)`, also where T equals B. One value for a whole batch is
@@ -119,7 +119,7 @@ def weighable(values, sample_weight):
     # (4, 1) and (1, 4) would make 16 products of 4 values: each against each other's weight.
     if product is None or (shape and rank > len(shape)) or tuple(product) not in (shape, given):
         raise ValueError(
-            f"Weights of shape {given} do not fit values of shape {shape}: pass one weight per sample, shape (batch,), "
-            "or one per value. A loss averages the last axis, so predictions (batch, n) have one value per sample."
+            f"{what} of shape {given} do not fit values of shape {shape}: pass one per sample, shape (batch,), or one "
+            "per value. A loss averages the last axis, so predictions (batch, n) have one value per sample."
         )
     return values, sample_weight

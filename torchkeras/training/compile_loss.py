@@ -181,8 +181,17 @@ def _check_known(loss):
     """Unknown names fail at compile, not in the middle of the first epoch."""
     for each in tree.flatten(loss):
         if isinstance(each, str):
-            if each.lower() not in ("crossentropy", "ce"):
+            if each.lower() in ("crossentropy", "ce"):
+                continue
+            try:
                 resolve_loss(each, None, None)
+            except ValueError:
+                if registry.find(each, ("metric",)) is None:
+                    raise
+                raise ValueError(
+                    f"{each!r} is a metric and no loss, which needs a gradient: pass metrics=[{each!r}], and a loss "
+                    "that goes with it, such as 'sparse_categorical_crossentropy', 'binary_crossentropy' or 'mse'."
+                ) from None
         elif callable(each):
             if as_loss(each) is each:
                 _warn_of_order(each)
