@@ -230,7 +230,7 @@ class Rows(Group):
 def refuse_complex(owner, variables, advice):
     """Raises `ValueError` for complex variables of two axes and more, which a rule of rows and columns cannot take."""
     for variable in variables:
-        if variable.is_complex() and variable.dim() > 1:
+        if isinstance(variable, torch.Tensor) and variable.is_complex() and variable.dim() > 1:
             raise ValueError(
                 f"{owner} has no rule for complex matrices; it got {tuple(variable.shape)} in {variable.dtype}. Keep "
                 f"the real and the imaginary part as a real variable each, or {advice}."
