@@ -196,6 +196,16 @@ def test_loss_scale_around_it():
     assert int(scaled.iterations) == 8
 
 
+def test_an_optimizer_that_takes_the_place_of_another():
+    model = network(optimizer="sgd")
+    fitted(model, 1)
+    model.optimizer = plain = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.optimizer.learning_rate = 0.0
+    before = model.get_weights()
+    np.testing.assert_array_equal(before[0], fitted(model, 1)[0])
+    assert model.optimizer.torch_optimizer is plain and plain.param_groups[0]["lr"] == 0.0
+
+
 def test_part_of_a_model():
     model = network()
     model.compile(torch.optim.SGD(model.layers[-1].parameters(), lr=0.1), "mse")
@@ -238,6 +248,9 @@ def test_what_does_not_fit_says_so():
     ):
         with pytest.raises(TypeError, match=r"was to make a torch\.optim optimizer"):
             network(optimizer=strange).fit(X, Y, verbose=0)
+    for recipe in (lambda: torch.optim.SGD(model.parameters()), lambda parameters, lr: None):
+        with pytest.raises(TypeError, match=r"from a list of parameters alone.*functools\.partial"):
+            network(optimizer=recipe)
     for strange in (optimizers.schedules.CosineDecay(0.1, 10), 3, object(), keras.losses.MeanSquaredError()):
         with pytest.raises(ValueError, match="is no optimizer"):
             network(optimizer=strange)

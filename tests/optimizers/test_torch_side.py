@@ -1,5 +1,6 @@
 """Optimizers as PyTorch programs use them: training loops, schedulers, state dicts, memory layouts, devices, dtypes."""
 
+import copy
 import math
 
 import numpy as np
@@ -487,3 +488,32 @@ def test_a_compiled_training_step_calls_the_optimizer_between_its_graphs(feed):
         assert int(optimizer.iterations) == 4
         weights.append((losses, layer.weight.detach()))
     torch.testing.assert_close(*weights)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_distributed_checkpoints_keep_state_and_counter(flat):
+    tools = pytest.importorskip("torch.distributed.checkpoint.state_dict")
+    options = tools.StateDictOptions(flatten_optimizer_state_dict=flat)
+
+    def made():
+        layer = torch.nn.Linear(3, 2)
+        torch.nn.init.ones_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+        optimizer = Adam(0.1, use_ema=True)
+        optimizer.build(layer.parameters())
+        return layer, optimizer
+
+    def train(layer, optimizer):
+        for seed in range(3):
+            optimizer.zero_grad()
+            layer(drawn(4, 3, seed=seed)).square().mean().backward()
+            optimizer.step()
+
+    one, two = made(), made()
+    train(*one)
+    saved = copy.deepcopy(tools.get_state_dict(*one, options=options))
+    tools.set_state_dict(*two, model_state_dict=saved[0], optim_state_dict=saved[1], options=options)
+    for layer, optimizer in (one, two):
+        train(layer, optimizer)
+        assert int(optimizer.iterations) == 6
+    assert torch.equal(one[0].weight, two[0].weight)

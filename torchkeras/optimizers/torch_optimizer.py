@@ -61,6 +61,8 @@ class TorchOptimizer(Optimizer):
 
     def __init__(self, source, name=None):
         given = isinstance(source, torch.optim.Optimizer)
+        if not given:
+            _check_recipe(source)
         self._seen = (None, None)  # the rate as it was last seen: in torch's group, in our variable
         rate = source.param_groups[0]["lr"] if given else _rate_of(source)
         super().__init__(learning_rate=None if rate is None else as_number(rate), name=name)
@@ -286,6 +288,20 @@ class TorchOptimizer(Optimizer):
         if found is None:
             raise ValueError(f"Unknown optimizer {name!r}: torch.optim has none of that name; pass custom_objects.")
         return cls(functools.partial(found, **settings) if settings else found, name=config.get("name"))
+
+
+def _check_recipe(source):
+    """Raises `TypeError` for a function that cannot be called with a list of parameters alone."""
+    try:
+        inspect.signature(source).bind([])
+    except ValueError:  # builtins do not say what they take
+        return
+    except TypeError as error:
+        raise TypeError(
+            f"{_named(source)} cannot make an optimizer from a list of parameters alone ({error}). Give compile() a "
+            "class of torch.optim, functools.partial(torch.optim.AdamW, lr=0.01), or a function such as "
+            "lambda parameters: torch.optim.AdamW(parameters, lr=0.01)."
+        ) from None
 
 
 def _named(source):

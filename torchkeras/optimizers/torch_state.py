@@ -65,6 +65,7 @@ class TorchState:
         self._shown = {key: value for key, value in shown.items() if value}
         self.defaults.update(self._shown)
         self.param_groups[0].update(self._shown)
+        self.param_groups[0]["iterations"] = self._iterations  # tools that take a state apart look for its keys here
 
     def _setting(self, names):
         values = tuple(getattr(self, name) for name in names)

@@ -39,6 +39,14 @@ class _Compiled:
         setattr(model._training, self.name, value)
 
 
+class _Optimizer(_Compiled):
+    """The optimizer; one of torch's own comes as `optimizers.get` gives it, so that its rate can be set."""
+
+    def __set__(self, model, value):
+        plain = isinstance(value, torch.optim.Optimizer) and not isinstance(value, optimizers.Optimizer)
+        super().__set__(model, optimizers.get(value) if plain else value)
+
+
 class Trainer(Loops, SingleBatches, Steps, TrainerViews):
     """What makes a layer trainable. See `Model`.
 
@@ -48,7 +56,7 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
     _training = Compiled()
     history = None
 
-    compiled, optimizer, loss, loss_weights = _Compiled(), _Compiled(), _Compiled(), _Compiled()
+    compiled, optimizer, loss, loss_weights = _Compiled(), _Optimizer(), _Compiled(), _Compiled()
     run_eagerly, jit_compile, steps_per_execution = _Compiled(), _Compiled(), _Compiled()
     stop_training, stop_evaluating, stop_predicting = _Compiled(), _Compiled(), _Compiled()
     train_function, test_function, predict_function = _Compiled(), _Compiled(), _Compiled()
