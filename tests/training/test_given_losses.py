@@ -237,3 +237,48 @@ def test_who_names_the_prediction_first_is_warned(names):
     with pytest.warns(UserWarning, match=r"is called as \(y_true, y_pred\)"):
         model().compile("sgd", room["loss"])
     assert list(inspect.signature(room["loss"]).parameters) == names.split(", ")
+
+
+# -- modules of users -------------------------------------------------------------------------------------------------
+
+
+class Squares(nn.Module):
+    def forward(self, prediction, target):
+        return (prediction - target) ** 2
+
+
+def test_a_module_that_gives_values_is_averaged_and_weighed():
+    weights = np.linspace(0, 1, 12)
+    got, prediction, target = value(Squares(), SHARES)
+    assert got == pytest.approx(float(F.mse_loss(prediction, target)), rel=1e-5)
+    got, prediction, target = value(Squares(), SHARES, weights=weights)
+    each = ((prediction - target) ** 2).mean(-1) * torch.as_tensor(weights)
+    assert got == pytest.approx(float(each.mean()), rel=1e-5)
+
+
+def test_classes_last_are_refused_with_advice():
+    network = keras.Sequential([keras.Input((5, 3)), layers.Dense(4)])
+    network.compile("sgd", nn.CrossEntropyLoss())
+    with pytest.raises(RuntimeError, match=r"\(6, 5, 4\) and a target \(6, 5\).*classes in axis 1"):
+        network.evaluate(np.zeros((6, 5, 3)), np.zeros((6, 5), int), verbose=0)
+    network.add(layers.Permute((2, 1)))
+    network.compile("sgd", nn.CrossEntropyLoss())
+    assert network.evaluate(np.zeros((6, 5, 3)), np.zeros((6, 5), int), verbose=0) == pytest.approx(np.log(4), rel=1e-5)
+
+
+def test_a_module_of_one_argument_is_no_loss():
+    with pytest.raises(ValueError, match=r"Linear takes .*'input'.* a prediction and a target"):
+        model().compile("sgd", nn.Linear(4, 4))
+
+
+def test_a_loss_with_parameters_of_its_own_warns():
+    class Centred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.centre = nn.Parameter(torch.zeros(4))
+
+        def forward(self, prediction, target):
+            return ((prediction - target - self.centre) ** 2).mean()
+
+    with pytest.warns(UserWarning, match="Centred has parameters of its own"):
+        model().compile("sgd", Centred())

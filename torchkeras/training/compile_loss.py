@@ -195,6 +195,12 @@ def _check_known(loss):
         elif callable(each):
             if as_loss(each) is each:
                 _warn_of_order(each)
+            elif isinstance(each, torch.nn.Module) and any(p.requires_grad for p in each.parameters()):
+                warnings.warn(
+                    f"The loss {type(each).__name__} has parameters of its own, which are not the model's: they do not "
+                    "learn. Make them attributes of the model, or give the optimizer both.",
+                    stacklevel=4,
+                )
         elif each is not None:
             raise ValueError(f"`loss` must be a name, a function or a Loss, got {each!r} ({type(each).__name__}).")
 

@@ -11,6 +11,7 @@ import torch
 
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
+from torchkeras.errors import UnfitInputError
 from torchkeras.losses import Loss
 from torchkeras.losses.reduction import reduce_weighted_values
 from torchkeras.losses.tensors import label_error, same_rank
@@ -49,11 +50,22 @@ class TorchLoss(Loss):
             return self._value(y_true, y_pred, sample_weight)
         except IndexError:
             raise label_error(y_true, y_pred.shape[1]) from None
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:
+                raise
+            raise UnfitInputError.like(error, self._unfit(error, y_true, y_pred)) from error
+
+    def _unfit(self, error, y_true, y_pred):
+        text = f"{self.name} of a prediction {tuple(y_pred.shape)} and a target {tuple(y_true.shape)}: {error}."
+        if self._keeps_labels and y_true.dim() > 1:
+            text += " torch wants the classes in axis 1: permute the output, or take a loss of keras.losses."
+        return text
 
     def _value(self, y_true, y_pred, sample_weight):
         mask = mask_of(y_pred)
         if sample_weight is None and mask is None:
-            return self.function(y_pred, y_true)
+            value = self.function(y_pred, y_true)
+            return value if value.dim() == 0 or self.reduction == "none" else value.mean()
         values = self._each(y_pred, y_true)
         if self.reduction != "sum_over_batch_size" or mask is not None:
             return reduce_weighted_values(values, sample_weight, mask, self.reduction, y_pred.dtype)
@@ -89,6 +101,9 @@ class TorchLoss(Loss):
             single = copy.copy(self._plain)
             single.reduction = "none"
             return single(y_pred, y_true)
+        values = self.function(y_pred, y_true)
+        if values.dim() and values.shape[0] == y_pred.shape[0]:
+            return values
         raise ValueError(f"{self.name} gives one number for the batch, so sample weights and masks cannot apply to it.")
 
 
@@ -130,7 +145,7 @@ def as_loss(loss):
     A module and a function of `torch.nn.functional` take the prediction first; everything else is called as
     `(y_true, y_pred)`, and so are layers and modules whose `forward` names its arguments so.
 
-    Raises `ValueError` for a loss of torch's that takes more than the two.
+    Raises `ValueError` for a loss of torch's that takes more or less than the two.
     """
     plain = _plain_of(loss)
     if inspect.isclass(plain) and issubclass(plain, torch.nn.Module):
@@ -142,7 +157,7 @@ def as_loss(loss):
             return loss
     elif getattr(plain, "__module__", None) != "torch.nn.functional":
         return loss
-    _refuse_more_arguments(loss, plain)
+    _refuse_other_arguments(loss, plain)
     return TorchLoss(loss)
 
 
@@ -157,9 +172,13 @@ def _name_of(plain):
     return getattr(plain, "original_name", None) or getattr(plain, "__name__", None) or type(plain).__name__
 
 
-def _refuse_more_arguments(loss, plain):
+def _refuse_other_arguments(loss, plain):
     called = loss.forward if isinstance(loss, torch.nn.Module) and loss is plain else loss
-    parameters = inspect.signature(called).parameters.values()
+    parameters = list(inspect.signature(called).parameters.values())
+    if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        taken = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if len(taken) < 2:
+            raise ValueError(f"{_name_of(plain)} takes {taken}, but a loss gets a prediction and a target.")
     needed = [
         p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
