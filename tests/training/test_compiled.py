@@ -179,3 +179,36 @@ def test_metric_functions_survive_the_compile_config(name):
     again.fit(X, Y, verbose=0)
     assert name in again.evaluate(X, Y, verbose=0, return_dict=True)
     assert again.get_compile_config() == model.get_compile_config()
+
+
+@pytest.mark.parametrize("how", ["fit", "evaluate", "test_on_batch", "train_on_batch"])
+def test_what_a_metric_counted_elsewhere_is_dropped(how):
+    used, unused = keras.metrics.MeanSquaredError(name="used"), keras.metrics.MeanSquaredError(name="unused")
+    used.update_state([[5.0]], [[0.0]])
+    model = one_weight([used, unused])
+    if how == "fit":
+        logs = {name: value[0] for name, value in model.fit(X, Y, verbose=0).history.items()}
+    elif how == "evaluate":
+        logs = model.evaluate(X, Y, verbose=0, return_dict=True)
+    else:
+        logs = getattr(model, how)(X, Y, return_dict=True)
+    assert logs["used"] == logs["unused"]
+
+
+def test_a_metric_that_makes_its_state_late_is_not_reset_before():
+    class Late(keras.metrics.Metric):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            if not self.variables:
+                self.calls = self.add_weight(name="calls")
+            self.calls.assign(self.calls + 1.0)
+
+        def result(self):
+            return self.calls * 1.0
+
+        def reset_state(self):
+            self.calls.assign(0.0)
+
+    model = one_weight([Late(name="late")])
+    with pytest.raises(AttributeError):
+        Late().reset_state()
+    assert model.fit(X, Y, batch_size=2, epochs=2, verbose=0).history["late"] == [4.0, 4.0]

@@ -75,6 +75,18 @@ def test_what_goes_along_the_first_axis_never_waits(cls, options):
     assert metric._queue is None
 
 
+@pytest.mark.parametrize("name", ["KLDivergence", "Poisson", "Hinge", "MeanSquaredError", "BinaryAccuracy"])
+def test_targets_without_the_axis_of_predictions(name):
+    """Functions that spread `(B,)` over `(B, 1)`, as Keras's do, depend on the batch; those that align them wait."""
+    joined, single = (getattr(metrics, name)() for _ in range(2))
+    queue = RowQueue([(joined, False)])
+    for target, scores, _ in batches("", (5, 5, 5), False):
+        queue.take(target[:, 0], scores[:, :1], None)
+        single.update_state(target[:, 0], scores[:, :1])
+    assert (joined._queue is queue) is (name in ("MeanSquaredError", "BinaryAccuracy"))
+    torch.testing.assert_close(joined.result(), single.result())
+
+
 def test_one_number_for_a_batch_never_waits():
     """A mean over predictions without a second axis counts batches, as in Keras."""
     joined, single = metrics.MeanSquaredError(), metrics.MeanSquaredError()

@@ -52,6 +52,13 @@ def test_each_epoch_starts_from_nothing():
     assert metric.update_count == 2  # batches of the validation that came last
 
 
+def test_what_was_counted_elsewhere_is_dropped():
+    metric = multiclass("Accuracy", average="micro")
+    metric.update(torch.tensor([0, 0]), torch.tensor([1, 1]))
+    logs = classifier(["accuracy", metric]).evaluate(X, CLASSES, verbose=0, return_dict=True)
+    assert logs["multiclass_accuracy"] == pytest.approx(logs["accuracy"])
+
+
 def test_names_and_repetitions():
     model = classifier([multiclass("Accuracy"), multiclass("Accuracy"), multiclass("F1Score")])
     logs = model.evaluate(X, CLASSES, verbose=0, return_dict=True)

@@ -142,6 +142,8 @@ class BinaryAccuracy(FunctionMetric, function=binary_hits, direction="up"):
         tensor(0.5000)
     """
 
+    _aligns = True
+
 
 @published_metric()
 class CategoricalAccuracy(FunctionMetric, function=categorical_hits, direction="up"):

@@ -116,8 +116,10 @@ class R2Score(Metric):
         y_pred = as_tensor(y_pred, self._torch_dtype)
         y_true = as_tensor(y_true, self._torch_dtype, y_pred.device)
         y_true, y_pred = same_rank(y_true, y_pred)
-        if y_true.shape != y_pred.shape:
-            raise do_not_compare(self, y_true, y_pred)
+        try:
+            errors = y_true - y_pred
+        except RuntimeError as error:
+            raise do_not_compare(self, y_true, y_pred) from error
         if len(self._variables) == 1:
             self._build(y_true, y_pred)
         if y_pred.device != self.num_samples.device:
@@ -127,7 +129,7 @@ class R2Score(Metric):
         weighted = y_true * weights
         self.sum.add_(weighted.sum(0))
         self.squared_sum.add_((y_true * weighted).sum(0))
-        self.total_mse.add_(((y_true - y_pred).square() * weights).sum(0))
+        self.total_mse.add_((errors.square() * weights).sum(0))
         self.count.add_(weights.sum(0))
         self.num_samples.add_(y_true.numel())
 

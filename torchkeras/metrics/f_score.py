@@ -61,8 +61,6 @@ class FBetaScore(Metric):
         """Adds a batch of `(samples, classes)`; `sample_weight` is one per sample."""
         y_pred = as_tensor(y_pred, self._torch_dtype)
         y_true = as_tensor(y_true, self._torch_dtype, y_pred.device)
-        if y_true.shape != y_pred.shape:
-            raise do_not_compare(self, y_true, y_pred)
         if not self._variables:
             self._build(y_true, y_pred)
         elif y_pred.device != self._variables[0].device:
@@ -72,7 +70,10 @@ class FBetaScore(Metric):
         else:
             chosen = y_pred > self.threshold
         chosen = chosen.to(y_pred.dtype)
-        parts = (chosen * y_true, chosen * (1 - y_true), (1 - chosen) * y_true, y_true)
+        try:
+            parts = (chosen * y_true, chosen * (1 - y_true), (1 - chosen) * y_true, y_true)
+        except RuntimeError as error:
+            raise do_not_compare(self, y_true, y_pred) from error
         if sample_weight is not None:
             weights = as_tensor(sample_weight, self._torch_dtype, y_pred.device)
             weights = fitted(weights.unsqueeze(1) if weights.dim() else weights, y_pred.shape)

@@ -249,12 +249,13 @@ class FunctionMetric(MeanMetricWrapper):
     """
 
     function = None
-    _of_indices = False
+    _of_indices = False  # targets have no axis of classes
+    _aligns = False  # the function takes `(B,)` beside `(B, 1)` row by row and does not spread one over the other
 
     def __init_subclass__(cls, function=None, direction=None, order=None, unwritten=(), **options):
         if function is not None:
             cls.function = staticmethod(function)
-            cls._of_indices = function.__name__.startswith("sparse_")  # targets have no axis of classes
+            cls._of_indices = function.__name__.startswith("sparse_")
             before = {"name": field(scopes.snake_case(cls.__name__)), "dtype": dtype_field()}
             declare_from(cls, function, before, None, order, unwritten)
         if direction is not None:
@@ -282,7 +283,9 @@ class FunctionMetric(MeanMetricWrapper):
         rank, axis = y_pred.dim(), self._fn_kwargs.get("axis", -1)
         if rank < 2 or not isinstance(axis, int) or axis % rank == 0:
             return False
-        return rows_meet(y_true, y_pred) or (self._of_indices and y_true.dim() == rank - 1)
+        true, pred = y_true.shape, y_pred.shape
+        column_with_row = self._aligns and len(true) == 1 and pred == (*true, 1)
+        return true == pred or column_with_row or (self._of_indices and len(true) == rank - 1)
 
     def get_config(self):
         """The fields as Keras writes them. Those that Keras leaves out and so loses are written where they matter."""

@@ -21,20 +21,28 @@ def cosine_similarity(y_true, y_pred, axis=-1):
 class MeanSquaredError(FunctionMetric, function=regression.mean_squared_error):
     """Mean of squared differences."""
 
+    _aligns = True
+
 
 @published_metric("mae", "MAE")
 class MeanAbsoluteError(FunctionMetric, function=regression.mean_absolute_error):
     """Mean of absolute differences."""
+
+    _aligns = True
 
 
 @published_metric("mape", "MAPE")
 class MeanAbsolutePercentageError(FunctionMetric, function=regression.mean_absolute_percentage_error):
     """Mean of absolute differences in percent of the target."""
 
+    _aligns = True
+
 
 @published_metric("msle", "MSLE")
 class MeanSquaredLogarithmicError(FunctionMetric, function=regression.mean_squared_logarithmic_error):
     """Mean of squared differences of `log(1 + y)`."""
+
+    _aligns = True
 
 
 @published_metric()

@@ -53,6 +53,9 @@ class CompileMetrics(Metric):
                     entries.append(
                         (self._log_name(metric, outputs.prefix(index, given), weighted, taken), index, metric, weighted)
                     )
+        for _, _, metric, _ in entries:  # what a metric counted elsewhere is none of this model's batches
+            if metric.variables or hasattr(metric, "set_aside"):  # else it may have nothing to reset yet
+                metric.reset_state()
         self._entries, self._outputs = entries, outputs
         self._queues = [
             (index, RowQueue([(metric, weighted) for _, at, metric, weighted in entries if at == index]))
