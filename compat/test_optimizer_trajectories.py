@@ -103,12 +103,11 @@ OPTIONS = [
         "loss_scale_factor": 0.5,
         "exclude": {"var_list": [2, 3]},
     },
-    {},
 ]
 CASES = [
     (name, {**own[i % len(own)], **options})
     for name, own in OWN.items()
-    for i, options in enumerate(OPTIONS[: max(len(OPTIONS), len(own))])
+    for i, options in enumerate(OPTIONS)
 ]
 
 
