@@ -93,6 +93,16 @@ def test_steps_agree(name, options, target, head, weighted, taken):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize(("name", "options", "target"), LOSSES)
+def test_steps_agree_in_the_form_for_gpus(name, options, target, taken, monkeypatch):
+    monkeypatch.setattr(from_scores, "_in_few_kernels", lambda told: True)
+    mine, real = (
+        step(k, "dense", activation_of(name), getattr(k.losses, name)(**options), target) for k in (torchkeras, keras)
+    )
+    for a, b in zip(mine, real, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+
+
 @pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight", "none"])
 @pytest.mark.parametrize(("name", "options", "target"), LOSSES)
 def test_the_same_with_and_without(name, options, target, reduction, taken, monkeypatch):
