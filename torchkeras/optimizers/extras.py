@@ -108,7 +108,8 @@ class Extras:
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Keeps variables out of weight decay: those listed, and those whose name contains one of `var_names`."""
         self._undecayed = list(var_list or ())
-        self._undecayed_names = re.compile("|".join(var_names)) if var_names else None
+        names = [var_names] if isinstance(var_names, str) else list(var_names or ())
+        self._undecayed_names = re.compile("|".join(names)) if names else None
 
     def _use_weight_decay(self, variable):
         if any(variable is each for each in self._undecayed):
