@@ -269,6 +269,61 @@ def a_transformer_block_that_takes_masks(k):
     return model(ids), trained(k, model, ids.numpy(), np.ones((2, 4)))
 
 
+@program
+def gradients_through_masked_steps(k):
+    found = []
+    for cell in (k.layers.LSTM, k.layers.GRU, k.layers.SimpleRNN):
+        x = data(2, 5, 3).requires_grad_()
+        layer = filled(cell(2, return_sequences=True), x)
+        out = layer(x, mask=mask([1, 0, 1, 0, 0], [0, 1, 0, 1, 1]))
+        (out * data(2, 5, 2, seed=2)).sum().backward()
+        found += [x.grad, *[getattr(weight, "value", weight).grad for weight in layer.trainable_weights]]
+    return found
+
+
+@program
+def padding_on_both_sides(k):
+    model = k.Sequential(
+        [
+            k.Input((None, 3)),
+            k.layers.Masking(),
+            k.layers.Bidirectional(k.layers.GRU(2, return_sequences=True)),
+            k.layers.LSTM(2),
+        ]
+    )
+    x = data(2, 3, 3)
+    wide = torch.cat([torch.zeros(2, 2, 3), x, torch.zeros(2, 1, 3)], 1)
+    return filled(model)(x), model(wide), model.predict(wide.numpy(), verbose=0)
+
+
+@program
+def masks_given_to_models(k):
+    steps, x = mask([1, 1, 0, 0], [1, 0, 0, 0]), data(2, 4, 3)
+    inputs = k.Input((4, 3))
+    functional = filled(k.Model(inputs, k.layers.LSTM(2)(inputs)))
+    sequential = filled(k.Sequential([k.Input((4, 3)), k.layers.Dense(3), k.layers.GRU(2)]))
+    return functional(x, mask=steps), sequential(x, mask=steps)
+
+
+@program
+def masks_in_models_of_ones_own(k):
+    class Reader(k.Model):
+        def __init__(self, explicit):
+            super().__init__()
+            self.table, self.reader = k.layers.Embedding(5, 3, mask_zero=True), k.layers.LSTM(2)
+            self.explicit = explicit
+
+        def call(self, inputs, training=None):
+            vectors = self.table(inputs)
+            if self.explicit:
+                return self.reader(vectors, mask=self.table.compute_mask(inputs))
+            return self.reader(vectors)
+
+    ids = torch.tensor([[1, 2, 0], [3, 0, 0]])
+    models = [filled(Reader(explicit), ids) for explicit in (False, True)]
+    return [model(ids) for model in models], [trained(k, model, ids.numpy(), np.ones((2, 2))) for model in models]
+
+
 # -- normalization and flags ------------------------------------------------------------------------------------------
 
 
@@ -348,6 +403,33 @@ def twins_and_loops(k):
         x = loop(x)
     model = filled(k.Model(inputs[0], x))
     return found, model(data(2, 4)), [layer.name for layer in model.layers], len(model.weights)
+
+
+@program
+def layers_in_lists_and_dicts(k):
+    class Tower(k.layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.steps = [k.layers.Dense(2) for _ in range(3)]
+            self.heads = {"a": k.layers.Dense(2), "b": k.layers.Dense(1)}
+
+        def call(self, inputs, scale=1.0, shift=None):
+            for step in self.steps:
+                inputs = step(inputs)
+            outputs = {name: head(inputs) * scale for name, head in self.heads.items()}
+            return outputs if shift is None else {name: out + shift for name, out in outputs.items()}
+
+    inputs, shift = k.Input((2,)), k.Input((1,))
+    model = filled(k.Model([inputs, shift], Tower()(inputs, scale=2.0, shift=shift)))
+    outputs = model([data(3, 2), data(3, 1, seed=2)])
+    return [outputs["a"], outputs["b"]], [w.path for w in model.weights]
+
+
+@program
+def constants_in_graphs(k):
+    inputs = k.Input((4, 3))
+    out = k.layers.GRU(2)(inputs, initial_state=k.ops.ones((2, 2)))
+    return filled(k.Model(inputs, k.layers.Add()([out, k.ops.ones((1, 2))])))(data(2, 4, 3))
 
 
 @program
