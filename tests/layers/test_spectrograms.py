@@ -80,3 +80,12 @@ def test_refuses(make, error, words):
 def test_odd_lengths_of_the_transform_are_warned_of():
     with pytest.warns(UserWarning, match="power of two"):
         layers.STFTSpectrogram(fft_length=300)
+
+
+def test_an_argument_that_is_changed_later_counts():
+    layer, x = layers.MelSpectrogram(fft_length=256, num_mel_bins=4), torch.randn(2, 3000)
+    layer(x)
+    layer.num_mel_bins, layer.max_freq, layer.sequence_stride = 6, 4000.0, 128
+    other = layers.MelSpectrogram(fft_length=256, num_mel_bins=6, max_freq=4000.0, sequence_stride=128)
+    torch.testing.assert_close(layer(x), other(x))
+    assert layer.get_config()["num_mel_bins"] == 6 and list(layer.state_dict()) == []

@@ -11,6 +11,7 @@ from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.layers._following import FollowsFields
 from torchkeras.ops.fourier import stft
 
 _BREAK_HERTZ, _MELS = 700.0, 1127.0  # mel = 1127 * ln(1 + hertz / 700), the scale of HTK
@@ -21,7 +22,7 @@ def _mel(hertz):
 
 
 @published("layer", "keras.layers")
-class MelSpectrogram(Layer):
+class MelSpectrogram(FollowsFields, Layer):
     """Audio `(batch, samples)`, or one signal `(samples,)`, as mel spectrograms `(…, num_mel_bins, stretches)`.
 
     Args:
@@ -74,7 +75,8 @@ class MelSpectrogram(Layer):
         bands = self.linear_to_mel_weight_matrix(
             self.num_mel_bins, self.fft_length // 2 + 1, self.sampling_rate, self.min_freq, self.max_freq
         )
-        self.register_buffer("_bands", bands, persistent=False)
+        before = self._buffers.get("_bands", bands)
+        self.register_buffer("_bands", bands.to(before.device), persistent=False)
 
     def call(self, inputs):
         dtype = self.dtype_policy.torch_compute
