@@ -126,7 +126,9 @@ def _module(name, doc, contents):
     setattr(optimizers, name, module)
 
 
-_module("legacy", "tf.keras 2's older optimizers.", {"Optimizer": Optimizer, **{name: _older(name) for name in NAMES}})
+_OLDER = {name: _older(name) for name in NAMES}
+globals().update(_OLDER)  # pickles find a class by its module
+_module("legacy", "tf.keras 2's older optimizers.", {"Optimizer": Optimizer, **_OLDER})
 _module(
     "experimental",
     "Where tf.keras 2.9 and 2.10 had today's optimizers.",
