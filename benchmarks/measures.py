@@ -84,7 +84,7 @@ MEASURES = (
     structure("from_config", "from_config"),
     structure("clone", "clone_model"),
     structure("deepcopy", "deepcopy"),
-    Measure("metrics", "fit: MLP, ten metrics, over none", "beside", "mlp_with_metrics mlp", 200, 1.1),
+    Measure("metrics", "fit: MLP, ten metrics, over none", "beside", "mlp_with_metrics mlp_one_hot", 200, 1.1),
     Measure("auc", "AUC: 200 thresholds, 1 M predictions", "auc", "", 2, 0.3, "keras", by_hand=False),
     Measure("import", "import", "import", wanted=1.2),
     Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),

@@ -37,22 +37,31 @@ class Mlp(Workload):
         return [dense(300, activation="relu"), dense(100, activation="relu"), dense(10, activation="softmax")]
 
 
-class MlpWithMetrics(Mlp):
-    """The same under ten metrics, as one may watch a classifier."""
+class MlpOneHot(Mlp):
+    """The same with targets as more metrics take them."""
 
     def data(self, rows):
         x, y = super().data(rows)
         return x, np.eye(10, dtype=np.float32)[y]
 
+    def watched(self, metrics):
+        """What ``compile`` gets as metrics."""
+
     def in_keras(self, keras):
-        model, metrics = super().in_keras(keras), keras.metrics
-        watched = [
+        model = super().in_keras(keras)
+        model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=self.watched(keras.metrics))
+        return model
+
+
+class MlpWithMetrics(MlpOneHot):
+    """The same under ten metrics, as one may watch a classifier."""
+
+    def watched(self, metrics):
+        return [
             "accuracy", "mse", "mae", metrics.TopKCategoricalAccuracy(k=3), metrics.CategoricalCrossentropy(),
             metrics.Precision(), metrics.Recall(), metrics.AUC(), metrics.F1Score(average="macro"),
             metrics.BinaryAccuracy(),
         ]  # fmt: skip
-        model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=watched)
-        return model
 
 
 class Small(Workload):
@@ -80,4 +89,11 @@ class Chain(Workload):
         return [keras.layers.Dense(16) for _ in range(10)]
 
 
-WORKLOADS = {"xor": Xor(), "mlp": Mlp(), "mlp_with_metrics": MlpWithMetrics(), "small": Small(), "chain": Chain()}
+WORKLOADS = {
+    "xor": Xor(),
+    "mlp": Mlp(),
+    "mlp_one_hot": MlpOneHot(),
+    "mlp_with_metrics": MlpWithMetrics(),
+    "small": Small(),
+    "chain": Chain(),
+}
