@@ -536,6 +536,12 @@ def test_evaluating_in_a_callback_spoils_the_epoch():
 
 
 @deviation
+def test_of_equal_scores_any_are_the_best():
+    a, b = both(lambda keras: float(keras.metrics.Precision(top_k=2)([[0, 0, 1, 1]], [[0.2, 0.2, 0.2, 0.2]])))
+    assert a == b
+
+
+@deviation
 def test_compiling_in_a_callback_ends_training():
     def ends(keras):
         try:
