@@ -240,3 +240,48 @@ def test_result_before_any_update(name):
             continue  # Keras has no variables yet, which it reads
         np.testing.assert_array_equal(np.asarray(mine.result()), wanted)
         assert [v.name for v in mine.variables] == [v.name for v in real.variables]
+
+
+def counting(k):
+    class Counting(k.metrics.Metric):
+        def __init__(self, reset_to=None):
+            super().__init__(name="counting")
+            self.reset_to = reset_to
+            self.batches = self.add_weight(name="batches", initializer="ones")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.batches.assign_add(1.0)
+
+        def result(self):
+            return self.batches * 1.0
+
+        def reset_state(self):
+            super().reset_state()
+            if self.reset_to is not None:
+                self.batches.assign(self.reset_to)
+
+    return Counting
+
+
+@pytest.mark.parametrize("way", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+@pytest.mark.parametrize("reset_to", [None, 10.0])
+def test_a_model_starts_its_metrics_before_the_first_batch(way, reset_to):
+    """Neither the initial value nor what a metric saw before counts, if its own reset says something else."""
+
+    def logs(k):
+        model = k.Sequential([k.Input((2,)), k.layers.Dense(1, "sigmoid", kernel_initializer="ones")])
+        seen = k.metrics.BinaryAccuracy(name="seen")
+        seen.update_state([0.0, 1.0, 1.0], [1.0, 0.0, 0.0])
+        model.compile("sgd", "mse", metrics=[counting(k)(reset_to), seen])
+        data = {"x": np.ones((6, 2), "float32"), "y": np.ones((6, 1), "float32")}
+        if way == "fit":
+            return model.fit(**data, batch_size=2, epochs=2, verbose=0).history
+        options = {"batch_size": 2, "verbose": 0} if way == "evaluate" else {}
+        return [getattr(model, way)(**data, **options, return_dict=True) for _ in range(2)]
+
+    theirs, ours = logs(keras), logs(torchkeras)
+    if way == "fit":
+        assert ours["counting"] == theirs["counting"] and ours["seen"] == theirs["seen"] == [1.0, 1.0]
+    else:
+        assert [each["counting"] for each in ours] == [each["counting"] for each in theirs]
+        assert [each["seen"] for each in ours] == [each["seen"] for each in theirs] == [1.0, 1.0]

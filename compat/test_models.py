@@ -159,6 +159,29 @@ def test_layer_order_with_inputs_nobody_needs():
     assert ours == theirs
 
 
+def test_layer_order_with_shared_layers():
+    """By depth, where a shared layer counts as often as it is called; `get_weights` goes by it."""
+
+    def build(k, seed):
+        rng = np.random.default_rng(seed)
+        inputs = [k.Input((3,), name=f"i{index}") for index in range(rng.integers(1, 4))]
+        layers, tensors = [k.layers.Dense(3, name=f"d{index}") for index in range(4)], list(inputs)
+        for index in range(rng.integers(3, 10)):
+            if rng.random() < 0.25 and len(tensors) > 1:
+                first, second = rng.choice(len(tensors), 2, replace=False)
+                tensors.append(k.layers.Add(name=f"add{index}")([tensors[first], tensors[second]]))
+            else:
+                tensors.append(layers[rng.integers(4)](tensors[rng.integers(len(tensors))]))
+        made = len(tensors) - len(inputs)
+        outputs = rng.choice(made, rng.integers(1, min(made, 4)), replace=False)
+        model = k.Model(inputs, [tensors[len(inputs) + index] for index in outputs])
+        return [layer.name for layer in model.layers], [weight.path for weight in model.weights]
+
+    for seed in range(25):
+        theirs, ours = both(lambda k, seed=seed: build(k, seed))
+        assert ours == theirs, seed
+
+
 def test_automatic_names():
     """A Sequential takes a number of the functional models, as Keras's does."""
 

@@ -214,9 +214,10 @@ def _sort(inputs, outputs):
     order, finished, first_visit = [], set(), {}
     for output in outputs:
         _visit(output, stop, order, finished, first_visit)
-    depths = {}
+    depths, operation_depths = {}, {}
     for node in reversed(order):
-        depth = depths.setdefault(node, 0)
+        depth = max(depths.get(node, 0), operation_depths.get(node.operation, 0))  # shared layers: as Keras, by order
+        depths[node] = operation_depths[node.operation] = depth
         if all(id(out) in stop for out in node.outputs):
             continue
         for parent in node.parent_nodes:
@@ -224,10 +225,8 @@ def _sort(inputs, outputs):
     for tensor in inputs:  # inputs that no output needs
         node = _node_of(tensor)
         depths.setdefault(node, 1)
+        operation_depths.setdefault(node.operation, 1)
         first_visit.setdefault(node.operation, len(first_visit))
-    operation_depths = {}
-    for node, depth in depths.items():
-        operation_depths[node.operation] = max(depth, operation_depths.get(node.operation, 0))
     nodes = sorted(depths, key=lambda node: -depths[node])
     operations = sorted(operation_depths, key=lambda op: (-operation_depths[op], first_visit[op]))
     return nodes, operations, depths
