@@ -417,3 +417,34 @@ def test_scenario(name):
             torch.testing.assert_close(b, a, atol=1e-5, rtol=1e-5)
         else:
             assert b is a if a is None or b is None else b == pytest.approx(a, rel=1e-5)
+
+
+MERGING = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+
+
+@pytest.mark.parametrize("name", ["Masking", "Embedding", *MERGING])
+@pytest.mark.parametrize("form", [np.asarray, torch.as_tensor])
+def test_masks_asked_of_a_layer_are_tensors(name, form):
+    """`layer.compute_mask(arrays)`, as guides call it to show a mask."""
+    features = np.float32([[[1, 2], [0, 0], [3, 0]], [[0, 0], [0, 0], [1, 1]]])
+
+    def masks(k):
+        if name == "Masking":
+            return [k.layers.Masking().compute_mask(form(features))]
+        if name == "Embedding":
+            return [k.layers.Embedding(4, 2, mask_zero=True).compute_mask(form(features[:, :, 0].astype("int32")))]
+        layer, inputs, mask = getattr(k.layers, name)(), [form(features)] * 2, form(features[:, :, 0] > 0)
+        return [
+            layer.compute_mask(inputs, [mask, form(features[:, :, 1] > 0)]),
+            layer.compute_mask(inputs, [mask, None]),
+        ]
+
+    for theirs, ours in zip(masks(keras), masks(torchkeras), strict=True):
+        assert same(theirs, ours)
+
+
+@pytest.mark.parametrize("name", [*MERGING, "Dot"])
+def test_merging_nothing_is_refused_in_words(name):
+    layer = getattr(torchkeras.layers, name)(**({"axes": 1} if name == "Dot" else {}))
+    with pytest.raises(ValueError, match=r"called on a list of .* inputs; .* got 0 of them"):
+        layer([])

@@ -92,6 +92,11 @@ def as_tensor_or_strings(value, device=None, what="the value"):
 # -- arrays -----------------------------------------------------------------------------------------------------------
 
 
+def as_tensor_or_symbolic(value):
+    """As `as_tensor`; symbolic tensors and None stay what they are."""
+    return value if value is None or isinstance(value, (torch.Tensor, KerasTensor)) else as_tensor(value)
+
+
 def is_array_like(value):
     """Whether a value is one array of numbers that is no list: a tensor, or an object of a protocol for arrays."""
     if isinstance(value, torch.Tensor):

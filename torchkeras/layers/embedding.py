@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from torchkeras.core.arguments import positive_int
+from torchkeras.core.conversion import as_tensor_or_symbolic
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -84,7 +85,7 @@ class Embedding(LowRank, Layer, low_rank="embeddings"):
         return outputs.to(policy.torch_compute) if policy.mixed else outputs
 
     def compute_mask(self, inputs, mask=None):
-        return inputs != 0 if self.mask_zero else None
+        return as_tensor_or_symbolic(inputs) != 0 if self.mask_zero else None
 
     def compute_output_shape(self, input_shape):
         return (*input_shape, self.output_dim)

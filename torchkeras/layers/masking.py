@@ -6,7 +6,7 @@ May import core.
 import torch
 
 from torchkeras.core.arguments import as_number
-from torchkeras.core.conversion import as_tensor, is_array_like, is_number_list
+from torchkeras.core.conversion import as_tensor, as_tensor_or_symbolic, is_array_like, is_number_list
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
@@ -59,7 +59,7 @@ class Masking(FollowsFields, Layer):
         return (inputs != (value.to(inputs.device) if isinstance(value, torch.Tensor) else value)).any(-1)
 
     def compute_mask(self, inputs, mask=None):
-        return self._kept(inputs)
+        return self._kept(as_tensor_or_symbolic(inputs))
 
     def _pass_mask(self, inputs, outputs, mask):
         """`call` has put the new mask on its output, unless a subclass has words of its own; the one that came in is

@@ -11,6 +11,7 @@ import operator
 import torch
 
 from torchkeras.core.arguments import as_number
+from torchkeras.core.conversion import as_tensor_or_symbolic
 from torchkeras.core.dtype_policy import dtype_policy
 from torchkeras.core.fields import field
 from torchkeras.core.keras_tensor import KerasTensor, Shape, any_symbolic, is_shape
@@ -58,8 +59,11 @@ class _Merge(Layer, fields_from=[]):
         self.supports_masking = True
 
     def build(self, input_shape):
-        self._check_count(input_shape, not is_shape(input_shape))
+        self._check_shapes(input_shape)
         self.compute_output_shape(input_shape)
+
+    def _check_shapes(self, shapes):
+        self._check_count([] if shapes is None else shapes, shapes is None or not is_shape(shapes))
 
     def _check_count(self, inputs, is_list):
         count = len(inputs) if is_list else None
@@ -91,7 +95,7 @@ class _Merge(Layer, fields_from=[]):
         """True where any input is; None as soon as one input has no mask."""
         if not self._has_masks(inputs, mask) or any(each is None for each in mask):
             return None
-        return functools.reduce(torch.logical_or, mask)
+        return functools.reduce(torch.logical_or, map(as_tensor_or_symbolic, mask))
 
     def _has_masks(self, inputs, mask):
         if mask is None:
@@ -231,7 +235,7 @@ class Concatenate(_Merge):
     axis = field(-1)
 
     def build(self, input_shape):
-        self._check_count(input_shape, not is_shape(input_shape))
+        self._check_shapes(input_shape)
         shapes = [shape for shape in input_shape if shape is not None]
         ranks = {len(shape) for shape in shapes}
         fits = len(ranks) == 1
@@ -266,7 +270,7 @@ class Concatenate(_Merge):
         if not self._has_masks(inputs, mask):
             return None
         full = []
-        for x, each in zip(inputs, mask, strict=True):
+        for x, each in zip(map(as_tensor_or_symbolic, inputs), map(as_tensor_or_symbolic, mask), strict=True):
             if each is None:
                 full.append(torch.ones_like(x, dtype=torch.bool))
             else:
@@ -306,7 +310,7 @@ class Dot(_Merge):
     normalize = field(False)
 
     def build(self, input_shape):
-        self._check_count(input_shape, not is_shape(input_shape))
+        self._check_shapes(input_shape)
         one, other = input_shape
         first, second = self._positive_axes(len(one), len(other))
         if one[first] != other[second] and None not in (one[first], other[second]):
