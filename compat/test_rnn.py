@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import torchkeras
 from compat.harness import compare
 from compat.layer_cases import case, mask
 from torchkeras import layers
@@ -191,3 +192,26 @@ def test_stateful_layers_cannot_be_trained():
     layer = keras.layers.LSTM(2, stateful=True)
     layer(torch.tensor(X)).sum().backward()
     layer(torch.tensor(X)).sum().backward()
+
+
+@pytest.mark.parametrize("name", ["GRU", "LSTM", "SimpleRNN", "ConvLSTM1D"])
+def test_kept_states_are_variables(name):
+    """They are read, assigned and set to zero through `layer.states`."""
+    sequences = np.random.default_rng(0).standard_normal((3, 2, 4) + (1,) * name.startswith("Conv")).astype("float32")
+
+    def run(k):
+        arguments = {"filters": 2, "kernel_size": 1} if name.startswith("Conv") else {"units": 3}
+        layer = getattr(k.layers, name)(
+            **arguments, stateful=True, kernel_initializer="ones", recurrent_initializer="ones"
+        )
+        seen = [layer(sequences)]
+        for state in layer.states:
+            seen += [state.value.clone(), state.numpy()]
+            state.assign(state * 0.5)
+            state.assign_add(np.full(state.shape, 0.25))
+        seen += [layer(sequences), [tuple(state.shape) for state in layer.states], len(layer.weights)]
+        layer.states[0].assign(k.ops.zeros(layer.states[0].shape))
+        return [*seen, *(state.value.clone() for state in layer.states)]
+
+    for theirs, ours in zip(run(keras), run(torchkeras), strict=True):
+        torch.testing.assert_close(torch.as_tensor(ours), torch.as_tensor(theirs), atol=1e-5, rtol=1e-5)

@@ -16,6 +16,7 @@ from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
 from torchkeras.core.transforms import write
+from torchkeras.core.variable import Variable, restored
 from torchkeras.layers import _slots
 from torchkeras.layers.rnn.cells import RecurrentCell
 from torchkeras.layers.rnn.stacked import StackedRNNCells, cell_output_size, zero_states
@@ -124,10 +125,17 @@ class RNN(Layer):
 
     @property
     def states(self):
-        """The states kept between batches, in the cell's structure; None unless stateful and built."""
-        if not self._state_names:
-            return None
-        return tree.pack_sequence_as(self.state_size, [self._buffers[name] for name in self._state_names])
+        """The states kept between batches, in the cell's structure; None unless stateful and built. Each is a Variable
+        over the memory of what is kept: to `assign` to it sets the state."""
+        return self._kept(self._state_variable) if self._state_names else None
+
+    def _kept(self, form):
+        """`form(name)` for each kept state, in the cell's structure."""
+        return tree.pack_sequence_as(self.state_size, [form(name) for name in self._state_names])
+
+    def _state_variable(self, name):
+        facts = {"_name": name, "path": f"{self.path or self.name}/{name}", "_trainable": False, "autocast": False}
+        return restored(Variable, self._buffers[name], False, facts)
 
     def reset_state(self, states=None):
         """Sets the kept states to zero, or to the given arrays."""
@@ -194,7 +202,7 @@ class RNN(Layer):
         if initial_state is None:
             if self.stateful:
                 self._check_batch(sequences)
-                states = tree.map_structure(torch.clone, self.states)
+                states = self._kept(lambda name: self._buffers[name].clone())
             else:
                 states = self._zero_states(sequences)
         else:
