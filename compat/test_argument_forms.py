@@ -366,6 +366,15 @@ EXCEPTIONS = [
     ("Precision", "top_k", "*", "a number of predictions is a whole number above 0"),
     ("Recall", "top_k", "*", "a number of predictions is a whole number above 0"),
     ("AUC", "thresholds", "(1, 2)", "thresholds lie between 0 and 1"),
+    ("AUC", "thresholds", "-1", "one number is a list of one, and thresholds may lie anywhere"),
+    ("*", "learning_rate", "-0.1", "refused where it is given, see deviations.md"),
+    ("*", "ema_momentum", "*", "looked at when it is given, not when averages are asked for"),
+    ("*", "ema_overwrite_frequency", "*", "looked at when it is given, not when averages are asked for"),
+    *[
+        (optimizer, "beta_2", form, "the root of a negative number is refused; Keras trains with NaN")
+        for optimizer in ("Lamb", "Nadam", "ScheduleFreeAdamW")
+        for form in ("2", "1.499", "inf")
+    ],
     ("AUC", "thresholds", "'x'", "Keras fails in numpy, with a type of its own"),
     ("AUC", "label_weights", "*", "written as a list; Keras writes a tensor"),
     ("LossScaleOptimizer", "*", "*", "Keras writes the private module of the inner optimizer"),
