@@ -134,7 +134,7 @@ def test_legacy_optimizers_are_refused():
 def _outcome(call):
     try:
         call()
-    except (ImportError, ValueError):
+    except (ImportError, NotImplementedError, ValueError):
         return "refused"
     return "taken"
 
@@ -656,4 +656,15 @@ def test_dropped_infinities_are_zeros():
         return bool(dropped.isnan().any())
 
     a, b = both(has_nan)
+    assert a == b
+
+
+@deviation
+def test_weights_can_be_quantized():
+    def quantized(keras):
+        layer = keras.layers.Dense(2)
+        layer.build((None, 3))
+        return _outcome(lambda: layer.quantize("int8"))
+
+    a, b = both(quantized)
     assert a == b

@@ -141,6 +141,25 @@ class Halving(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = float(self.model.optimizer.learning_rate) / 2
 
 
+def test_a_rate_in_a_tensor_is_read_when_it_was_written(monkeypatch):
+    """It may lie on a device, where each look is a wait."""
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimizer = optimizers.get(torch.optim.Adam([parameter], lr=torch.tensor(0.5), foreach=False))
+    rate, looks, plain = optimizer.param_groups[0]["lr"], [], torch.Tensor.__float__
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda self: looks.append(self is rate) or plain(self))
+    parameter.grad = torch.ones(2)
+    optimizer.step()
+    looks.clear()
+    for _ in range(3):
+        optimizer.step()
+    assert not any(looks)
+    rate.fill_(0.25)
+    assert float(optimizer.learning_rate) == 0.25
+    optimizer.learning_rate = 0.125
+    optimizer.step()
+    assert rate.item() == 0.125
+
+
 @pytest.mark.parametrize(
     "make",
     [lambda p: torch.optim.SGD(p, lr=0.8), functools.partial(torch.optim.SGD, lr=0.8)],

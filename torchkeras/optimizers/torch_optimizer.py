@@ -64,6 +64,7 @@ class TorchOptimizer(Optimizer):
         if not given:
             _check_recipe(source)
         self._seen = (None, None)  # the rate as it was last seen: in torch's group, in our variable
+        self._read = (None, None, None)  # a rate in a tensor, its version, its number
         rate = source.param_groups[0]["lr"] if given else _rate_of(source)
         super().__init__(learning_rate=None if rate is None else as_number(rate), name=name)
         self.source, self.bound_by_user = None if given else source, given
@@ -102,7 +103,7 @@ class TorchOptimizer(Optimizer):
         if inner is None:
             return own
         shown, kept = self._seen
-        theirs = float(inner.param_groups[0]["lr"])
+        theirs = self._number(inner.param_groups[0]["lr"])
         if own is None or (theirs != shown and shown is not None):
             if isinstance(rate, torch.Tensor):
                 rate.assign(theirs)
@@ -115,6 +116,16 @@ class TorchOptimizer(Optimizer):
             theirs = own
         self._seen = (theirs, own)
         return theirs
+
+    def _number(self, rate):
+        """A rate of torch's as a Python float. One that lies on a device is read when it was written, not each step."""
+        if not isinstance(rate, torch.Tensor):
+            return float(rate)
+        before, version, number = self._read
+        if rate is not before or rate._version != version:
+            number = float(rate)
+            self._read = (rate, rate._version, number)
+        return number
 
     def _write_rate(self, value):
         Optimizer.learning_rate.fset(self, value)
