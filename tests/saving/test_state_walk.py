@@ -181,7 +181,7 @@ def test_assets_are_a_class_own_business(tmp_path):
         (lambda: layers.Dense(2), {"0": np.ones(1)}, "not built.*no weights yet, but 1 are saved"),
         (lambda: built(layers.Dense(2)), {"0": np.ones((2, 2))}, "has 2 weights of its own, but 1 are saved"),
         (lambda: built(layers.Dense(2)), {"0": np.ones((2, 3)), "1": np.ones(2)}, r"\(2, 2\).*\(2, 3\)"),
-        (lambda: built(layers.Dense(2)), {"0": np.ones((2, 2)), "b": np.ones(2)}, "finds no '1' among"),
+        (lambda: built(layers.Dense(2)), {"0": np.ones((2, 2)), "b": np.ones(2)}, "there is no '1' among"),
     ],
 )
 def test_what_does_not_fit_is_refused(layer, store, text):

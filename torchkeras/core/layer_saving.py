@@ -7,6 +7,7 @@ weights (vocabularies), define `save_assets(directory)`/`load_assets(directory)`
 
 import torch
 
+from torchkeras.core import unfilled
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.variable import Variable
 
@@ -31,32 +32,58 @@ class LayerSaving:
             store[key] = value
 
     def load_own_variables(self, store):
-        """Reads what `save_own_variables` wrote. Raises `ValueError` for another number of weights or other shapes."""
-        wanted = self._variables_to_save()
-        found = list(store.keys())
+        """Reads what `save_own_variables` wrote. Raises `ValueError` for another number of weights or other shapes, and
+        has changed nothing then."""
+        faults = self._faults_of(store)
+        if faults:
+            raise ValueError(f"Layer {self.name!r}: {'; '.join(faults)}.")
+        wanted, found = self._variables_to_save(), set(store.keys())
+        for key, weight in wanted.items():
+            if key in found:
+                _give(weight, store, key)
+
+    def _faults_of(self, store):
+        """Why what is saved does not fit this layer, a text each; none where it fits."""
+        wanted, found = self._variables_to_save(), list(store.keys())
         numbered = [key for key in wanted if key not in self._buffers]
         if len(found) not in (len(wanted), len(numbered)):  # Keras's files know no buffers
-            raise ValueError(self._explain_count(len(found), len(numbered)))
-        for key in wanted if len(found) == len(wanted) else numbered:
-            if key not in found:
-                raise ValueError(f"Layer {self.name!r} finds no {key!r} among what is saved for it: {found}.")
-            _assign(wanted[key], store[key], f"{self.name!r}, {key!r}")
+            return [self._explain_count(len(found), len(numbered))]
+        keys = wanted if len(found) == len(wanted) else numbered
+        missing = [key for key in keys if key not in found]
+        if missing:
+            return [f"there is no {missing[0]!r} among what is saved for it: {found}"]
+        shapes = ((key, tuple(wanted[key].shape), _shape_of(store, key)) for key in keys)
+        return [
+            f"{self._label(key)} has shape {ours}, what is saved has {theirs}"
+            for key, ours, theirs in shapes
+            if ours != theirs
+        ]
+
+    def _label(self, key):
+        weight = self._variables_to_save()[key]
+        return f"weight {getattr(weight, 'name', None) or key!r}"
 
     def _explain_count(self, found, wanted):
         if not wanted and not self.built:
             return (
-                f"Layer {self.name!r} is not built, so it has no weights yet, but {found} are saved for it. Build it "
-                "in the build() of the layer that holds it, or define build_from_config() on that layer."
+                f"it is not built, so it has no weights yet, but {found} are saved for it. Build it in the build() of "
+                "the layer that holds it, or define build_from_config() on that layer"
             )
-        return f"Layer {self.name!r} has {wanted} weights of its own, but {found} are saved for it."
+        return f"it has {wanted} weights of its own, but {found or 'none'} are saved for it"
 
 
-def _assign(weight, value, where):
-    shape = tuple(value.shape)
-    if shape != tuple(weight.shape):
-        raise ValueError(f"The weight of layer {where} has shape {tuple(weight.shape)}; what is saved has {shape}.")
-    if isinstance(weight, Variable):
-        weight.assign(value)
-        return
+def _shape_of(store, key):
+    """The shape of what is saved, without reading it where the store can tell."""
+    return tuple(store.shape(key) if hasattr(store, "shape") else store[key].shape)
+
+
+def _give(weight, store, key):
+    """Copies a saved value into a weight: straight into its memory where the store can do that."""
+    unfilled.allocate(weight)
     with torch.no_grad():
-        weight.copy_(torch.as_tensor(value))
+        if hasattr(store, "read_into") and store.read_into(key, weight):
+            return
+        if isinstance(weight, Variable):
+            weight.assign(store[key])
+        else:
+            weight.copy_(torch.as_tensor(store[key]))

@@ -3,10 +3,12 @@
 May import core. A mixin of `core.layer.Layer`; knows nothing of how layers are called.
 """
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 
-from torchkeras.core import registry, tree
+from torchkeras.core import registry, tree, unfilled
 from torchkeras.core.conversion import as_tensor, to_numpy
 from torchkeras.core.dtypes import FLOATS, standardize_dtype
 from torchkeras.core.scopes import process, state
@@ -54,10 +56,12 @@ class LayerState:
         if initializer is None:
             initializer = "glorot_uniform" if dtype in FLOATS else "zeros"
         self._refuse_state_in_call("weight", "__init__() or build()")
-        with pause(), self._scope():
+        initializer, shape = registry.resolve("initializer", initializer), _weight_shape(shape, self.name)
+        waits = unfilled.may_wait(self, initializer)
+        with pause(), self._scope(), unfilled.without_memory() if waits else nullcontext():
             variable = Variable(
-                registry.resolve("initializer", initializer),
-                shape=_weight_shape(shape, self.name),
+                initializer,
+                shape=shape,
                 dtype=dtype,
                 trainable=trainable,
                 autocast=autocast,
@@ -65,6 +69,8 @@ class LayerState:
                 name=name,
                 memory_order=memory_order,
             )
+        if waits:
+            state.unfilled.add(variable, initializer, shape, dtype)
         variable.__dict__["_made_trainable"] = bool(trainable)
         variable.regularizer = registry.resolve("regularizer", regularizer)
         variable.constraint = registry.resolve("constraint", constraint)

@@ -33,6 +33,7 @@ class _ThreadState(threading.local):
     unsafe = None  # whether the running deserialization may make what holds code
     unsafe_unless_told = False  # the same, where a deserialization says nothing
     described = None  # what the running description of objects has met (core/sharing.py)
+    unfilled = None  # weights that wait for values of a file (core/unfilled.py)
     rebuilt = None  # shared number -> object that the running deserialization made of it
     remat = ()  # the open RematScope blocks, outermost first
     drawn = None  # seeds drawn so far in the first run of a rematerialized function

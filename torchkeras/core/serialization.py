@@ -205,7 +205,10 @@ def _read_object(config, safe_mode, kinds, what, depth):
     if config.get("build_config") and hasattr(obj, "build_from_config"):
         obj.build_from_config(config["build_config"])
     if config.get("compile_config") and hasattr(obj, "compile_from_config"):
-        obj.compile_from_config(config["compile_config"])
+        if scopes.state.unfilled is None:
+            obj.compile_from_config(config["compile_config"])
+        else:  # optimizers are made for weights that have values
+            scopes.state.unfilled.compiles.append((obj, config["compile_config"]))
     if isinstance(obj, torch.nn.Module):
         sharing.keep(config, obj)
     return obj

@@ -22,6 +22,7 @@ from torchkeras.core.dtypes import standardize_dtype, torch_dtype
 from torchkeras.core.keras_tensor import standardize_shape
 from torchkeras.core.scopes import state
 from torchkeras.core.transforms import write
+from torchkeras.core.unfilled import allocate
 
 
 class Variable(torch.nn.Parameter):
@@ -115,6 +116,8 @@ class Variable(torch.nn.Parameter):
 
     def assign(self, value):
         """Copies `value` (array, tensor, number, list) in place. Raises `ValueError` where the shape differs."""
+        if state.unfilled is not None:
+            allocate(self)
         with torch.no_grad():
             value = self._taken(value)
             if value.shape != self.shape:

@@ -8,6 +8,7 @@ from torchkeras.core import calls, scopes, shape_probe, tree
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
+from torchkeras.saving import formats
 from torchkeras.saving.json import model_to_json
 from torchkeras.training.trainer import Trainer
 
@@ -157,6 +158,18 @@ class Model(Trainer, Layer):
         return explain(self, x, training, profile, strict)
 
     # -- writing down -------------------------------------------------------------------------------------------------
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves the model whole; see `keras.saving.save_model`."""
+        formats.save_model(self, filepath, overwrite, zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None, **kwargs):
+        """Saves the weights, with the state of the optimizer; see `keras.saving.save_weights`."""
+        formats.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Loads weights of the same architecture; see `keras.saving.load_weights`."""
+        return formats.load_weights(self, filepath, skip_mismatch, **kwargs)
 
     def to_json(self, **kwargs):
         """The architecture (no weights) as a JSON text; `kwargs` go to `json.dumps`."""

@@ -13,6 +13,7 @@ from torchkeras.core.registry import (
     register_keras_serializable,
 )
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.saving.formats import load_model, load_weights, save_model, save_weights
 from torchkeras.saving.json import model_from_json, model_to_json
 
 __all__ = [
@@ -22,8 +23,12 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_model",
+    "load_weights",
     "model_from_json",
     "model_to_json",
     "register_keras_serializable",
+    "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]

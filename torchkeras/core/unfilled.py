@@ -1,0 +1,61 @@
+"""Weights that wait for their values: while a model is made from a file, nothing is initialized that the file fills.
+
+May import core. Knows no file. Inside `unfilled()` the weights of published layers are made without memory (on `meta`);
+`allocate` gives one its memory, and what nothing has filled at the end is initialized as if it had been made so.
+"""
+
+import contextlib
+
+import torch
+
+from torchkeras.core import registry, scopes
+from torchkeras.core.conversion import is_array_like
+
+
+class Unfilled:
+    """What one reading has made without values: weights, and models whose `compile` needs weights first."""
+
+    def __init__(self):
+        self.weights, self.compiles = {}, []
+        self.device = scopes.default_device()
+
+    def add(self, variable, initializer, shape, dtype):
+        self.weights[id(variable)] = (variable, initializer, shape, dtype)
+
+    def finish(self):
+        """Weights that nothing filled get the values of their initializers."""
+        for variable, initializer, shape, dtype in list(self.weights.values()):
+            allocate(variable)
+            variable.assign(initializer(shape, dtype=dtype))
+
+
+@contextlib.contextmanager
+def unfilled():
+    """The block in which weights may wait. What waits when it ends well is initialized."""
+    with scopes.override(unfilled=Unfilled()):
+        yield scopes.state.unfilled
+        scopes.state.unfilled.finish()
+
+
+def may_wait(layer, initializer):
+    """Whether a new weight of this layer can do without values: a class of ours does nothing else with it."""
+    waiting = scopes.state.unfilled
+    return waiting is not None and registry.entry_of(type(layer)) is not None and not is_array_like(initializer)
+
+
+def without_memory():
+    """The block in which a weight is made that waits."""
+    return scopes.override(device=torch.device("meta"))
+
+
+def allocate(variable):
+    """Gives a waiting weight memory, without values; it stays the same object. Returns it."""
+    waiting = scopes.state.unfilled
+    if waiting is not None and waiting.weights.pop(id(variable), None) is not None:
+        real = torch.empty_strided(
+            tuple(variable.shape), variable.stride(), dtype=variable.dtype, device=waiting.device
+        )
+        fresh = torch.Tensor._make_subclass(type(variable), real, variable.requires_grad)
+        fresh.__dict__.update(variable.__dict__)
+        torch.utils.swap_tensors(variable, fresh)
+    return variable

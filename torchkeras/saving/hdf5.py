@@ -1,0 +1,105 @@
+"""HDF5 files of strangers: judged whole before anything in them is read.
+
+May import core and this room's guards. Knows no layout: those are `weights_h5.py` and `h5_file.py`.
+"""
+
+import contextlib
+
+import h5py
+import numpy as np
+
+from torchkeras.saving import guards
+
+MAX_OBJECTS = 300_000  # groups and datasets of one file
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
+
+
+@contextlib.contextmanager
+def open_h5(file, budget, name):
+    """An HDF5 file, judged whole: `(h5py.File, {path of a group: {leaf: dataset id}})`.
+
+    Args:
+        file: an open binary file, or what reads like one.
+        budget: what all datasets together may declare.
+        name: how errors call it.
+    """
+    with guards.damage(name):
+        opened = h5py.File(file, "r")
+    try:
+        with guards.damage(name):
+            groups = _Walk(opened, budget, name).groups
+        yield opened, groups
+    finally:
+        opened.close()
+
+
+class _Walk:
+    """One look at every link. Nothing is opened before its link is known to be a hard one."""
+
+    def __init__(self, file, budget, name):
+        self.budget, self.name = budget, name
+        self.count, self.seen, self.groups = 0, set(), {}
+        waiting = [("", file.id, 0)]
+        while waiting:
+            path, group, depth = waiting.pop()
+            if depth > guards.MAX_DEPTH:
+                raise guards.CorruptFileError(f"{name} is nested more than {guards.MAX_DEPTH} deep.")
+            self.groups[path] = datasets = {}
+            for leaf in group:
+                waiting.extend(self._visit(group, path, leaf, datasets, depth))
+
+    def _visit(self, group, path, leaf, datasets, depth):
+        self.count += 1
+        if self.count > MAX_OBJECTS:
+            raise guards.ResourceLimitError(f"{self.name} holds more than {MAX_OBJECTS:,} groups and datasets.")
+        text = leaf.decode("utf-8")
+        full = f"{path}/{text}" if path else text
+        if group.links.get_info(leaf).type != h5py.h5l.TYPE_HARD:
+            raise guards.UnsafeFileError(
+                f"{self.name}: {full!r} is a link to somewhere else. Weights are stored, not linked."
+            )
+        facts = h5py.h5o.get_info(group, leaf)
+        if facts.type == h5py.h5o.TYPE_DATASET:
+            datasets[text] = self._judged(h5py.h5d.open(group, leaf), full)
+        elif facts.type == h5py.h5o.TYPE_GROUP:
+            if facts.addr in self.seen:
+                raise guards.CorruptFileError(f"{self.name}: the group {full!r} appears in two places.")
+            self.seen.add(facts.addr)
+            return [(full, h5py.h5g.open(group, leaf), depth + 1)]
+        else:
+            raise guards.CorruptFileError(f"{self.name}: {full!r} is neither a group nor a dataset.")
+        return []
+
+    def _judged(self, dataset, path):
+        created = dataset.get_create_plist()
+        if created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count():
+            raise guards.UnsafeFileError(f"{self.name}: the data of {path!r} lie in another file.")
+        for place in range(created.get_nfilters()):
+            if created.get_filter(place)[0] not in _FILTERS:
+                raise guards.CorruptFileError(f"{self.name}: {path!r} is packed by an unknown filter.")
+        size = dataset.get_type().get_size()
+        for axis in dataset.shape:
+            size *= axis
+        self.budget.spend(size, repr(path))
+        return dataset
+
+
+_NUMBERS = {h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.OPAQUE, h5py.h5t.BITFIELD}
+
+
+def read_array(dataset, what):
+    """The numbers of a dataset as a new array. Raises `CorruptFileError` for strings, references and records."""
+    array = np.empty(*shape_and_dtype(dataset, what))
+    if array.size:
+        with guards.damage(what):
+            dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+    return array
+
+
+def shape_and_dtype(dataset, what):
+    """What an array for a dataset needs to have."""
+    kind = dataset.get_type()
+    pair = kind.get_class() == h5py.h5t.COMPOUND and dataset.dtype.kind == "c"  # complex numbers
+    if kind.get_class() not in _NUMBERS and not pair:
+        raise guards.CorruptFileError(f"{what} holds no numbers but {dataset.dtype}.")
+    return dataset.shape, dataset.dtype

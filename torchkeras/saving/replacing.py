@@ -1,0 +1,53 @@
+"""The one way in which files are written: whole or not at all.
+
+May import nothing of the package. What was there stays until the new file is complete on the disk; a program that is
+killed, or a disk that is full, leaves the old one.
+"""
+
+import contextlib
+import os
+import secrets
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A new binary file, open to be written and read, that takes the place of `path` when the block ends well.
+
+    The temporary file lies in the same folder. A link is followed; the mode of a file that was there is kept. Where the
+    block fails the temporary file is removed and the old one is as before.
+    """
+    path = os.path.realpath(os.fspath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder: give the path of a file.")
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        descriptor = os.open(temporary, _FLAGS, 0o666)  # the umask has its say
+    except FileNotFoundError:
+        raise FileNotFoundError(f"The folder {folder} does not exist: make it before saving {name}.") from None
+    try:
+        with open(descriptor, "w+b", buffering=0) as file:
+            yield file
+            if os.path.exists(path):
+                os.chmod(temporary, os.stat(path).st_mode & 0o7777)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder):
+    """The new name reaches the disk too. Not every system can do that with folders."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems refuse
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,122 @@
+"""The layout of `.weights.h5` in HDF5 files, alone and inside `.keras`: one group `<path>/vars` for each object, with
+its values under "0", "1"…
+
+May import core and this room's guards. Stores for `state.py`.
+"""
+
+from collections.abc import Mapping
+
+import h5py
+import numpy as np
+import torch
+
+from torchkeras.core.conversion import as_tensor, to_numpy
+from torchkeras.saving import guards, hdf5
+from torchkeras.saving.state import save_state
+
+
+def write(root, file, skip=()):
+    """Writes the state of `root` into an open binary file."""
+    with h5py.File(file, "w") as weights:
+        save_state(root, Writer(weights), skip)
+
+
+class Writer:
+    """Writes into an open HDF5 file."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def store(self, path, name):
+        """The mapping for one object. Its group is made in any case: Keras looks for it."""
+        return _Written(self._file, f"{path}/vars" if path else "vars", name)
+
+
+class _Written:
+    """Takes arrays and tensors by key."""
+
+    def __init__(self, file, path, name):
+        self._group = file.create_group(path)
+        if name:
+            self._group.attrs["name"] = name
+
+    def __setitem__(self, key, value):
+        array = to_numpy(value) if isinstance(value, torch.Tensor) else np.asarray(value)
+        dataset = self._group.create_dataset(key, data=array)
+        if array.dtype.kind == "V" and array.dtype.names is None:  # bfloat16 and float8, which HDF5 takes for bytes
+            dataset.attrs["dtype"] = array.dtype.name
+
+    def __getitem__(self, key):
+        return _array(self._group[key].id, f"{self._group.name}/{key}")
+
+    def __contains__(self, key):
+        return key in self._group
+
+    def keys(self):
+        return self._group.keys()
+
+
+class Reader:
+    """Reads from what `hdf5.open_h5` gave."""
+
+    def __init__(self, groups, name):
+        self._groups, self._name = groups, name
+
+    def store(self, path):
+        """The arrays of one object; none where the file has nothing for it."""
+        key = f"{path}/vars" if path else "vars"
+        return Stored(self._groups.get(key, {}), f"{self._name}: {path or 'vars'}")
+
+    def paths(self):
+        """Where there are arrays."""
+        return {path[:-5] if path.endswith("/vars") else "" for path, datasets in self._groups.items() if datasets}
+
+
+class Stored(Mapping):
+    """Arrays by key, read when they are asked for."""
+
+    def __init__(self, datasets, what):
+        self._datasets, self._what = datasets, what
+
+    def __getitem__(self, key):
+        return _array(self._datasets[key], f"{self._what}/{key}")
+
+    def __iter__(self):
+        return iter(self._datasets)
+
+    def __len__(self):
+        return len(self._datasets)
+
+    def shape(self, key):
+        """The shape of an array, without reading it."""
+        return self._datasets[key].shape
+
+    def read_into(self, key, tensor):
+        """Reads straight into a tensor's memory. Returns whether that was possible."""
+        dataset = self._datasets[key]
+        if tensor.device.type != "cpu" or not tensor.is_contiguous() or tensor.dtype not in _AS_IN_NUMPY:
+            return False
+        array = tensor.detach().numpy()
+        shape, dtype = hdf5.shape_and_dtype(dataset, self._what)
+        if array.dtype != dtype or array.shape != shape:
+            return False
+        if array.size:
+            with guards.damage(f"{self._what}/{key}"):
+                dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+        return True
+
+
+_AS_IN_NUMPY = {torch.float32, torch.float64, torch.float16, torch.int32, torch.int64, torch.uint8, torch.int8}
+
+
+def _array(dataset, what):
+    array = hdf5.read_array(dataset, what)
+    if array.dtype.kind != "V":
+        return array
+    name = h5py.Dataset(dataset).attrs.get("dtype", "bfloat16")
+    if name not in _BYTES or array.dtype.itemsize != _BYTES[name].itemsize:
+        raise guards.CorruptFileError(f"{what} holds bytes of the unknown kind {name!r}.")
+    return to_numpy(as_tensor(array.view(_BYTES[name])))
+
+
+_BYTES = {name: np.dtype(name) for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2")}
