@@ -69,7 +69,7 @@ class Side:
 
 
 def exact_attention():
-    """For Keras: torch's fused kernel weighs each entry by 1 in the gradients of rows that may look
+    """For Keras: torch's fused kernel for the CPU weighs each entry by 1 in the gradients of rows that may look
     nowhere (a line of compat/deviations.md)."""
     return torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
 

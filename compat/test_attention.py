@@ -1,6 +1,5 @@
 """MultiHeadAttention and EinsumDense beside the installed Keras: masks, axes, scores, dropout's numbers, equations."""
 
-import contextlib
 import random
 
 import keras
@@ -10,10 +9,9 @@ import torch
 from keras import tree
 
 import torchkeras
-from compat.harness import compare, exact_attention, random_weights
+from compat.harness import compare, random_weights
 from compat.layer_cases import case, mask
 from torchkeras import layers
-from torchkeras.ops import _attention
 
 Q, V, K = (4, 5, 3), (4, 6, 3), (4, 6, 2)
 LONG = (2, 3, 5, 4), (2, 3, 6, 4)
@@ -60,27 +58,6 @@ for make in (attention, grouped):
 def test_attention(each):
     differences = compare(each)
     assert not differences, "\n".join(differences)
-
-
-@pytest.mark.parametrize("make", [attention, grouped])
-@pytest.mark.parametrize("options", [{}, {"use_causal_mask": True}], ids=str)
-def test_where_nobody_may_look_at_the_mask(make, options, monkeypatch):
-    """As on a GPU, for which it would be a wait."""
-    monkeypatch.setattr(_attention, "runs_plainly", lambda: False)
-    assert not compare(make(Q, V, kwargs={"attention_mask": PAIRS, **options}))
-
-
-@pytest.mark.parametrize("heads", [4, 2])
-def test_attention_between_tensors_learns_where_nothing_is_seen(heads):
-    shapes, rng, found = [(4, 5, 4, 3), (4, 6, heads, 3), (4, 6, heads, 3)], np.random.default_rng(3), []
-    arrays = [rng.standard_normal(shape).astype("float32") for shape in shapes]
-    for module, exact in ((keras, exact_attention()), (torchkeras, contextlib.nullcontext())):
-        tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
-        with exact:
-            outputs = module.ops.dot_product_attention(*tensors, mask=PAIRS[:, None])
-        outputs.square().sum().backward()
-        found.append([outputs, *(each.grad for each in tensors)])
-    torch.testing.assert_close(*found)
 
 
 def test_equal_seeds_give_equal_first_weights():

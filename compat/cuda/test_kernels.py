@@ -28,29 +28,26 @@ def full_precision():
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-@pytest.mark.parametrize("channels", [1, 5])
 @pytest.mark.parametrize("strides", [1, 2, 3])
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_averages_over_padded_images(rank, size, strides, channels, data_format):
+def test_averages_over_padded_images(rank, size, strides, data_format):
     cls = getattr(layers, f"AveragePooling{rank}D")
     layer = cls(size, strides=strides, padding="same", data_format=data_format)
-    x = torch.randn(2, *[9, 8, 7][:rank], channels)
+    x = torch.randn(2, *[9, 8, 7][:rank], 5)
     torch.testing.assert_close(results(layer, [x.cuda()]), results(layer, [x]))
 
 
-@pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
-@pytest.mark.parametrize(("name", "sizes"), [("MultiHeadAttention", (2, 4)), ("GroupQueryAttention", (8, 4, 2))])
-def test_queries_that_may_look_nowhere(name, sizes, dtype, causal):
+def test_queries_that_may_look_nowhere(dtype):
     with keras.device("cpu"):
-        layer = getattr(layers, name)(*sizes, dtype=dtype)
+        layer = layers.MultiHeadAttention(2, 4, dtype=dtype)
         x = torch.randn(3, 5, 6, dtype=getattr(torch, dtype))
         layer.build(x.shape, x.shape)
     mask = torch.rand(3, 5, 5) > 0.5
     mask[:, 2] = False
-    expected = results(layer, [x, x], attention_mask=mask, use_causal_mask=causal)
+    expected = results(layer, [x, x], attention_mask=mask)
     moved = copy.deepcopy(layer).cuda()
-    found = results(moved, [x.cuda(), x.cuda()], attention_mask=mask.cuda(), use_causal_mask=causal)
+    found = results(moved, [x.cuda(), x.cuda()], attention_mask=mask.cuda())
     loose = 0.1 if dtype == "bfloat16" else 1e-4
     torch.testing.assert_close(found, expected, rtol=loose, atol=loose)

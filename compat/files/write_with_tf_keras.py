@@ -353,7 +353,7 @@ def conv_lstm():
         [
             layers.TimeDistributed(layers.Conv2D(2, 2, padding="same"), input_shape=(3, 4, 4, 1)),
             layers.ConvLSTM2D(2, 2, padding="same", return_sequences=True),
-            layers.TimeDistributed(layers.BatchNormalization()),
+            layers.LayerNormalization(),
             layers.ConvLSTM2D(2, 2, recurrent_activation="sigmoid"),
         ]
     )
@@ -472,7 +472,6 @@ def tf_functions():
         tf.argmax(x, axis=-1),
         tf.one_hot(tf.argmax(x, axis=-1), 3),
         tf.zeros_like(x) + tf.ones_like(x),
-        tf.einsum("bij,bkj->bik", x, a),
         tf.add_n([x, a, a]),
         tf.math.cumsum(x, axis=1),
         tf.repeat(x, 2, axis=1),

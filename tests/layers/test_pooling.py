@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from torchkeras import ops
 from torchkeras.layers import (
     AveragePooling2D,
     GlobalAveragePooling1D,
@@ -11,7 +10,6 @@ from torchkeras.layers import (
     MaxPooling1D,
     MaxPooling2D,
 )
-from torchkeras.ops import nn_windows
 
 
 def test_average_with_same_padding_counts_real_entries_only():
@@ -73,19 +71,3 @@ def test_refuses_inputs():
         MaxPooling2D()(torch.zeros(2, 4, 4))
     with pytest.raises(ValueError, match="smaller than its window"):
         MaxPooling2D(5).compute_output_shape((None, 4, 4, 1))
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("pool", [AveragePooling2D(3, 1, "same"), lambda x: ops.average_pool(x, 3, 1, "same")])
-def test_padded_averages_are_laid_channels_first_on_cuda(pool, channels, monkeypatch):
-    """torch's gradient over channels_last memory is wrong there; compat/cuda compares the numbers."""
-
-    class OnCuda(torch.Tensor):
-        is_cuda = True
-
-    strides, run = [], torch.nn.functional.avg_pool2d
-    watched = lambda x, *others: strides.append(x.stride()) or run(x, *others)
-    monkeypatch.setitem(nn_windows._AVERAGE_POOL, 2, watched)
-    x = torch.randn(2, 5, 4, channels)
-    torch.testing.assert_close(pool(x.as_subclass(OnCuda)).as_subclass(torch.Tensor), pool(x))
-    assert strides == [(20 * channels, 20, 4, 1), (20 * channels, 1, 4 * channels, channels)]

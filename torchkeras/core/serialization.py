@@ -144,6 +144,14 @@ def _config_value(value):
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
+_modernized = []  # the function of the saving room that brings configs of older Keras up to date
+
+
+def read_older_forms_by(function):
+    """Enters what is asked, once for each whole description, to bring it into the form that is read here."""
+    _modernized[:] = [function]
+
+
 def deserialize_keras_object(
     config, custom_objects=None, safe_mode=None, kinds=None, printable_name="object", **kwargs
 ):
@@ -163,6 +171,8 @@ def deserialize_keras_object(
     if scopes.state.rebuilt is not None and not custom_objects:  # inside another deserialization
         return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
     with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+        for modernized in _modernized:
+            config = modernized(config)
         return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
 
 

@@ -4,6 +4,7 @@ May import everything below the shim. No other room has a branch on "Keras 2".
 """
 
 from torchkeras.keras2 import (
+    activations,
     add_weight,
     layer_members,
     layers,
@@ -16,6 +17,7 @@ from torchkeras.keras2 import (
 )
 
 __all__ = [
+    "activations",
     "add_weight",
     "layer_members",
     "layers",

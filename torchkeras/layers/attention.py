@@ -13,7 +13,7 @@ from torchkeras.core.keras_tensor import KerasTensor, Shape, is_shape
 from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
-from torchkeras.ops._attention import attend
+from torchkeras.ops.nn_statistics import attend
 
 
 @published("layer", "keras.layers")
@@ -128,8 +128,7 @@ class Attention(Layer):
 
     def _run_kernel(self, query, key, value, causal, training):
         query, key, value = (x.unsqueeze(1) for x in (self._scaled(query), key, value))
-        dropout = self.dropout if training else 0.0
-        return attend(query, key, value, dropout=dropout, causal=causal, scale=1.0).squeeze(1)
+        return attend(query, key, value, None, self.dropout if training else 0.0, causal, scale=1.0).squeeze(1)
 
     def _obstacle(self, query=None, masked=False, training=False, scores=False):
         """Why torch's attention kernel cannot serve, or None."""

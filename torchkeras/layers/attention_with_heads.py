@@ -17,11 +17,12 @@ from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.kernels import slow_path
 from torchkeras.core.layer import Layer
 from torchkeras.core.masks import mask_of
+from torchkeras.core.transforms import runs_plainly
 from torchkeras.layers import _slots
 from torchkeras.layers.activation import Softmax
 from torchkeras.layers.einsum_dense import EinsumDense
 from torchkeras.layers.regularization import Dropout
-from torchkeras.ops._attention import attend
+from torchkeras.ops.nn_statistics import attend
 
 _PARTS = {f"_{part}_dense": f"{part}_dense" for part in ("query", "key", "value", "gate", "output")}
 _HOOKS = ("_compute_attention", "_compute_attention_mask", "_compute_causal_mask", "_masked_softmax")
@@ -300,15 +301,22 @@ class AttentionWithHeads(Layer, own_first=True):
         return mask
 
     def _run_kernel(self, query, key, value, mask, causal, dropout):
+        flash = self.flash_attention
         if mask is not None:
+            # A finite number, as in Keras: a step that may look nowhere gets the mean of all values, not NaN.
+            low = torch.finfo(query.dtype).min / 2  # kernels multiply by log2(e): still finite
             mask = self._to_rank(mask.bool(), self._scores_rank)
+            mask = torch.zeros(mask.shape, dtype=query.dtype, device=query.device).masked_fill(mask.logical_not(), low)
             if causal:
-                mask, causal = mask & self._compute_causal_mask(query, key), False
+                mask = mask.masked_fill(self._compute_causal_mask(query, key).logical_not(), low)
+                causal = False
+            if not flash and _some_look_nowhere(mask, value):
+                slow_path(self, True, dropout > 0, False, True)
+                flash = False
         heads, others = self._heads
         steps = query.dim() == 4
         sides = [each.transpose(1, 2) if steps else self._in_rows(each) for each in (query, key, value)]
-        options = {"dropout": dropout, "causal": causal, "flash_attention": self.flash_attention}
-        outputs = attend(*sides, mask=mask, grouped=heads != others, **options)
+        outputs = attend(*sides, mask, dropout, causal, flash_attention=flash, grouped=heads != others)
         return outputs.transpose(1, 2) if steps else self._from_rows(outputs, query.shape)
 
     def _in_rows(self, x):
@@ -340,9 +348,11 @@ class AttentionWithHeads(Layer, own_first=True):
             return "dropout with a seed takes Keras's numbers"
         return None
 
-    def explain_kernel(self, masked=False, training=False, return_attention_scores=False):
-        """`(kernel, reason)` for such a call."""
+    def explain_kernel(self, masked=False, training=False, return_attention_scores=False, blind=False):
+        """`(kernel, reason)` for such a call; `blind`: with gradients, through steps that may look nowhere."""
         obstacle = self._obstacle(None, masked, training, return_attention_scores)
+        if obstacle is None and blind:
+            return "torch attention, not fused", "the fused kernel rounds gradients of steps that may look nowhere"
         if obstacle is None:
             return "torch scaled_dot_product_attention", "the same arithmetic"
         return "einsum and softmax", obstacle
@@ -370,6 +380,15 @@ class AttentionWithHeads(Layer, own_first=True):
         kept = [query.shape[axis] for axis in range(len(query.shape) - 1) if axis not in axes]
         ends = [query.shape[axis] for axis in axes] + [value.shape[axis] for axis in axes]
         return output, KerasTensor((*kept, query_heads, *ends), dtype=self.compute_dtype)
+
+
+def _some_look_nowhere(added, value):
+    """Whether gradients go through a row to which low numbers only are added. There torch's kernel for the CPU, which
+    keeps the logarithm of a row's sum, rounds the number of entries away from it, and weighs each by 1. On other
+    devices nobody asks: it would be a wait for them."""
+    if not (value.requires_grad and value.device.type == "cpu" and runs_plainly() and added.numel()):
+        return False
+    return float(added.amax(-1).min()) < 0.0
 
 
 def _takes_ours(call):

@@ -1,8 +1,8 @@
 """Pooling in 1D to 3D: MaxPooling and AveragePooling over windows, GlobalMaxPooling and GlobalAveragePooling over all
 positions.
 
-May import core and ops. Two mechanisms, `_WindowPooling` and `_GlobalPooling`; the classes below say only what and over
-how many axes.
+May import core. Two mechanisms, `_WindowPooling` and `_GlobalPooling`; the classes below say only what and over how
+many axes.
 """
 
 import torch
@@ -16,16 +16,21 @@ from torchkeras.core.registry import published
 from torchkeras.core.windows import same_padding
 from torchkeras.layers import _slots
 from torchkeras.layers._spatial import Format, Ranked, output_sizes
-from torchkeras.ops.nn_windows import averages
-
-_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
-def _maxima(x, size, strides, pads=0, ceil=False):
-    return _MAX_POOL[x.dim() - 2](x, size, strides, pads, 1, ceil)
+def _average(pool):
+    """Average pooling that counts only real entries, as TensorFlow has it."""
+    return lambda x, window, strides, padding, ceil: pool(x, window, strides, padding, ceil, False)
 
 
-_POOLS = {"max": _maxima, "average": averages}
+def _maximum(pool):
+    return lambda x, window, strides, padding, ceil: pool(x, window, strides, padding, 1, ceil)
+
+
+_POOLS = {
+    "max": {1: _maximum(F.max_pool1d), 2: _maximum(F.max_pool2d), 3: _maximum(F.max_pool3d)},
+    "average": {1: _average(F.avg_pool1d), 2: _average(F.avg_pool2d), 3: _average(F.avg_pool3d)},
+}
 
 
 class _WindowPooling(Ranked, Layer):
@@ -57,9 +62,9 @@ class _WindowPooling(Ranked, Layer):
     def call(self, inputs):
         if self._to_torch is not None:
             inputs = inputs.permute(self._to_torch)
-        pool = _POOLS[self._kind]
+        pool = _POOLS[self._kind][self._rank]
         if self.padding == "valid":
-            outputs = pool(inputs, self.pool_size, self.strides)
+            outputs = pool(inputs, self.pool_size, self.strides, 0, False)
         else:
             outputs = self._pool_same(pool, inputs)
         return outputs if self._to_keras is None else outputs.permute(self._to_keras)
@@ -70,7 +75,7 @@ class _WindowPooling(Ranked, Layer):
         torch pads both sides alike. Where one more entry is due on the right, windows that overhang the end are kept
         (`ceil_mode`), or, with stride 1, one window too many at the start is cut off.
         """
-        padding, cut, overhang = [], [], False
+        padding, cut = [], []
         for axis, (size, window, stride) in enumerate(
             zip(inputs.shape[2:], self.pool_size, self.strides, strict=True), 2
         ):
@@ -78,9 +83,8 @@ class _WindowPooling(Ranked, Layer):
             if left != right and stride == 1:
                 left = right
                 cut.append(axis)
-            overhang = overhang or left != right
             padding.append(left)
-        outputs = pool(inputs, self.pool_size, self.strides, tuple(padding), overhang)
+        outputs = pool(inputs, self.pool_size, self.strides, tuple(padding), True)
         for axis in cut:
             outputs = outputs.narrow(axis, 1, outputs.shape[axis] - 1)
         return outputs

@@ -1,7 +1,8 @@
 """Functional models as configs, and back.
 
-May import core and models/model (functional models import this file, and are found as `Model._graph_model`). Writes
-Keras 3's form: layers with `inbound_nodes`, tensors as `__keras_tensor__`.
+May import core, saving and models/model (functional models import this file, and are found as `Model._graph_model`).
+Writes Keras 3's form: layers with `inbound_nodes`, tensors as `__keras_tensor__`. Older forms are brought into this one
+by `saving/old_names.py` before they are read.
 """
 
 import inspect
@@ -12,6 +13,7 @@ from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.core.symbolic import FunctionOperation
 from torchkeras.models.model import Model
+from torchkeras.saving import old_names
 
 
 def takes_functional_arguments(cls):
@@ -152,6 +154,7 @@ def layer_from_config(entry):
 def functional_from_config(cls, config, custom_objects=None):
     """A functional model from its config; layers are called in whatever order their inputs become known."""
     with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+        config = old_names.modernized(config)
         return _wire(cls, config, {_name_of(entry): layer_from_config(entry) for entry in config["layers"]})
 
 
@@ -227,6 +230,8 @@ def _tensor(history, calls_made):
 
 
 def _read_structure(structure, operations, calls_made):
+    if isinstance(structure, dict) and structure.get("class_name") == "__keras_tensor__":  # from an old graph
+        return _tensor(structure["config"]["keras_history"], calls_made)
     if isinstance(structure, dict):
         return {key: _read_structure(value, operations, calls_made) for key, value in structure.items()}
     if len(structure) == 3 and isinstance(structure[0], str):

@@ -17,6 +17,7 @@ from torchkeras.layers.torch_module import as_layer
 from torchkeras.models import functional_config
 from torchkeras.models.functional import Functional, key_of
 from torchkeras.models.model import Model
+from torchkeras.saving import old_names
 
 
 @published("model", "keras")
@@ -216,11 +217,13 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """A model from what `get_config` gave; a bare list of layers (Keras 2.1) too."""
+        """A model from what `get_config` gave, in any generation of Keras; a bare list of layers (Keras 1) too."""
         if isinstance(config, list):
             config = {"layers": config}
-        if "layers" not in config:
-            return super().from_config(config, custom_objects)
+        with CustomObjectScope(custom_objects):
+            config = old_names.modernized(config)
+        if "layers" not in config or "input_layers" in config:
+            return Model.from_config(config, custom_objects)
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]

@@ -3,17 +3,18 @@
 May import core and the makers.
 """
 
+import contextlib
 import operator
 
 import torch
 from torch.nn import functional as F
 
+from torchkeras.core import transforms
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import NAMES, result_type, standardize_dtype, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.scopes import settings
 from torchkeras.core.symbolic import operation
-from torchkeras.ops._attention import attend
 from torchkeras.ops._makers import (
     as_float,
     axes_of,
@@ -200,23 +201,48 @@ def _attention(
 ):
     query, key, value = promoted(query, key, value)
     _check_attention(query, key, value, bias, mask, attn_logits_soft_cap)
-    bias, mask = _among_pairs(query, key, bias, mask, is_causal)
-    is_causal = bool(is_causal) and bias is None and mask is None
+    added = _added_to_logits(query, key, bias, mask, is_causal)
+    is_causal = bool(is_causal) and added is None
     query, key, value = (x.transpose(1, 2) for x in (query, key, value))
     if flash_attention:
-        _require_flash(query, key, value, bias if mask is None else mask, is_causal)
+        _require_flash(query, key, value, added, is_causal)
     result = attend(
         query,
         key,
         value,
-        bias=bias,
-        mask=mask,
+        added,
         causal=is_causal,
         scale=scale,
         flash_attention=flash_attention,
         grouped=bool(query.shape[1] > key.shape[1]),
     )
     return result.transpose(1, 2)
+
+
+def attend(query, key, value, added=None, dropout=0.0, causal=False, scale=None, flash_attention=None, grouped=False):
+    """torch's attention over `(batch, heads, steps, size)`: by a kernel, or by plain functions where derivatives are
+    asked for that no kernel has. `grouped`: keys and values have fewer heads, each for a group of the query's."""
+    learned_on_cpu = added is not None and added.requires_grad and added.device.type == "cpu"  # no kernel there has it
+    if learned_on_cpu or not flash_attention and transforms.beyond_kernels():
+        kernels = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
+    else:
+        kernels = attention_kernels(flash_attention)
+    with kernels:
+        return F.scaled_dot_product_attention(
+            query, key, value, added, dropout, causal, scale=scale, enable_gqa=grouped
+        )
+
+
+def attention_kernels(flash_attention):
+    """The context in which attention runs: True holds torch to its flash kernel, False keeps it away from that, None
+    asks `keras.config` and else leaves the choice to torch."""
+    if flash_attention is None:
+        flash_attention = settings.flash_attention
+    if flash_attention is None:
+        return contextlib.nullcontext()
+    kernels = torch.nn.attention.SDPBackend
+    others = [kernels.EFFICIENT_ATTENTION, kernels.CUDNN_ATTENTION, kernels.MATH]
+    return torch.nn.attention.sdpa_kernel([kernels.FLASH_ATTENTION] if flash_attention else others)
 
 
 def _require_flash(query, key, value, added, is_causal):
@@ -229,19 +255,20 @@ def _require_flash(query, key, value, added, is_causal):
         )
 
 
-def _among_pairs(query, key, bias, mask, is_causal):
-    """`(bias, mask)` as tensors, in which no query sees a later key where that is asked for beside one of them."""
-    causal = None
-    if is_causal and (bias is not None or mask is not None):
-        causal = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool, device=query.device).tril()
+def _added_to_logits(query, key, bias, mask, is_causal):
+    """What is added to the attention logits: the bias, or large negative numbers where the mask is false."""
+    if bias is None and mask is None:
+        return None
+    # Not minus infinity: a row without any true entry attends evenly, as in Keras, instead of giving NaN.
+    lowest = torch.full((), 0.5 * torch.finfo(query.dtype).min, dtype=query.dtype, device=query.device)
+    causal = (
+        torch.ones(query.shape[1], key.shape[1], dtype=torch.bool, device=query.device).tril() if is_causal else None
+    )
     if bias is not None:
         bias = as_tensor(bias, query.dtype, query.device)
-        lowest = torch.full((), 0.5 * torch.finfo(query.dtype).min, dtype=query.dtype, device=query.device)
-        return bias if causal is None else torch.where(causal, bias, lowest), None
-    if mask is not None:
-        mask = as_tensor(mask, "bool", query.device)
-        mask = mask if causal is None else mask & causal
-    return None, mask
+        return bias if causal is None else torch.where(causal, bias, lowest)
+    mask = as_tensor(mask, "bool", query.device)
+    return torch.where(mask if causal is None else mask & causal, torch.zeros_like(lowest), lowest)
 
 
 def dot_product_attention(

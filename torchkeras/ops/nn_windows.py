@@ -163,28 +163,22 @@ def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=N
     size = window(pool_size, rank, "pool_size")
     strides = size if strides is None else window(strides, rank, "strides")
     x = _channels_first(x) if data_format == "channels_last" else x
-    result = averages(x, size, strides) if padding == "valid" else _same_averages(x, size, strides)
+    result = _averages(x, size, strides, padding, _AVERAGE_POOL[rank])
     return _channels_last(result) if data_format == "channels_last" else result
 
 
-def averages(x, size, strides, pads=0, ceil=False):
-    """Means over windows of data in torch's layout; only numbers of the input count."""
-    if x.is_cuda and (ceil or pads and any(pads)):
-        # Over channels_last memory the gradient of torch's padded averages is wrong there. (Of windows that overhang
-        # the end alone nobody has seen it; they are few.) A single channel is both orders at once; `view` gives it the
-        # strides of the usual one.
-        x = x.contiguous().view(x.shape)
-    return _AVERAGE_POOL[x.dim() - 2](x, size, strides, pads, ceil, False)
-
-
-def _same_averages(x, size, strides):
+def _averages(x, size, strides, padding, pool):
+    if padding == "valid":
+        return pool(x, size, strides)
     pairs = same_paddings(x.shape[2:], size, strides, (1,) * len(size))
     padded, pads = _padded(x, pairs, 0)
     if padded is x:
-        return averages(x, size, strides, pads)
+        if x.is_cuda:
+            x = x.contiguous()  # over channels_last memory the gradient of torch's padded averages is wrong there
+        return pool(x, size, strides, pads, count_include_pad=False)
     # Only numbers of the input count, as on TensorFlow and JAX (Keras on torch averages over repeated edges).
     present = F.pad(torch.ones_like(x[:1, :1]), pad_widths(pairs))
-    return averages(padded, size, strides) / averages(present, size, strides)
+    return pool(padded, size, strides) / pool(present, size, strides)
 
 
 def _adaptive(table, inputs, output_size, data_format):

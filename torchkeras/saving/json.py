@@ -1,12 +1,13 @@
 """Architectures as JSON texts.
 
-May import core. Knows no model: an architecture is whatever its class says in `get_config`.
+May import core and this room. Knows no model: an architecture is whatever its class says in `get_config`.
 """
 
 import json
 
-from torchkeras.core import serialization
+from torchkeras.core import registry, serialization
 from torchkeras.errors import CorruptFileError
+from torchkeras.saving import old_names
 
 
 def model_to_json(model, **kwargs):
@@ -14,17 +15,39 @@ def model_to_json(model, **kwargs):
     return json.dumps(serialization.serialize_keras_object(model), **kwargs)
 
 
-def model_from_json(json_string, custom_objects=None):
-    """A model with fresh weights from what `to_json` gave, here or in Keras 3.
+def model_from_json(json_string, custom_objects=None, safe_mode=None):
+    """A model with fresh weights from what `to_json` gave, here or in any Keras from 1.2 on.
 
-    Raises `CorruptFileError` (a `ValueError`) for text that is no JSON object, `ValueError` for unknown classes.
+    Args:
+        json_string: the text.
+        custom_objects: dict of names to the user's classes and functions that the text names.
+        safe_mode: False lets the code of lambdas in the text run; it could do anything. None asks the setting,
+            `keras.config.enable_unsafe_deserialization()`.
+
+    Raises `CorruptFileError` (a `ValueError`) for text that is no JSON object, `ValueError` for unknown classes,
+    `UnsafeFileError` (a `ValueError`) for code.
     """
     try:
         config = json.loads(json_string)
     except (TypeError, ValueError, RecursionError) as error:
         raise CorruptFileError(f"The text is no JSON description of a model: {error}.") from None
+    return model_from_config(config, custom_objects, safe_mode)
+
+
+def model_from_config(config, custom_objects=None, safe_mode=None):
+    """A model with fresh weights from its description: a dict with `class_name` and `config`.
+
+    Raises `CorruptFileError` (a `ValueError`) for anything else, and what `model_from_json` raises.
+
+    Example:
+        >>> dense = {"class_name": "Dense", "config": {"output_dim": 2, "batch_input_shape": [None, 3], "name": "d"}}
+        >>> model_from_config({"class_name": "Sequential", "config": [dense]}).input_shape
+        (None, 3)
+    """
     if not isinstance(config, dict) or "class_name" not in config:
         raise CorruptFileError('A model\'s JSON must be an object with a "class_name".')
-    return serialization.deserialize_keras_object(
-        config, custom_objects=custom_objects, kinds=("model",), printable_name="model"
-    )
+    with registry.CustomObjectScope(custom_objects):
+        config = old_names.modernized(config)
+        return serialization.deserialize_keras_object(
+            config, safe_mode=safe_mode, kinds=("model",), printable_name="model"
+        )

@@ -18,7 +18,7 @@ import zlib
 from torchkeras.core import scopes, unfilled
 from torchkeras.core.registry import CustomObjectScope
 from torchkeras.core.serialization import deserialize_keras_object, is_safe, serialize_keras_object
-from torchkeras.saving import assets, guards, hdf5, weights_h5
+from torchkeras.saving import assets, guards, hdf5, old_names, weights_h5
 from torchkeras.saving.replacing import replacing
 from torchkeras.saving.state import load_state
 
@@ -163,7 +163,9 @@ def read(path, custom_objects=None, compile=True, safe_mode=True):
         if not isinstance(config, dict) or "class_name" not in config:
             raise guards.CorruptFileError(f"{parts.name}: {CONFIG} describes no model.")
         safe = is_safe(safe_mode)
+        version = parts.version()
         with CustomObjectScope(custom_objects), scopes.override(unsafe=not safe), unfilled.unfilled() as waiting:
+            config = old_names.modernized(config, version)
             model = deserialize_keras_object(config, safe_mode=safe, kinds=("model", "layer"), printable_name="model")
             with parts.weights() as reader:
                 fill(model, reader, parts.name, waiting, compile)
@@ -207,6 +209,11 @@ class _Parts:
     def json(self, part):
         """What a part says. Raises `CorruptFileError` where there is none."""
         return guards.read_json(self.content(part), f"{self.name}: {part}")
+
+    def version(self):
+        """Of the Keras that wrote it, or None where nothing says so."""
+        metadata = self.json(METADATA) if METADATA in self.names else None
+        return metadata.get("keras_version") if isinstance(metadata, dict) else None
 
     @contextlib.contextmanager
     def _reader(self, file, size):
