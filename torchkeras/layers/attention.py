@@ -143,7 +143,7 @@ class Attention(Layer):
         if self.dropout > 0 and self.seed is not None and training:
             return "dropout with a seed takes Keras's numbers"
         if masked:
-            return "torch's kernel has no right gradient for a step that may look nowhere"
+            return "with the care for steps that may look nowhere, torch's kernel is no faster here"
         return None
 
     def explain_kernel(self, masked=False, training=False, return_attention_scores=False):
