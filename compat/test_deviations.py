@@ -668,3 +668,15 @@ def test_weights_can_be_quantized():
 
     a, b = both(quantized)
     assert a == b
+
+
+@deviation
+def test_paths_inside_wrappers_are_lost_in_files():
+    def paths(keras):
+        layer = keras.layers.TimeDistributed(keras.layers.Dense(2, name="inside"), name="around")
+        model = keras.Sequential([keras.Input((3, 2)), layer])
+        model = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+        return [weight.path for weight in model.weights]
+
+    ours, theirs = both(paths)
+    assert ours == theirs

@@ -127,6 +127,8 @@ class LayerBuild:
         elif "input_shape" in config:
             self.build(config["input_shape"])
 
+    build_from_config._goes_by_shapes = True
+
 
 def _plain_shape(shape):
     if is_shape(shape):

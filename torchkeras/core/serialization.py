@@ -210,10 +210,14 @@ def _read_object(config, safe_mode, kinds, what, depth):
     shared = sharing.known(config, cls)
     if shared is not None:
         return shared
-    with scopes.override(unsafe=not safe_mode):
+    around = scopes.state.builds if scopes.state.inner else None
+    with scopes.override(unsafe=not safe_mode, inner=False, builds=[]):
         obj = cls.from_config(inner)
-    if config.get("build_config") and hasattr(obj, "build_from_config"):
-        obj.build_from_config(config["build_config"])
+        builds = [(obj, config.get("build_config")), *scopes.state.builds]
+    if around is None or not getattr(getattr(obj, "build_from_config", None), "_goes_by_shapes", False):
+        _build(builds)
+    else:
+        around.extend(builds)
     if config.get("compile_config") and hasattr(obj, "compile_from_config"):
         if scopes.state.unfilled is None:
             obj.compile_from_config(config["compile_config"])
@@ -222,6 +226,19 @@ def _read_object(config, safe_mode, kinds, what, depth):
     if isinstance(obj, torch.nn.Module):
         sharing.keep(config, obj)
     return obj
+
+
+def _build(builds):
+    """Builds layers as their configs say: wrappers before what they hold, which they build under their own name."""
+    for obj, config in builds:
+        if config and hasattr(obj, "build_from_config") and (obj is builds[0][0] or not obj.built):
+            obj.build_from_config(config)
+
+
+def deserialize_inner(config, kinds, what):
+    """What `deserialize_keras_object` gives, for an object that the layer around it will build."""
+    with scopes.override(inner=True):
+        return deserialize_keras_object(config, kinds=kinds, printable_name=what)
 
 
 def resolve_class(config, kinds, what="object"):

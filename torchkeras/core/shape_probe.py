@@ -67,9 +67,8 @@ class Probe(TorchFunctionMode):
                 return self.device
             return tree.map_structure(self._harmless, value) if tree.is_nested(value) else value
         with torch._C.DisableTorchFunction():
-            is_weight = isinstance(value, torch.nn.Parameter)
-            if value.device.type == self.device.type and not (is_weight and self.device.type == "cpu"):
-                return value
+            if value.device.type == self.device.type and not isinstance(value, torch.nn.Parameter):
+                return value  # a weight is exchanged even on meta: one that waits for its value may be in no graph
             if id(value) not in self.copies:
                 self.kept.append(value)  # keeps the id taken
                 self.copies[id(value)] = self._copy(value)

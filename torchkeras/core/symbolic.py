@@ -29,7 +29,13 @@ class Arguments:
 
 
 class Node:
-    """One use of an operation: what went in, what came out."""
+    """One use of an operation: what went in, what came out.
+
+    Attributes:
+        implied: arguments that a config held and that say nothing; they are written again.
+    """
+
+    implied = {}
 
     def __init__(self, operation, args=(), kwargs=None, outputs=None):
         self.operation = operation

@@ -100,10 +100,9 @@ class LowRank:
 
     def save_own_variables(self, store):
         """Writes the sum in the weight's place, and no factors: who reads the file knows nothing of them."""
-        super().save_own_variables(store)
-        if self.lora_enabled:
-            keys = {id(value): key for key, value in self._variables_to_save().items()}
-            store[keys[id(self._kept_weight())]] = getattr(self, self._low_rank).detach()
+        kept = self._kept_weight()
+        for key, value in self._variables_to_save().items():
+            store[key] = getattr(self, self._low_rank).detach() if self.lora_enabled and value is kept else value
 
     def load_own_variables(self, store):
         """Reads what `save_own_variables` wrote; the product of the factors becomes zero. The first one stays, because
@@ -111,7 +110,7 @@ class LowRank:
         super().load_own_variables(store)
         if self.lora_enabled:
             second = self._factors()[1]
-            second.assign(torch.zeros_like(second))
+            second.assign(torch.zeros(second.shape, dtype=second.dtype))
 
 
 def _with_factors(layer, weight):

@@ -108,7 +108,7 @@ def _node_to_config(node, numbers):
         return serialize_keras_object(value)
 
     args, kwargs = node.arguments.args, node.arguments.kwargs
-    kwargs = {**_implied_arguments(node.operation, args, kwargs), **kwargs}
+    kwargs = {**_implied_arguments(node.operation, args, kwargs), **node.implied, **kwargs}
     return {"args": tree.map_structure(describe, tuple(args)), "kwargs": tree.map_structure(describe, kwargs)}
 
 
@@ -200,9 +200,10 @@ def _try_call(operations, calls_made, name, number, node):
     except _NotYet:
         return False
     operation = operations[name]
-    args, kwargs = _explicit_arguments(operation, args, kwargs)
-    operation(*args, **kwargs)
-    calls_made[name][number] = operation._inbound_nodes[-1]
+    args, explicit = _explicit_arguments(operation, args, kwargs)
+    operation(*args, **explicit)
+    made = calls_made[name][number] = operation._inbound_nodes[-1]
+    made.implied = {key: value for key, value in kwargs.items() if key not in explicit}
     return True
 
 
