@@ -20,7 +20,7 @@ class Measure:
     largest ratio accepted (``None``: shown for comparison), after ``allowance`` (in the row's unit) is taken off;
     ``over`` names the contender in the denominator; ``by_hand`` says whether there is a hand-written form. Of the kinds
     ``op`` and ``step`` there is a line for each word of ``workload``; a step's names the form that torch is fastest in;
-    ``beside`` is a contender's fit of the first word over its fit of the second.
+    ``beside`` is a contender's fit (or file) of the first word over that of the second.
     ``of_keras`` is the largest share of Keras's time accepted.
     """
 
@@ -39,6 +39,11 @@ class Measure:
 def structure(kind, what):
     """The measure of one thing done with a deep model (``structure.py``), against Keras."""
     return Measure(kind, f"172 layers: {what}", kind, "residual", 2, 0.5, "keras", by_hand=False)
+
+
+def file(name, what, steps=2, wanted=0.5):
+    """The measure of one thing done with files (``files.py``), against Keras."""
+    return Measure(name, f"file: {what}", "file", name, steps, wanted, "keras", by_hand=False)
 
 
 def fit_and_forward(name, what, steps, wanted):
@@ -86,6 +91,18 @@ MEASURES = (
     structure("deepcopy", "deepcopy"),
     Measure("metrics", "fit: MLP, ten metrics, over none", "beside", "mlp_with_metrics mlp_one_hot", 200, 1.1),
     Measure("auc", "AUC: 200 thresholds, 1 M predictions", "auc", "", 2, 0.3, "keras", by_hand=False),
+    file("save_large", "save 100 MB, .keras"),
+    file("load_large", "load 100 MB, .keras"),
+    file("save_large_h5", "save 100 MB, .h5"),
+    file("load_large_h5", "load 100 MB, .h5"),
+    file("save_weights", "save_weights 100 MB", wanted=None),
+    file("load_weights", "load_weights 100 MB", wanted=None),
+    Measure(
+        "load_safetensors", ".safetensors: load 100 MB, over .keras", "beside", "load_safetensors load_large", 2, 0.2
+    ),
+    file("save_deep", "save 1,000 layers, .keras", 1),
+    file("load_deep", "load 1,000 layers, .keras", 1),
+    Measure("load_memory", "load 100 MB: peak memory over the weights", "load_memory", "", 1, 1.2),
     Measure("import", "import", "import", wanted=1.2),
     Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),
 )
@@ -175,7 +192,7 @@ class Bench:
                 replace(measure, title=f"{measure.kind}: {word}", workload=word) for word in measure.workload.split()
             ]
             return [self._timed_row(one, "us", 1000) if measure.kind == "op" else self._timed_row(one) for one in each]
-        kinds = {"memory": self._memory_row, "beside": self._beside_row}
+        kinds = {"memory": self._memory_row, "beside": self._beside_row, "load_memory": self._load_memory_row}
         return [kinds.get(measure.kind, self._timed_row)(measure)]
 
     def _timed_row(self, measure, unit="ms", scale=1):
@@ -199,11 +216,12 @@ class Bench:
     def _beside_row(self, measure):
         """Two workloads of one contender, in turn; each contender's ratio is over itself."""
         row = Row(measure.title, "ms", measure.wanted)
-        for name in self.contenders[1:]:
+        kind = "file" if measure.name == "load_safetensors" else "fit"
+        for name in self.contenders[1:2] if kind == "file" else self.contenders[1:]:  # Keras has no such files
             with ExitStack() as stack, _kept(row.errors, name):
                 workers = [stack.enter_context(Worker(name, self.device)) for _ in measure.workload.split()]
                 for worker, workload in zip(workers, measure.workload.split(), strict=True):
-                    worker.ask("prepare", "fit", workload, measure.steps)
+                    worker.ask("prepare", kind, workload, measure.steps)
                 rounds = [[worker.ask("run") for worker in workers] for _ in range(self.rounds)]
                 row.values[name] = median(first for first, _ in rounds)
                 row.ratios[name] = [first / second for first, second in rounds]
@@ -230,4 +248,12 @@ class Bench:
         with _kept(row.errors, ours), Worker(ours, self.device) as fresh:
             early, late = fresh.ask("memory", measure.workload, measure.steps)
             row.values[ours], row.ratios[ours] = late, [late / early]
+        return row
+
+    def _load_memory_row(self, measure):
+        row = Row(measure.title, "MiB", measure.wanted)
+        for name in self.contenders[1:]:
+            with _kept(row.errors, name), Worker(name, self.device) as fresh:
+                peak, size = fresh.ask("memory_of_load")
+                row.values[name], row.ratios[name] = peak, [peak / size]
         return row

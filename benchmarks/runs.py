@@ -100,7 +100,7 @@ def import_cost(module):
     """``(ms, MiB)``: the wall time of ``import module`` in this fresh process, and its peak resident memory."""
     start = time.perf_counter()
     importlib.import_module(module)
-    return (time.perf_counter() - start) * 1000, _status("VmHWM")
+    return (time.perf_counter() - start) * 1000, status("VmHWM")
 
 
 def memory_growth(workload, steps, keras):
@@ -109,9 +109,9 @@ def memory_growth(workload, steps, keras):
     x, y = workload.data(steps // 50 * workload.batch)
     fit = {"batch_size": workload.batch, "verbose": 0}
     model.fit(x, y, epochs=5, **fit)
-    early = _status("VmRSS")
+    early = status("VmRSS")
     model.fit(x, y, epochs=45, **fit)
-    return early, _status("VmRSS")
+    return early, status("VmRSS")
 
 
 def _train(model, loss_function, optimizer, x, y, batch):
@@ -179,7 +179,7 @@ def _drain(device):
         torch.cuda.synchronize()
 
 
-def _status(field):
+def status(field):
     """A size in MiB from Linux's account of this process."""
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))

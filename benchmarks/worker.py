@@ -91,6 +91,7 @@ class _Desk:
         """Build the model and run it once untimed; the name of the form chosen, where there were several."""
         import torch
 
+        from .files import FILES
         from .operations import OPS
         from .structure import STRUCTURE, repeated
         from .workloads import STEPS, WORKLOADS
@@ -105,6 +106,9 @@ class _Desk:
             self.run = runs.operation(workload, OPS[workload], steps, self.device, keras)
         elif kind == "auc":
             self.run = runs.auc(steps, self.device, importlib.import_module(self.contender))
+        elif kind == "file":
+            once = FILES[workload](importlib.import_module(self.contender))
+            self.run = lambda: [once() for _ in range(steps)]
         elif kind in STRUCTURE:
             self.run = repeated(kind, WORKLOADS[workload], steps, importlib.import_module(self.contender))
         elif self.contender == HAND:
@@ -121,6 +125,11 @@ class _Desk:
 
     def on_import(self):
         return runs.import_cost("torch" if self.contender == HAND else self.contender)
+
+    def on_memory_of_load(self):
+        from .files import memory_of_load
+
+        return memory_of_load(self.contender)
 
     def on_memory(self, workload, steps):
         from .workloads import WORKLOADS

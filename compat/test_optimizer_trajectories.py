@@ -104,11 +104,7 @@ OPTIONS = [
         "exclude": {"var_list": [2, 3]},
     },
 ]
-CASES = [
-    (name, {**own[i % len(own)], **options})
-    for name, own in OWN.items()
-    for i, options in enumerate(OPTIONS)
-]
+CASES = [(name, {**own[i % len(own)], **options}) for name, own in OWN.items() for i, options in enumerate(OPTIONS)]
 
 
 def test_every_optimizer_is_here():

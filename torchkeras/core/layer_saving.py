@@ -37,6 +37,10 @@ class LayerSaving:
         faults = self._faults_of(store)
         if faults:
             raise ValueError(f"Layer {self.name!r}: {'; '.join(faults)}.")
+        self._take(store)
+
+    def _take(self, store):
+        """Copies saved values that fit."""
         wanted, found = self._variables_to_save(), set(store.keys())
         for key, weight in wanted.items():
             if key in found:

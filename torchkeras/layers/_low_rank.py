@@ -104,10 +104,9 @@ class LowRank:
         for key, value in self._variables_to_save().items():
             store[key] = getattr(self, self._low_rank).detach() if self.lora_enabled and value is kept else value
 
-    def load_own_variables(self, store):
-        """Reads what `save_own_variables` wrote; the product of the factors becomes zero. The first one stays, because
-        from two zeros nothing is learned."""
-        super().load_own_variables(store)
+    def _take(self, store):
+        """The product of the factors becomes zero. The first one stays: from two zeros nothing is learned."""
+        super()._take(store)
         if self.lora_enabled:
             second = self._factors()[1]
             second.assign(torch.zeros(second.shape, dtype=second.dtype))

@@ -3,7 +3,6 @@
 May import core, layers and this room.
 """
 
-import itertools
 import warnings
 
 import numpy as np
@@ -332,7 +331,7 @@ class Functional(Model):
         modules = self.__dict__.get("_modules", {})
         present = modules.get(name)
         if present is not None and present is not value and any(present is layer for layer in self._graph.layers):
-            aside = next(key for key in numbered(f"{name}_") if key not in modules)
+            aside = free_key(f"{name}_", modules)
             renamed = {aside if key == name else key: layer for key, layer in modules.items()}
             modules.clear()
             modules.update(renamed)
@@ -366,14 +365,20 @@ def key_of(layer, modules):
     same code have the same keys whatever was made before them in the process.
     """
     name = layer.name if layer.__dict__.get("_was_named", True) else scopes.snake_case(type(layer).__name__)
-    return next(key for key in numbered(name.replace(".", "_")) if key not in modules)  # torch allows no dots
+    return free_key(name.replace(".", "_"), modules)  # torch allows no dots
 
 
-def numbered(name):
-    """`name`, `name_1`, `name_2`…"""
-    yield name
-    for number in itertools.count(1):
-        yield f"{name}_{number}"
+def free_key(name, taken):
+    """`name`, or the first of `name_1`, `name_2`… that is free. They are taken without gaps, so halving finds it."""
+    if name not in taken:
+        return name
+    low, high = 0, 1
+    while f"{name}_{high}" in taken:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if f"{name}_{middle}" in taken else (low, middle)
+    return f"{name}_{high}"
 
 
 def _shapes(tensors):

@@ -7,7 +7,6 @@ import contextlib
 import datetime
 import io
 import json
-import mmap
 import os
 import shutil
 import struct
@@ -143,13 +142,10 @@ class Window(io.RawIOBase):
 
 def _sum(file, start, size):
     """CRC of a part of a file."""
-    found, step = 0, 16 * guards.MIB
-    if not size:
-        return 0
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory, memoryview(memory) as view:
-        for place in range(start, start + size, step):
-            with view[place : min(place + step, start + size)] as part:
-                found = zlib.crc32(part, found)
+    found, buffer = 0, memoryview(bytearray(guards.MIB))
+    window = Window(file, start, size)
+    while count := window.readinto(buffer):
+        found = zlib.crc32(buffer[:count], found)
     return found
 
 

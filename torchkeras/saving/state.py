@@ -11,6 +11,7 @@ import warnings
 import torch
 
 from torchkeras.core.layer_saving import LayerSaving
+from torchkeras.errors import CorruptFileError, ResourceLimitError, UnsafeFileError
 from torchkeras.saving.state_walk import load_variables, save_variables, walk
 
 _SHOWN = 50  # mismatches that an error lists
@@ -55,7 +56,7 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None):
     if faults:
         _tell(faults, reader, {path for path, _, _ in entries}, what, skip_mismatch)
     for _, obj, store in plain:
-        obj.load_own_variables(store)
+        obj._take(store)
     return len(plain) + len(own) - len(faults)
 
 
@@ -76,6 +77,8 @@ def _load_own(entries):
             continue
         try:
             load_variables(obj, store)
+        except (CorruptFileError, ResourceLimitError, UnsafeFileError):
+            raise
         except (ValueError, KeyError, RuntimeError, TypeError, IndexError) as error:
             faults.append((path, obj, [f"{type(error).__name__}: {error}"]))
     return faults

@@ -6,6 +6,7 @@ lists and dicts by their class in snake case (automatic layer names differ from 
 """
 
 import types
+import weakref
 from collections import deque
 from functools import cache
 
@@ -84,7 +85,10 @@ def _children(obj):
     if isinstance(obj, torch.nn.Module) and not isinstance(obj, Layer):
         return  # a plain module is one object: its `state_dict` says everything
     first = getattr(obj, "_saved_first", ())
-    names = (_instance_names(obj) | _class_names(type(obj)) | set(getattr(obj, "_saved_too", ()))) - set(first)
+    cls = type(obj)
+    if cls not in _names_of_classes:
+        _names_of_classes[cls] = frozenset(_class_names(cls)) | set(getattr(obj, "_saved_too", ()))
+    names = (_instance_names(obj) | _names_of_classes[cls]) - set(first)
     names -= set(getattr(obj, "_saved_never", ()))
     written = getattr(obj, "_saved_as", {})  # public here, private in Keras
     names = {written.get(name, name): name for name in names}
@@ -92,6 +96,9 @@ def _children(obj):
         found, value = _attribute(obj, names.get(name, name))
         if found:
             yield name, value
+
+
+_names_of_classes = weakref.WeakKeyDictionary()  # a model has thousands of layers of few classes
 
 
 def _attribute(obj, name):
