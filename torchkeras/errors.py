@@ -44,9 +44,8 @@ class UnsupportedInputError(ValueError, TypeError):
     """Data of a kind that cannot become a tensor (object arrays, sets, generators where arrays belong)."""
 
 
-class UnfitInputError(ValueError):
-    """A layer of torchkeras cannot compute what it was called with. Where torch itself raised, the error is of that
-    type too, a RuntimeError for instance, so that `except` clauses written for torch work as well."""
+class _AlsoOf(ValueError):
+    """An error that is of the type of another one too, so that `except` clauses written for that one work."""
 
     def __str__(self):  # KeyError would show the text in quotes
         return Exception.__str__(self)
@@ -54,20 +53,26 @@ class UnfitInputError(ValueError):
     @classmethod
     def like(cls, error, text):
         """An error with a text of its own that is also of the type of `error`."""
-        if type(error) is ValueError:
+        kind = type(error)
+        if issubclass(cls, kind):
             return cls(text)
-        both = _UNFIT.get(type(error))
+        both = _BOTH.get((cls, kind))
         if both is None:
-            name = f"{cls.__name__}And{type(error).__name__}"
-            kinds = (TypeError, AttributeError) if type(error) is AttributeError else (type(error),)  # no tensor came
-            both = _UNFIT[type(error)] = type(name, (cls, *kinds), {"__module__": __name__})
+            kinds = (TypeError, AttributeError) if kind is AttributeError else (kind,)  # no tensor came
+            both = type(f"{cls.__name__}And{kind.__name__}", (cls, *kinds), {"__module__": __name__, "_plain": cls})
+            _BOTH[cls, kind] = both
         return both(text)
 
     def __reduce__(self):  # the types that `like` makes have no name to be found by
-        return UnfitInputError, (str(self),)
+        return getattr(self, "_plain", type(self)), (str(self),)
 
 
-_UNFIT = {}
+_BOTH = {}
+
+
+class UnfitInputError(_AlsoOf):
+    """A layer of torchkeras cannot compute what it was called with. Where torch itself raised, the error is of that
+    type too, a RuntimeError for instance, so that `except` clauses written for torch work as well."""
 
 
 class UnsafeFileError(ValueError):
@@ -78,5 +83,6 @@ class ResourceLimitError(ValueError):
     """A file asks for more memory or work than its size can justify."""
 
 
-class CorruptFileError(ValueError):
-    """A file is cut short or damaged."""
+class CorruptFileError(_AlsoOf):
+    """A file is cut short or damaged, or describes what cannot be. Where Python or a class raised another type at that,
+    the error is of that type too."""

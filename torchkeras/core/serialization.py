@@ -195,8 +195,9 @@ def _read(config, safe_mode, kinds, what, module_objects, depth):
 
 def _read_object(config, safe_mode, kinds, what, depth):
     name, inner = config["class_name"], config.get("config")
-    if not isinstance(name, str):
-        raise TypeError(f"class_name of {what} must be a string, got {name!r}.")
+    for key in ("class_name", "module", "registered_name"):
+        if not isinstance(config.get(key, ""), str if key == "class_name" else (str, type(None))):
+            raise TypeError(f"{key} of {what} must be a string, got {config[key]!r}.")
     if name.startswith("__"):
         return _read_value(name, config, safe_mode, kinds, what, depth)
     if name == "function":
@@ -262,9 +263,11 @@ def resolve_class(config, kinds, what="object"):
 def _read_function(config, kinds, what):
     inner = config["config"]
     name = inner.get("name") if isinstance(inner, dict) else inner
+    if not isinstance(name, str):
+        raise TypeError(f"The function of {what} must be given by its name, got {name!r}.")
     found = registry.find_custom(config.get("registered_name"), name)
     if found is None:
-        named = registry.all_named(name, kinds or _FUNCTION_KINDS)
+        named = registry.all_named(name, _FUNCTION_KINDS if kinds is None else kinds)
         found = next((each for each in named if not isinstance(each, type)), None)  # a class may share the name
     if found is None:
         raise ValueError(

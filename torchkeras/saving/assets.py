@@ -3,6 +3,7 @@
 May import core and this room.
 """
 
+import math
 import os
 import tempfile
 
@@ -32,7 +33,7 @@ def load(root, parts):
     """Gives each object that reads assets a folder with its own files. The folder is gone afterwards."""
     for path, obj in walk(root):
         prefix = f"{_FOLDER}/{path}/" if path else f"{_FOLDER}/"
-        mine = [name for name in parts.names if name.startswith(prefix) and not name.endswith("/")]
+        mine = [name for name in sorted(parts.names) if name.startswith(prefix) and not name.endswith("/")]
         if not mine or not hasattr(obj, "load_assets"):
             continue
         with tempfile.TemporaryDirectory() as folder:
@@ -42,5 +43,5 @@ def load(root, parts):
                 target = os.path.join(folder, *inner.split("/"))
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 with open(target, "xb") as file:
-                    file.write(parts.content(name))
+                    file.write(parts.content(name, math.inf))  # the budget bounds them all
             obj.load_assets(folder)

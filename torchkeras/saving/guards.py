@@ -9,18 +9,26 @@ damaged.
 import contextlib
 import json
 import os
+import re
 import stat
+import struct
 import zipfile
+import zlib
+from collections import Counter
 
 from torchkeras.errors import CorruptFileError, ResourceLimitError, UnsafeFileError
 
 MIB = 2**20
 MAX_DEPTH = 100
 MAX_MEMBERS = 100_000  # entries of one zip
-MAX_CONFIG = 256 * MIB  # bytes of a config
+MAX_NAME = 255  # bytes of one part of a path
+MAX_CONFIG = 64 * MIB  # bytes of a config
+MAX_OBJECTS = 1_000_000  # objects in the sense of JSON in one config; a layer has about ten
 FREE_BYTES = 256 * MIB  # what a file may unpack to, however small it is
 MAX_RATIO = 20  # beyond that: how many times its own size
 _OURS = (CorruptFileError, ResourceLimitError, UnsafeFileError)
+_RAISED_AT_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, ArithmeticError, EOFError, IndexError)
+_RAISED_AT_DAMAGE += (AttributeError, zipfile.BadZipFile, zlib.error, struct.error)
 
 
 class Budget:
@@ -59,18 +67,32 @@ def damage(name):
         yield
     except _OURS:
         raise
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        TypeError,
-        OverflowError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
+    except MemoryError as error:
+        raise _too_much(name) from error
+    except _RAISED_AT_DAMAGE as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise CorruptFileError(f"{name} is damaged or cut short: {text}") from error
+
+
+@contextlib.contextmanager
+def description(name):
+    """What classes raise when they are made from a config that makes no sense becomes a `CorruptFileError` that is of
+    their type too. Errors that are ValueErrors stay: they say what is wrong."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except MemoryError as error:
+        raise _too_much(name) from error
+    except (TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError, AssertionError) as error:
+        if isinstance(error, RuntimeError) and "not enough memory" in str(error):  # torch's words
+            raise _too_much(name) from error
+        text = f"{name} describes what cannot be made: {type(error).__name__}: {error}"
+        raise CorruptFileError.like(error, text) from error
+
+
+def _too_much(name):
+    return ResourceLimitError(f"{name} asks for more memory than there is.")
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------
@@ -78,14 +100,13 @@ def damage(name):
 
 def read_json(text, name="The text"):
     """The object of a JSON text (str or bytes). Refuses what no writer of configs writes: duplicate keys, endless
-    nesting or digits."""
-    if len(text) > MAX_CONFIG:
-        raise ResourceLimitError(f"{name} has {len(text):,} bytes; a config may have {MAX_CONFIG:,}.")
+    nesting or digits. NaN and infinities are numbers of configs: Keras writes them, for masks filled with `-inf`."""
     try:
+        require_size(len(text), MAX_CONFIG, name)
         if isinstance(text, (bytes, bytearray)):
             text = bytes(text).decode("utf-8")
         _refuse_depth(text, name)
-        return json.loads(text, object_pairs_hook=lambda pairs: _unique(pairs, name))
+        return json.loads(text, object_pairs_hook=_Objects(name))
     except _OURS:
         raise
     except (TypeError, ValueError, RecursionError) as error:
@@ -93,32 +114,40 @@ def read_json(text, name="The text"):
 
 
 def _refuse_depth(text, name):
-    """A quick look before the parser: brackets inside of strings count too, so this is only a first bound."""
-    depth = deepest = 0
-    if text.count("[") + text.count("{") < 10 * MAX_DEPTH:
-        return
-    inside = escaped = False
-    for char in text:
-        if inside:
-            inside = escaped or char != '"'
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            inside = True
-        elif char in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif char in "]}":
-            depth -= 1
-        if deepest > 10 * MAX_DEPTH:
-            raise CorruptFileError(f"{name} is nested more than {10 * MAX_DEPTH} deep.")
+    """A look before the parser, whose own depth is the stack's."""
+    left = text.encode("utf-8", "surrogatepass").replace(b"\\\\", b"").replace(b'\\"', b"")  # no escaped quotes
+    left = left.translate(_PAIRS, _NEITHER).replace(b'""', b"")  # two in a row: what follows stays inside or outside
+    left = re.sub(b'"[^"]*"', b"", left)
+    for _ in range(MAX_DEPTH):
+        if not left:
+            return
+        left = left.replace(b"[]", b"")  # the innermost level
+    if left:
+        raise CorruptFileError(f"{name} is nested more than {MAX_DEPTH} deep, or its brackets do not match.")
 
 
-def _unique(pairs, name):
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise CorruptFileError(f"{name} has the key {next(key for key in keys if keys.count(key) > 1)!r} twice.")
-    return found
+_PAIRS = bytes.maketrans(b"{}", b"[]")
+_NEITHER = bytes(set(range(256)) - set(b'[]{}"'))
+
+
+class _Objects:
+    """Makes the dicts of one text."""
+
+    def __init__(self, name):
+        self.name, self.left = name, MAX_OBJECTS
+
+    def __call__(self, pairs):
+        self.left -= 1
+        if self.left < 0:
+            raise ResourceLimitError(f"{self.name} describes more than {MAX_OBJECTS:,} objects.")
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise CorruptFileError(f"{self.name} has the key {_most_common(key for key, _ in pairs)!r} twice.")
+        return found
+
+
+def _most_common(items):
+    return Counter(items).most_common(1)[0][0]
 
 
 # -- zip --------------------------------------------------------------------------------------------------------------
@@ -133,34 +162,85 @@ def open_zip(file, budget, name):
         members = opened.infolist()
         if len(members) > MAX_MEMBERS:
             raise ResourceLimitError(f"{name} holds {len(members):,} entries; at most {MAX_MEMBERS:,} are read.")
-        names = set()
+        _judge_names([member.orig_filename for member in members], name)
         for member in members:
-            require_inner_path(member.filename, name)
-            if member.filename in names:
-                raise UnsafeFileError(f"{name} holds {member.filename!r} twice.")
-            names.add(member.filename)
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise UnsafeFileError(f"{name}: {member.filename!r} is a link or a device.")
-            if member.flag_bits & 1:
-                raise CorruptFileError(f"{name}: {member.filename!r} is encrypted.")
-            budget.spend(member.file_size, repr(member.filename))
+            _judge_member(member, budget, f"{name}: {member.filename!r}")
+        _refuse_overlaps(opened, name)
         yield opened
 
 
+def _judge_names(names, name):
+    """Each a path of its own, none inside of what is a file."""
+    files = {each for each in names if not each.endswith("/")}
+    if len(set(names)) != len(names):
+        raise UnsafeFileError(f"{name} holds {_most_common(names)!r} twice.")
+    for each in names:
+        require_inner_path(each.removesuffix("/"), name)
+        parts = each.removesuffix("/").split("/")
+        if any("/".join(parts[:depth]) in files for depth in range(1, len(parts) + each.endswith("/"))):
+            raise UnsafeFileError(f"{name} holds a file where the path {each!r} needs a folder.")
+
+
+def _judge_member(member, budget, what):
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise UnsafeFileError(f"{what} is a link or a device.")
+    if member.flag_bits & 1:
+        raise CorruptFileError(f"{what} is encrypted.")
+    stored = member.compress_type == zipfile.ZIP_STORED
+    if not stored and member.compress_type != zipfile.ZIP_DEFLATED:
+        raise CorruptFileError(f"{what} is packed by method {member.compress_type}; Keras stores or deflates.")
+    if stored and member.compress_size != member.file_size:
+        raise CorruptFileError(f"{what} has two sizes.")
+    budget.spend(member.file_size, what)
+
+
+def _refuse_overlaps(opened, name):
+    """Entries that share their data unpack to many times the file."""
+    end = 0
+    for member in sorted(opened.infolist(), key=lambda member: member.header_offset):
+        if member.header_offset < end:
+            raise UnsafeFileError(f"{name}: {member.filename!r} lies inside of another entry.")
+        end = member.header_offset + 30 + len(member.orig_filename.encode("utf-8", "surrogateescape"))
+        end += member.compress_size
+    if end > opened.start_dir:
+        raise CorruptFileError(f"{name} is damaged or cut short: its entries do not end where their table begins.")
+
+
 def require_inner_path(path, name):
-    """Raises `UnsafeFileError` for a path that could lead out of the folder it is meant for."""
-    parts = path.replace("\\", "/").split("/")
-    if not path or "\0" in path or path[0] in "/\\" or ".." in parts or ":" in parts[0] or "\\" in path:
+    """Raises `UnsafeFileError` for a path that could lead out of the folder it is meant for, or is no plain one."""
+    parts = path.split("/")
+    if {"", ".", ".."} & set(parts) or "\0" in path or "\\" in path or ":" in parts[0]:
         raise UnsafeFileError(f"{name}: the path {path!r} leads out of the file.")
+    if len(parts) > MAX_DEPTH or max(len(part.encode("utf-8", "replace")) for part in parts) > MAX_NAME:
+        raise UnsafeFileError(f"{name}: the path {path[:300]!r} is longer than paths may be.")
 
 
-def read_member(opened, member, name):
-    """The bytes of a small member, checked by its sum."""
+def data_of(file, member, name):
+    """`(start, size)` of a stored member's data in the file. Its own header must say what the table of contents said.
+
+    Raises `CorruptFileError` where it does not.
+    """
+    with damage(f"{name}: {member.filename}"):
+        file.seek(member.header_offset)
+        signature, flags, method, name_length, extra_length = struct.unpack("<4s2xHH16xHH", file.read(30))
+        raw = file.read(name_length).decode("utf-8" if flags & 0x800 else "cp437")
+        if signature != b"PK\3\4" or method != member.compress_type or raw != member.orig_filename:
+            raise ValueError("its header is not the one that the table of contents names")
+        start = member.header_offset + 30 + name_length + extra_length
+        if start + member.compress_size > os.fstat(file.fileno()).st_size:
+            raise ValueError("it ends before its data")
+    return start, member.compress_size
+
+
+def read_member(opened, member, name, most=MAX_CONFIG):
+    """The bytes of a member, checked by its sum. Raises `ResourceLimitError` for more than `most`."""
     with damage(f"{name}: {member}"):
-        facts = opened.getinfo(member)
-        if facts.file_size > MAX_CONFIG:
-            raise ResourceLimitError(
-                f"{name}: {member} has {facts.file_size:,} bytes; at most {MAX_CONFIG:,} are read."
-            )
+        require_size(opened.getinfo(member).file_size, most, f"{name}: {member}")
         return opened.read(member)
+
+
+def require_size(size, most, name):
+    """Raises `ResourceLimitError` for a part of more than `most` bytes."""
+    if size > most:
+        raise ResourceLimitError(f"{name} has {size:,} bytes; at most {most:,} are read.")

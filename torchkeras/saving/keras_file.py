@@ -9,7 +9,6 @@ import io
 import json
 import os
 import shutil
-import struct
 import tempfile
 import zipfile
 import zlib
@@ -224,12 +223,12 @@ class _Parts:
 class _Zip(_Parts):
     def __init__(self, archive, file, name):
         self._archive, self._file, self.name = archive, file, name
-        self.names = archive.namelist()
+        self.names = set(archive.namelist())
 
-    def content(self, part):
+    def content(self, part, most=guards.MAX_CONFIG):
         if part not in self.names:
             raise self._missing(part)
-        return guards.read_member(self._archive, part, self.name)
+        return guards.read_member(self._archive, part, self.name, most)
 
     @contextlib.contextmanager
     def weights(self):
@@ -248,34 +247,33 @@ class _Zip(_Parts):
 
     def _window(self, info):
         """The member where it lies, after a look at its sum."""
-        with guards.damage(f"{self.name}: {info.filename}"):
-            self._file.seek(info.header_offset)
-            header = self._file.read(30)
-            name_length, extra_length = struct.unpack("<26xHH", header)
-            start = info.header_offset + 30 + name_length + extra_length
-            if start + info.file_size > os.fstat(self._file.fileno()).st_size:
-                raise ValueError("it ends before its data")
-            if _sum(self._file, start, info.file_size) != info.CRC:
-                raise ValueError("its data are not those that were written (the check sum differs)")
-        return Window(self._file, start, info.file_size)
+        start, size = guards.data_of(self._file, info, self.name)
+        if _sum(self._file, start, size) != info.CRC:
+            raise guards.CorruptFileError(
+                f"{self.name}: {info.filename} is damaged: its data are not those that were written (the check sum "
+                "differs)."
+            )
+        return Window(self._file, start, size)
 
 
 class _Folder(_Parts):
     def __init__(self, name):
         self.name = name
-        self.names = [
+        self.names = {
             os.path.relpath(os.path.join(folder, file), name).replace(os.sep, "/")
             for folder, _, files in os.walk(name)
             for file in files
-        ]
+        }
         for part in self.names:
             if os.path.islink(os.path.join(name, part)):
                 raise guards.UnsafeFileError(f"{name}: {part!r} is a link.")
 
-    def content(self, part):
+    def content(self, part, most=guards.MAX_CONFIG):
         if part not in self.names:
             raise self._missing(part)
-        with guards.readable(os.path.join(self.name, part)) as file:
+        path = os.path.join(self.name, part)
+        guards.require_size(os.path.getsize(path), most, path)
+        with guards.readable(path) as file:
             return file.read()
 
     @contextlib.contextmanager
