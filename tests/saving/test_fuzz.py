@@ -1,8 +1,9 @@
 """Valid files, changed at random: reading them gives a model or one of our errors, and nothing else.
 
 Each mutation is known by its kind and number alone, so a finding is run again by
-`python tests/saving/test_fuzz.py KIND FIRST COUNT`. A worker process reads one after the other under limits of memory
-and time; if it dies, the last number that it told is the finding.
+`python -m tests.saving.test_fuzz KIND FIRST COUNT`, and `… long KIND,KIND FIRST COUNT` goes on behind findings. A
+worker process reads one file after the other under limits of memory and time; if it dies, the last one that it told of
+is the finding.
 """
 
 import contextlib
@@ -15,13 +16,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 import warnings
 import zipfile
 
-import pytest
+import numpy as np
 
 SECONDS = 10  # for one file
 MEMORY = 1536 * 2**20  # address space beyond what the interpreter has after its imports
+PEAK_KIB = 400 * 1024  # what one file may add
 ODD = (0, 1, 2, 255, 2**15, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1, 100_000)
 
 
@@ -62,8 +65,9 @@ def _places(value):
         yield from _places(item)
 
 
-NAMES = ("Dense", "Lambda", "Functional", "Sequential", "function", "__tuple__", "__tensor__", "__numpy__", "__lambda__")
-NAMES += ("relu", "Map", "Bidirectional", "TimeDistributed", "Adam", "os", "..", "/", "\0", "class_name", "config", "nan")
+NAMES = ("Dense", "Lambda", "Functional", "Sequential", "function", "__tuple__", "__tensor__", "__numpy__")
+NAMES += ("__lambda__", "relu", "Map", "Bidirectional", "TimeDistributed", "Adam", "os", "..", "/", "\0", "class_name")
+NAMES += ("config", "nan")
 
 
 def mutate_json(text, rng):
@@ -99,7 +103,6 @@ def mutate_json(text, rng):
 def mutate_hdf5(data, rng):
     """Attributes, datasets and links exchanged by h5py itself, so that the file is well-formed."""
     import h5py
-    import numpy as np
 
     file = io.BytesIO(data)
     with h5py.File(file, "a") as opened:
@@ -193,127 +196,97 @@ def network(keras):
     return model
 
 
-def write_files(folder):
-    import numpy as np
-
-    import torchkeras as keras
-
+def write_files(keras, folder):
+    """One file of each name in KINDS; gives the model and their bytes."""
+    keras.utils.set_random_seed(0)
     model = network(keras)
     model.fit(np.ones((2, 5, 4), "float32"), np.ones((2, 2), "float32"), verbose=0)
     model.save(os.path.join(folder, "model.keras"))
     model.save_weights(os.path.join(folder, "model.weights.h5"))
-    return model
+    files = {}
+    for name in {name for name, _ in KINDS.values()}:
+        with open(os.path.join(folder, name), "rb") as file:
+            files[name] = file.read()
+    return model, files
 
 
-class Watch:
-    """What a file must not make the interpreter do, counted by an audit hook."""
-
-    DOORS = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "marshal.loads", "pickle.")
-    DOORS += ("os.remove", "os.rename", "os.rmdir", "os.chmod", "os.link", "os.symlink", "ctypes.dlopen")
-
-    def __init__(self, *folders):
-        self.found, self.folders, self.active = [], folders, False
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event, args):
-        if not self.active:
-            return
-        if event == "open":
-            path, mode, flags = args
-            writes = isinstance(path, str) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if writes and not path.startswith(self.folders):
-                self.found.append((event, path))
-        elif event.startswith(self.DOORS) and not str(args[:1]).startswith(tuple(f"('{f}" for f in self.folders)):
-            self.found.append((event, repr(args)[:200]))
-
-
-def work(kind, first, count):
+def work(kinds, first, count):
     import torchkeras as keras
+    from tests.saving import harness
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory() as folder:
-        keras.utils.set_random_seed(0)
-        model = write_files(folder)
-        name, mutate = KINDS[kind]
-        path = os.path.join(folder, name)
-        with open(path, "rb") as file:
-            data = file.read()
-        read = keras.models.load_model if name.endswith(".keras") else model.load_weights
-        read(path)  # whatever is imported late is there now
-        pages = int(open("/proc/self/statm").read().split()[0])
-        limit = pages * resource.getpagesize() + MEMORY
+        model, files = write_files(keras, folder)
+        readers = {name: keras.models.load_model if "weights" not in name else model.load_weights for name in files}
+        for name in files:
+            readers[name](os.path.join(folder, name))  # whatever is imported late is there now
+        with open("/proc/self/statm") as statm:
+            limit = int(statm.read().split()[0]) * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        watch = Watch(folder, tempfile.gettempdir())
-        before = set(sys.modules)
         for number in range(first, first + count):
-            rng = random.Random(f"{kind} {number}")
-            changed = mutate(data, rng)
-            with open(path, "wb") as file:
-                file.write(changed)
-            print(number, flush=True)
-            signal.alarm(SECONDS)  # its default action ends the process, also where C code hangs
-            report(number, outcome(keras, read, path, watch))
-            signal.alarm(0)
-        strange = {name for name in set(sys.modules) - before if not name.startswith(("torch", "numpy", "h5py", "encodings"))}
-        if strange:
-            print("modules", sorted(strange))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print("peak", peak)
+            for kind in kinds:
+                name, mutate = KINDS[kind]
+                path = os.path.join(folder, name)
+                changed = mutate(files[name], random.Random(f"{kind} {number}"))
+                with open(path, "wb") as file:
+                    file.write(changed)
+                print("at", number, kind, flush=True)
+                signal.alarm(SECONDS)  # its default action ends the process, also where C code hangs
+                found = outcome(harness, readers[name], path)
+                signal.alarm(0)
+                if found:
+                    print("finding", number, kind, found, flush=True)
 
 
-def outcome(keras, read, path, watch):
+def outcome(harness, read, path):
     """None for a model or one of our errors, else what is wrong."""
-    settings = keras.config.floatx(), keras.config.image_data_format(), keras.config.is_traceback_filtering_enabled()
-    watch.active = True
+    settings, modules = harness.settings(), set(sys.modules)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        with warnings.catch_warnings():
+        with harness.watch.on(os.path.dirname(path)) as seen, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             read(path)
     except ValueError:
         pass
     except BaseException as error:  # noqa: BLE001 - this is what is looked for
-        import traceback
-
         frames = traceback.extract_tb(error.__traceback__)
-        where = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in frames[-6:]]
+        where = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-6:]]
         return f"{type(error).__name__}: {str(error)[:200]!r} at {' '.join(where)}"
-    finally:
-        watch.active = False
-    if watch.found:
-        found, watch.found = watch.found, []
-        return f"did {found}"
-    now = keras.config.floatx(), keras.config.image_data_format(), keras.config.is_traceback_filtering_enabled()
-    return None if now == settings else f"changed settings to {now}"
+    if seen.found:
+        return f"did {seen.found}"
+    more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak
+    if more > PEAK_KIB:
+        return f"took {more} KiB"
+    if harness.new_modules(modules):
+        return f"imported {harness.new_modules(modules)}"
+    return None if harness.settings() == settings else f"changed settings to {harness.settings()}"
 
 
-def report(number, found):
-    if found:
-        print(f"finding {number} {found}", flush=True)
-
-
-def run_worker(kind, first, count):
+def findings_of(kinds, first, count):
     """Findings of a range of mutations; a worker that dies is a finding, and the next one goes on behind it."""
     findings, last = [], first + count
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     while first < last:
-        done = subprocess.run(
-            [sys.executable, __file__, kind, str(first), str(last - first)], capture_output=True, text=True
-        )
+        command = [sys.executable, "-m", "tests.saving.test_fuzz", ",".join(kinds), str(first), str(last - first)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=root)
         lines = done.stdout.splitlines()
-        findings += [line for line in lines if line.startswith(("finding", "modules"))]
+        findings += [line for line in lines if line.startswith("finding")]
         if done.returncode == 0:
             return findings
-        numbers = [int(line) for line in lines if line.isdigit()]
-        if not numbers:
+        reached = [line for line in lines if line.startswith("at ")]
+        if not reached:
             return [*findings, f"the worker did not start: {done.stderr[-2000:]}"]
-        findings.append(f"finding {numbers[-1]} killed the interpreter: {done.returncode} {done.stderr[-300:]}")
-        first = numbers[-1] + 1
+        findings.append(f"finding {reached[-1][3:]} ended the interpreter: {done.returncode} {done.stderr[-2000:]}")
+        first = int(reached[-1].split()[1]) + 1
     return findings
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_only_our_errors(kind):
-    assert run_worker(kind, 0, 60) == []
+def test_only_our_errors():
+    assert findings_of(list(KINDS), 0, 300 // len(KINDS)) == []
 
 
 if __name__ == "__main__":
-    work(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    for line in findings_of(sys.argv[2].split(","), *map(int, sys.argv[3:])) if sys.argv[1] == "long" else []:
+        print(line, flush=True)
+    if sys.argv[1] != "long":
+        work(sys.argv[1].split(","), int(sys.argv[2]), int(sys.argv[3]))

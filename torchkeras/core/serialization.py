@@ -12,14 +12,14 @@ import torch
 
 from torchkeras.core import dtypes, registry, scopes, sharing
 from torchkeras.core.keras_tensor import KerasTensor
-from torchkeras.errors import UnknownObjectError, UnsafeFileError
+from torchkeras.errors import CorruptFileError, UnknownObjectError, UnsafeFileError
 
 _PLAIN = (str, bool, int, float, type(None))
 MAX_DEPTH = 100
 
 
 # Kinds of published functions: what a config may name where it says no kind.
-_FUNCTION_KINDS = ("activation", "loss", "metric_function", "initializer", "regularizer", "constraint")
+FUNCTION_KINDS = ("activation", "loss", "metric_function", "initializer", "regularizer", "constraint")
 
 
 def is_safe(safe_mode=None):
@@ -171,9 +171,12 @@ def deserialize_keras_object(
     if scopes.state.rebuilt is not None and not custom_objects:  # inside another deserialization
         return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
     with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
-        for modernized in _modernized:
-            config = modernized(config)
-        return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
+        try:
+            for modernized in _modernized:
+                config = modernized(config)
+            return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
+        except RecursionError as error:
+            raise CorruptFileError.like(error, f"The config of {printable_name} is nested too deep.") from None
 
 
 def _read(config, safe_mode, kinds, what, module_objects, depth):
@@ -267,7 +270,7 @@ def _read_function(config, kinds, what):
         raise TypeError(f"The function of {what} must be given by its name, got {name!r}.")
     found = registry.find_custom(config.get("registered_name"), name)
     if found is None:
-        named = registry.all_named(name, _FUNCTION_KINDS if kinds is None else kinds)
+        named = registry.all_named(name, FUNCTION_KINDS if kinds is None else kinds)
         found = next((each for each in named if not isinstance(each, type)), None)  # a class may share the name
     if found is None:
         raise ValueError(

@@ -64,7 +64,8 @@ def _save(value):
 def _load(value):
     if function_code.is_described(value):
         return function_code.rebuilt(value, "a Lambda layer")
-    return serialization.deserialize_keras_object(value, printable_name="function of a Lambda layer")
+    kinds = (*serialization.FUNCTION_KINDS, "layer", "model")
+    return serialization.deserialize_keras_object(value, kinds=kinds, printable_name="function of a Lambda layer")
 
 
 def _takes(function):

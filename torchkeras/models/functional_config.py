@@ -6,14 +6,21 @@ by `saving/old_names.py` before they are read.
 """
 
 import inspect
+from collections import defaultdict, deque
 
 from torchkeras.core import registry, sharing, tree
-from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.core.keras_tensor import KerasTensor, any_symbolic
 from torchkeras.core.layer import Layer
-from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.serialization import FUNCTION_KINDS, deserialize_keras_object, is_safe, serialize_keras_object
 from torchkeras.core.symbolic import FunctionOperation
+from torchkeras.errors import CorruptFileError, UnsafeFileError
 from torchkeras.models.model import Model
 from torchkeras.saving import old_names
+
+# Operations that run a function which they are given.
+RUN_FUNCTIONS = frozenset(
+    ("AssociativeScan", "Cond", "ForiLoop", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop")
+)
 
 
 def takes_functional_arguments(cls):
@@ -136,10 +143,15 @@ def layer_from_config(entry):
         function = registry.find(name, ("operation",))
         if function is None:
             raise ValueError(f"Unknown operation {name!r} in the config: it is not among torchkeras.ops yet.")
+        if name in RUN_FUNCTIONS and is_safe():
+            raise UnsafeFileError(
+                f"The config holds the operation {name}, which runs a function that the config names. If you trust "
+                "where it comes from, pass safe_mode=False or call keras.config.enable_unsafe_deserialization()."
+            )
         config = dict(entry["config"])
         label = config.pop("name", None)
         names = {written: parameter for parameter, written in function.config_names.items()}
-        values = {names.get(key, key): deserialize_keras_object(value) for key, value in config.items()}
+        values = {names.get(key, key): _value(config[key]) for key in config}
         return FunctionOperation(function, values, name=label)
     layer = deserialize_keras_object(
         {key: value for key, value in entry.items() if key not in ("name", "inbound_nodes")},
@@ -155,7 +167,17 @@ def functional_from_config(cls, config, custom_objects=None):
     """A functional model from its config; layers are called in whatever order their inputs become known."""
     with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
         config = old_names.modernized(config)
-        return _wire(cls, config, {_name_of(entry): layer_from_config(entry) for entry in config["layers"]})
+        return _wire(cls, config, _operations(config["layers"]))
+
+
+def _operations(entries):
+    operations = {}
+    for entry in entries:
+        name = _name_of(entry)
+        if name in operations:
+            raise ValueError(f"The config holds two layers of the name {name!r}.")
+        operations[name] = layer_from_config(entry)
+    return operations
 
 
 def _name_of(entry):
@@ -163,24 +185,12 @@ def _name_of(entry):
 
 
 def _wire(cls, config, operations):
-    made = {name: list(op._inbound_nodes) for name, op in operations.items()}
-    waiting = [
-        (_name_of(entry), number, node)
-        for entry in config["layers"]
-        for number, node in enumerate(entry["inbound_nodes"])
-    ]
     calls_made = {name: {} for name in operations}
-    for name, nodes in made.items():
+    for name, operation in operations.items():
+        nodes = operation._inbound_nodes
         if nodes and nodes[0].is_input:
             calls_made[name][0] = nodes[0]
-    while waiting:
-        later = [item for item in waiting if not _try_call(operations, calls_made, *item)]
-        if len(later) == len(waiting):
-            raise ValueError(
-                f"The graph in the config cannot be wired: {[name for name, _, _ in later]} wait for tensors that "
-                "nothing makes (a cycle, or a missing layer)."
-            )
-        waiting = later
+    _call_all(config["layers"], operations, calls_made)
     inputs = _read_structure(config["input_layers"], operations, calls_made)
     outputs = _read_structure(config["output_layers"], operations, calls_made)
     extra = {key: config[key] for key in ("name", "trainable") if key in config}
@@ -191,24 +201,65 @@ def _wire(cls, config, operations):
     return (functional if cls is Model else cls)(inputs=inputs, outputs=outputs, **extra)
 
 
-def _try_call(operations, calls_made, name, number, node):
-    if any(number > earlier and earlier not in calls_made[name] for earlier in range(number)):
-        return False
-    try:
-        args = [_read(value, calls_made) for value in node["args"]]
-        kwargs = {key: _read(value, calls_made) for key, value in node["kwargs"].items()}
-    except _NotYet:
-        return False
-    operation = operations[name]
+def _call_all(entries, operations, calls_made):
+    """Calls the operations as the config says, each when all that it needs is made, whatever the order of entries."""
+    ready, waiting, left = deque(), defaultdict(list), {}
+    for entry in entries:
+        name = _name_of(entry)
+        for number, node in enumerate(entry["inbound_nodes"]):
+            call = (name, number, node)
+            wanted = {key for key in _needed(node, operations) if key[1] not in calls_made[key[0]]}
+            if number and number - 1 not in calls_made[name]:
+                wanted.add((name, number - 1))
+            left[name, number] = len(wanted)
+            for key in wanted:
+                waiting[key].append(call)
+            if not wanted:
+                ready.append(call)
+    while ready:
+        name, number, node = ready.popleft()
+        calls_made[name][number] = _call(operations[name], node, calls_made)
+        for call in waiting.pop((name, number), ()):
+            left[call[:2]] -= 1
+            if not left[call[:2]]:
+                ready.append(call)
+    late = sorted({name for calls in waiting.values() for name, _, _ in calls})
+    if late:
+        raise ValueError(
+            f"The graph in the config cannot be wired: {late[:20]} wait for tensors that nothing makes (a cycle, or a "
+            "missing layer)."
+        )
+
+
+def _needed(value, operations):
+    """`(name, number)` of each call whose tensor a node of the config takes."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            name, number = value["config"]["keras_history"][:2]
+            if name not in operations:
+                raise ValueError(f"The config names a layer {name!r} that it does not hold.")
+            yield name, number
+        value = value.values()
+    if not isinstance(value, (str, int, float, type(None))):
+        for item in value:
+            yield from _needed(item, operations)
+
+
+def _call(operation, node, calls_made):
+    """The node of one call. Nothing is computed: without a tensor of the graph an operation would run at once."""
+    args = [_read(value, calls_made) for value in node["args"]]
+    kwargs = {key: _read(value, calls_made) for key, value in node["kwargs"].items()}
+    if not any_symbolic(args, kwargs):
+        raise CorruptFileError(f"The config calls {operation.name!r} without any tensor of its graph.")
     args, explicit = _explicit_arguments(operation, args, kwargs)
     operation(*args, **explicit)
-    made = calls_made[name][number] = operation._inbound_nodes[-1]
+    made = operation._inbound_nodes[-1]
     made.implied = {key: value for key, value in kwargs.items() if key not in explicit}
-    return True
+    return made
 
 
 class _NotYet(Exception):
-    """A tensor that no call has made so far."""
+    """A tensor that no call has made."""
 
 
 def _read(value, calls_made):
@@ -218,7 +269,12 @@ def _read(value, calls_made):
         return type(value)(_read(item, calls_made) for item in value)
     if isinstance(value, dict) and "class_name" not in value:
         return {key: _read(item, calls_made) for key, item in value.items()}
-    return deserialize_keras_object(value)
+    return _value(value)
+
+
+def _value(value):
+    """An argument that is no tensor: plain values, arrays, and functions that do nothing but compute."""
+    return deserialize_keras_object(value, kinds=FUNCTION_KINDS, printable_name="argument of a call")
 
 
 def _tensor(history, calls_made):

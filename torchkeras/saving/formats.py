@@ -74,7 +74,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     reading = {"keras": keras_file.read}.get(form)
     if reading is None:
         raise _no_format(filepath, "a model")
-    return reading(filepath, custom_objects, compile, safe_mode)
+    with guards.description(os.fspath(filepath)):
+        return reading(filepath, custom_objects, compile, safe_mode)
 
 
 # -- weights ----------------------------------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
     skip = kwargs.pop("objects_to_skip", None) or ()
     if not model.built:
         raise ValueError(f"Model {model.name!r} has no weights yet: build it, or call it on data, before loading any.")
-    with _reader(filepath) as reader:
+    with guards.description(os.fspath(filepath)), _reader(filepath) as reader:
         load_state(model, reader, os.fspath(filepath), skip_mismatch, skip)
 
 

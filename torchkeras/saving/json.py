@@ -7,7 +7,7 @@ import json
 
 from torchkeras.core import registry, serialization
 from torchkeras.errors import CorruptFileError
-from torchkeras.saving import old_names
+from torchkeras.saving import guards, old_names
 
 
 def model_to_json(model, **kwargs):
@@ -27,11 +27,9 @@ def model_from_json(json_string, custom_objects=None, safe_mode=None):
     Raises `CorruptFileError` (a `ValueError`) for text that is no JSON object, `ValueError` for unknown classes,
     `UnsafeFileError` (a `ValueError`) for code.
     """
-    try:
-        config = json.loads(json_string)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise CorruptFileError(f"The text is no JSON description of a model: {error}.") from None
-    return model_from_config(config, custom_objects, safe_mode)
+    config = guards.read_json(json_string, "The text")
+    with guards.description("The text"):
+        return model_from_config(config, custom_objects, safe_mode)
 
 
 def model_from_config(config, custom_objects=None, safe_mode=None):
