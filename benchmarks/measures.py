@@ -100,9 +100,9 @@ MEASURES = (
     Measure(
         "load_safetensors", ".safetensors: load 100 MB, over .keras", "beside", "load_safetensors load_large", 2, 0.2
     ),
-    file("save_deep", "save 1,000 layers, .keras", 1),
-    file("load_deep", "load 1,000 layers, .keras", 1),
-    Measure("load_memory", "load 100 MB: peak memory over the weights", "load_memory", "", 1, 1.2),
+    file("save_deep", "save 1,000 layers, .keras"),
+    file("load_deep", "load 1,000 layers, .keras"),
+    Measure("load_memory", "load 100 MB: peak memory over the weights", "load_memory", "", 2, 1.2),
     Measure("import", "import", "import", wanted=1.2),
     Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),
 )
