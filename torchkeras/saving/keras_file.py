@@ -17,7 +17,7 @@ from torchkeras.core import scopes, unfilled
 from torchkeras.core.registry import CustomObjectScope
 from torchkeras.core.serialization import deserialize_keras_object, is_safe, serialize_keras_object
 from torchkeras.saving import assets, guards, hdf5, old_names, weights_h5
-from torchkeras.saving.replacing import replacing
+from torchkeras.saving.replacing import flushing, replacing
 from torchkeras.saving.state import load_state
 
 KERAS_VERSION = "3.15.1"  # whose form the files have
@@ -81,7 +81,8 @@ def _stored(archive, file, name):
     window = Window(file, file.tell())
     yield window
     info.file_size = info.compress_size = window.size
-    info.CRC = _sum(file, window.start, window.size)
+    with flushing(file):
+        info.CRC = _sum(file, window.start, window.size)
     file.seek(info.header_offset)
     file.write(info.FileHeader(zip64=True))
     archive.start_dir = file.seek(window.start + window.size)

@@ -7,6 +7,7 @@ killed, or a disk that is full, leaves the old one.
 import contextlib
 import os
 import secrets
+import threading
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -51,3 +52,25 @@ def _sync_folder(folder):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def flushing(file):
+    """What was written so far goes to the disk while the block does something else. An error of the disk is told once
+    only, to whoever flushes first: it is raised when the block ends."""
+    errors = []
+
+    def flush():
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=flush)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if errors:
+        raise errors[0]
