@@ -44,7 +44,7 @@ class LayerSaving:
         wanted, found = self._variables_to_save(), set(store.keys())
         for key, weight in wanted.items():
             if key in found:
-                _give(weight, store, key)
+                give(weight, store, key)
 
     def _faults_of(self, store):
         """Why what is saved does not fit this layer, a text each; none where it fits."""
@@ -81,7 +81,7 @@ def _shape_of(store, key):
     return tuple(store.shape(key) if hasattr(store, "shape") else store[key].shape)
 
 
-def _give(weight, store, key):
+def give(weight, store, key):
     """Copies a saved value into a weight: straight into its memory where the store can do that."""
     unfilled.allocate(weight)
     with torch.no_grad():

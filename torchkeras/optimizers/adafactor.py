@@ -68,6 +68,22 @@ class Adafactor(Optimizer):
             self._c.append(column)
             self._v.append(whole)
 
+    def _derived(self):
+        """The places that stay 0."""
+        states = [*self._r, *self._c] if self.built else []
+        return [each for each in states if each is not None and not each.dim()]
+
+    def _state_by_kind(self):
+        found = {"row": self._r, "column": self._c, "velocity": self._v}
+        return {
+            kind: [
+                (variable, each)
+                for variable, each in zip(self._trainable_variables, states)
+                if each is not None and each.dim()
+            ]
+            for kind, states in found.items()
+        }
+
     def _factor(self, variable, axis, kind):
         """State for the means over an axis; for variables of fewer than two axes a place that stays 0, as in files."""
         if variable.dim() < 2:

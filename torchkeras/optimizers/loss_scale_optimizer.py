@@ -81,14 +81,21 @@ class LossScaleOptimizer(Optimizer):
             self.step_counter = host_scalar(0, torch.int32, "step_counter")
             self.dynamic_scale = host_scalar(float(self.initial_scale), torch.float32, "dynamic_scale")
         super().build(variables)
-        self.inner_optimizer.build(variables)
         inner = self.inner_optimizer
+        inner._lists_derived = inner.built and inner._lists_derived
+        inner.build(variables)
         self.state, self.param_groups = inner.state, inner.param_groups  # one truth for torch's tools
 
     @property
     def variables(self):
         """The wrapper's own variables, then those of the inner optimizer."""
         return type(self.inner_optimizer.variables)([*self._variables, *self.inner_optimizer.variables])
+
+    def _derived(self):
+        return self.inner_optimizer._derived()
+
+    def _recall(self, given):
+        self.inner_optimizer._recall(given)
 
     @property
     def learning_rate(self):

@@ -178,6 +178,13 @@ class MultiOptimizer(Optimizer):
         """The counter and the (unused) rate, then the variables of the optimizers."""
         return type(super().variables)([*self._variables, *(v for each in self._inner for v in each.variables)])
 
+    def _derived(self):
+        return [variable for each in self._inner for variable in each._derived()]
+
+    def _recall(self, given):
+        for optimizer in self._inner:
+            optimizer._recall(given)
+
     @property
     def learning_rate(self):
         """None: raises `AttributeError`."""

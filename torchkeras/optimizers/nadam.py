@@ -55,6 +55,21 @@ class Nadam(Optimizer):
         if not was_built:
             self._u_product = host_scalar(1.0, torch_dtype(None), "variable")
 
+    def _derived(self):
+        return [self._u_product] if self.built else []
+
+    def _recall(self, given):
+        """The product that so many steps give."""
+        if not self.built or any(self._u_product is variable for variable in given):
+            return
+        number = number_of(self._u_product.dtype)
+        product, beta_1 = number(1.0), number(self.beta_1)
+        for step in range(1, self._updates_done() + 1):
+            product = product * _share(beta_1, step)
+            if not product:
+                break
+        self._u_product.fill_(float(product))
+
     def begin_update(self):
         number = number_of(self._u_product.dtype)
         share = _share(number(self.beta_1), self._updates_done() + 1)

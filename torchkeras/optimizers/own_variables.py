@@ -4,8 +4,6 @@ May import core and initializers. Knows no update formula. Order and names are K
 the state that `build` makes, `adam/dense_kernel_momentum` for the momentum of `dense/kernel`.
 """
 
-import warnings
-
 import numpy as np
 import torch
 
@@ -15,6 +13,7 @@ from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.variable import Variable
 from torchkeras.errors import NotBuiltError
+from torchkeras.optimizers import old_states
 
 
 class VariableList(list):
@@ -30,9 +29,35 @@ class OwnVariables:
     @property
     def variables(self):
         """All variables of the optimizer in Keras's order: counter, learning rate, state."""
-        return VariableList(self._variables)
+        left_out = () if self._lists_derived else self._derived()
+        return VariableList(each for each in self._variables if all(each is not other for other in left_out))
 
     weights = property(lambda self: self.variables)
+    _lists_derived = True  # not inside a LossScaleOptimizer: Keras loses sight of them there
+
+    def _derived(self):
+        """Variables whose values follow from the others."""
+        return []
+
+    def _recall(self, given):
+        """Works derived variables out again, those that are not among the ones that were given values."""
+
+    def _rate_variable(self):
+        """The learning rate, where it is a variable; else None."""
+        rate = self.__dict__.get("_learning_rate")
+        return rate if any(rate is each for each in self._variables) else None
+
+    def _state_by_kind(self):
+        """What the formula remembers: `{"momentum": [(model variable, its momentum)]}`."""
+        columns = [pair for each in self.states() for pair in each.items()]
+        found = {kind if isinstance(kind, str) else kind[0]: getattr(self, attribute) for attribute, kind in columns}
+        if self.use_ema:
+            found = {"average": self._model_variables_moving_average, **found}
+        variables = list(self._trainable_variables)
+        return {
+            kind: [(variable, state) for variable, state in zip(variables, states) if state is not None]
+            for kind, states in found.items()
+        }
 
     def _track(self, variable):
         if all(variable is not known for known in self._variables):
@@ -181,6 +206,7 @@ class OwnVariables:
                 )
         for variable, weight in zip(variables, weights):
             variable.assign(weight)
+        self._recall(variables)
 
     def save_own_variables(self, store):
         """Writes the variables into a mapping under "0", "1"…, as Keras's files have them."""
@@ -188,18 +214,9 @@ class OwnVariables:
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store):
-        """Reads what `save_own_variables` wrote; warns and leaves everything alone where the number differs."""
-        variables = self.variables
-        if len(store.keys()) != len(variables):
-            hint = "" if self.built else " Build it first: optimizer.build(model.trainable_variables)."
-            warnings.warn(
-                f"The state of optimizer {self.name!r} is not loaded: it has {len(variables)} variables, the file "
-                f"{len(store.keys())}.{hint}",
-                stacklevel=2,
-            )
-            return
-        for i, variable in enumerate(variables):
-            variable.assign(np.asarray(store[str(i)]))
+        """Reads what `save_own_variables` wrote, here or in any Keras. Warns and leaves everything as it is where that
+        does not fit."""
+        old_states.load(self, [np.asarray(store[str(place)]) for place in range(len(store.keys()))])
 
 
 def _initialized(initializer, shape, dtype):

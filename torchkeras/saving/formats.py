@@ -68,10 +68,10 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     Raises `FileNotFoundError`; `UnsafeFileError`, `ResourceLimitError` or `CorruptFileError` (all `ValueError`s) for
     files that reach out, ask for too much or are damaged; `ValueError` for classes that are not known.
     """
-    from torchkeras.saving import keras_file
+    from torchkeras.saving import h5_file, keras_file
 
     form = _form_to_read(filepath)
-    reading = {"keras": keras_file.read}.get(form)
+    reading = {"keras": keras_file.read, "h5": h5_file.read}.get(form)
     if reading is None:
         raise _no_format(filepath, "a model")
     with guards.description(os.fspath(filepath)):
@@ -93,27 +93,33 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
 
 def load_weights(model, filepath, skip_mismatch=False, **kwargs):
     """Loads weights into a built model of the same architecture."""
-    skip = kwargs.pop("objects_to_skip", None) or ()
+    from torchkeras.saving import h5_weights
+
+    skip, by_name = kwargs.pop("objects_to_skip", None) or (), kwargs.pop("by_name", False)
     if not model.built:
         raise ValueError(f"Model {model.name!r} has no weights yet: build it, or call it on data, before loading any.")
     with guards.description(os.fspath(filepath)), _reader(filepath) as reader:
-        load_state(model, reader, os.fspath(filepath), skip_mismatch, skip)
+        if isinstance(reader, h5_weights.Layers):
+            h5_weights.load(model, reader, by_name, skip_mismatch, skip)
+        elif by_name:
+            raise ValueError(
+                f"by_name=True is for HDF5 files in Keras 2's layout; {os.fspath(filepath)!r} has another."
+            )
+        else:
+            load_state(model, reader, os.fspath(filepath), skip_mismatch, skip)
 
 
 @contextlib.contextmanager
 def _reader(filepath):
-    from torchkeras.saving import hdf5, keras_file, weights_h5
+    from torchkeras.saving import h5_file, keras_file
 
     form = _form_to_read(filepath)
     if form == "keras":
         with keras_file.open_weights(filepath) as reader:
             yield reader
         return
-    name = os.fspath(filepath)
-    with guards.readable(filepath) as file:
-        budget = guards.Budget(os.path.getsize(filepath), name)
-        with hdf5.open_h5(file, budget, name) as (_, groups):
-            yield weights_h5.Reader(groups, name)
+    with h5_file.open_weights(filepath) as reader:
+        yield reader
 
 
 # -- which format -----------------------------------------------------------------------------------------------------

@@ -103,3 +103,28 @@ def shape_and_dtype(dataset, what):
     if kind.get_class() not in _NUMBERS and not pair:
         raise guards.CorruptFileError(f"{what} holds no numbers but {dataset.dtype}.")
     return dataset.shape, dataset.dtype
+
+
+def read_attribute(file, path, key, budget, what):
+    """A text, a list of texts, or None where the group has no such attribute. Raises `CorruptFileError` for what is
+    neither; a reference in an attribute is never followed."""
+    group = file.id if not path else h5py.h5g.open(file.id, path.encode())
+    with guards.damage(what):
+        if not h5py.h5a.exists(group, key.encode()):
+            return None
+        attribute = h5py.h5a.open(group, key.encode())
+        kind = attribute.get_type()
+        budget.spend(kind.get_size() * int(np.prod(attribute.shape, dtype=object)), f"attribute {key!r} of {path!r}")
+        if kind.get_class() != h5py.h5t.STRING:
+            if attribute.shape == (0,):  # an empty list, which h5py takes for numbers
+                return []
+            raise guards.CorruptFileError(f"{what}: the attribute {key!r} of {path or 'the file'!r} is no text.")
+        value = h5py.AttributeManager(h5py.Group(group) if path else file)[key]
+    return [_text(each, what) for each in value] if isinstance(value, np.ndarray) else _text(value, what)
+
+
+def _text(value, what):
+    try:
+        return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError as error:
+        raise guards.CorruptFileError(f"{what} holds a text that is not UTF-8: {error}") from None

@@ -1,0 +1,169 @@
+"""The state of an optimizer as the files of all generations have it, HDF5 and `.keras`.
+
+May import core; knows optimizers by what they say of themselves: `variables`, and `_state_by_kind()`, which has the
+state of a kind by model variable. What files have, after a counter:
+
+- Keras 3: the learning rate, then the variables in our order: `adam/iteration`, `adam/dense_kernel_momentum`.
+- tf.keras 2.11 and later: no rate; `Adam/m/dense/kernel:0`. Without names the order is ours.
+- tf.keras 2 before, and `legacy`: `Adam/dense/kernel/m:0`, all of one kind first.
+- Keras 2 and 1: `training/Adam/Variable_3:0`, all of one kind first; some without a counter.
+"""
+
+import warnings
+
+import numpy as np
+
+from torchkeras.core.matching import matched
+
+_COUNTERS = ("iteration", "iterations", "iter")
+_RATES = ("learning_rate", "_learning_rate")
+_SCALES = {"dynamic_scale": "dynamic_scale", "current_loss_scale": "dynamic_scale"}
+_SCALES |= {"step_counter": "step_counter", "good_steps": "step_counter"}
+_KINDS = {
+    "m": ("momentum",),
+    "v": ("velocity", "norm"),
+    "vhat": ("velocity_hat",),
+    "u": ("norm",),
+    "rms": ("velocity",),
+    "mg": ("average_gradient",),
+    "accum_grad": ("accumulated_grad",),
+    "accum_var": ("accumulated_delta_var",),
+    "r": ("row",),
+    "c": ("column",),
+}
+_SAME = ("momentum", "velocity", "average_gradient", "accumulator", "linear", "average")
+_SAME += ("accumulated_grad", "accumulated_delta_var")
+_KINDS |= {name: (name,) for name in _SAME}
+
+
+def load(optimizer, arrays, names=None):
+    """Gives a built optimizer the state of a file.
+
+    Args:
+        arrays: what the file has, in its order.
+        names: their names, where the file has such.
+
+    Returns whether it could be read; a warning with both numbers says where not, and the state is as before.
+    """
+    plan = _in_our_order(optimizer, arrays, names)
+    if plan is None and hasattr(optimizer, "inner_optimizer"):  # tf.keras wrote the inner one's, and no scale
+        plan = _in_our_order(optimizer.inner_optimizer, arrays, names)
+    if plan is None and names is not None and optimizer.built:
+        plan = _by_kind(optimizer, arrays, names) or _by_columns(optimizer, arrays, names)
+    if plan is None:
+        hint = "" if optimizer.built else " Build it first: optimizer.build(model.trainable_variables)."
+        warnings.warn(
+            f"The state of optimizer {optimizer.name!r} is not loaded: it has {len(optimizer.variables)} variables, "
+            f"the file {len(arrays)}.{hint}",
+            stacklevel=3,
+        )
+        return False
+    for variable, array in plan:
+        variable.assign(np.asarray(array))
+    optimizer._recall([variable for variable, _ in plan])
+    return True
+
+
+def _in_our_order(optimizer, arrays, names):
+    """`(variable, array)` pairs where the file has our variables in our order, or None."""
+    if names is not None and not _is_of_keras_3(names):
+        return None
+    every = list(optimizer.variables)
+    rate, derived = optimizer._rate_variable(), optimizer._derived()
+    choices = [every, _without(every, derived), _without(every, [rate]), _without(every, [rate, *derived])]
+    head = every[: 1 + (rate is not None)]
+    for variables in (*choices, head):  # an optimizer that had made no step has no more than a counter and a rate
+        if _fit(variables, arrays):
+            return list(zip(variables, arrays))
+    more = len(optimizer._trainable_variables) if optimizer.built else 0
+    if names is None and more and len(head) == len(every) and _fit(optimizer._trainable_variables, arrays[-more:]):
+        if _fit(every[:1], arrays[:-more]):  # SGD of tf.keras keeps momentums without using any
+            return [(every[0], arrays[0])]
+    return None
+
+
+def _is_of_keras_3(names):
+    return any(name.endswith("/learning_rate") for name in names[:2]) or [name.count("/") for name in names] == [1]
+
+
+def _without(variables, left_out):
+    return [each for each in variables if all(each is not other for other in left_out)]
+
+
+def _fit(variables, arrays):
+    return len(variables) == len(arrays) and all(
+        tuple(variable.shape) == np.shape(array) for variable, array in zip(variables, arrays)
+    )
+
+
+# -- by the names of tf.keras 2 ---------------------------------------------------------------------------------------
+
+
+def _by_kind(optimizer, arrays, names):
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    parts = [name.split(":")[0].split("/") for name in names]
+    kind_last = any(path[-1] == "iter" for path in parts)
+    plan, columns = [], {}
+    for path, array in zip(parts, arrays):
+        if path[-1] in _COUNTERS:
+            plan.append((inner.iterations, array))
+        elif path[-1] in _RATES and inner._rate_variable() is not None:
+            plan.append((inner._rate_variable(), array))
+        elif path[-1] in _SCALES and inner is not optimizer:
+            plan.append((getattr(optimizer, _SCALES[path[-1]]), array))
+        else:
+            kind, path = _kind_and_path(path, kind_last)
+            if kind is None:
+                if np.ndim(array):
+                    return None
+                continue  # what follows from the counter
+            columns.setdefault(kind, []).append(("/".join(path), array))
+    found = _fill(inner, columns)
+    return None if found is None else [*plan, *found]
+
+
+def _kind_and_path(path, kind_last):
+    """What a state is, and of which variable."""
+    if kind_last:
+        return (path[-1], path[1:-1]) if path[-1] in _KINDS else (None, path)
+    place = next((place for place in (1, 0) if len(path) > place and path[place] in _KINDS), None)
+    return (None, path) if place is None else (path[place], path[place + 1 :])
+
+
+def _fill(optimizer, columns):
+    """Pairs for all kinds of state that the optimizer has. A kind that it does not keep says nothing to it; None where
+    one that it keeps is missing."""
+    pairs = []
+    for kind, slots in optimizer._state_by_kind().items():
+        found = next((column for name, column in columns.items() if kind in _KINDS[name]), None)
+        if found is None or len(found) != len(slots):
+            return None
+        shapes = [np.shape(array) for _, array in found]
+        wanted = [tuple(state.shape) for _, state in slots]
+        paths = [getattr(variable, "path", None) or "" for variable, _ in slots]
+        places = matched(paths, [name for name, _ in found], wanted, shapes)
+        if [shapes[place] for place in places] != wanted:
+            return None
+        pairs += [(state, found[place][1]) for (_, state), place in zip(slots, places)]
+    return pairs
+
+
+# -- without names that say anything ----------------------------------------------------------------------------------
+
+
+def _by_columns(optimizer, arrays, names):
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    kinds, count = inner._state_by_kind(), len(inner._trainable_variables)
+    start = 0
+    while start < len(arrays) and np.shape(arrays[start]) == () and (len(arrays) - start) % count:
+        start += 1
+    head, rest = arrays[:start], arrays[start:]
+    if len(rest) < count * len(kinds):
+        return None
+    pairs = [(inner.iterations, array) for name, array in zip(names, head) if "iter" in name][:1]
+    for place, slots in enumerate(kinds.values()):
+        column = rest[place * count : (place + 1) * count]
+        if not _fit([state for _, state in slots], column):
+            return None
+        pairs += [(state, array) for (_, state), array in zip(slots, column)]
+    return pairs

@@ -1,0 +1,97 @@
+"""Whole models in HDF5, the format of Keras 2: configs as attributes of the root, weights in groups.
+
+May import core, optimizers and this room's files below. Layout of the weights:
+`h5_weights.py`; how older versions spelled configs: `old_names.py`; states of optimizers: `optimizers/old_states.py`.
+"""
+
+import contextlib
+import os
+
+from torchkeras.core import scopes, unfilled
+from torchkeras.core.registry import CustomObjectScope
+from torchkeras.core.serialization import deserialize_keras_object, is_safe
+from torchkeras.optimizers import Optimizer, old_states
+from torchkeras.saving import guards, h5_configs, h5_weights, hdf5, weights_h5
+
+MODEL, WEIGHTS, TRAINING, OPTIMIZER = "model_config", "model_weights", "training_config", "optimizer_weights"
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def open_weights(path):
+    """A reader of the weights in an HDF5 file of any layout: `h5_weights.Layers`, or `weights_h5.Reader`."""
+    with _opened(path) as (file, groups, budget, name):
+        for root in ("", WEIGHTS):
+            if h5_weights.Layers.are_at(file, groups, root, budget, name):
+                yield h5_weights.Layers(file, groups, root, budget, name)
+                return
+        yield weights_h5.Reader(groups, name)
+
+
+@contextlib.contextmanager
+def _opened(path):
+    name = os.fspath(path)
+    with guards.readable(path) as file:
+        budget = guards.Budget(os.path.getsize(path), name)
+        with hdf5.open_h5(file, budget, name) as (opened, groups):
+            yield opened, groups, budget, name
+
+
+def read(path, custom_objects=None, compile=True, safe_mode=True):
+    """The model of an HDF5 file."""
+    with _opened(path) as (file, groups, budget, name):
+        config = _config(file, MODEL, budget, name)
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise guards.CorruptFileError(f"{name} holds no {MODEL}: if it has weights alone, use model.load_weights.")
+        version = hdf5.read_attribute(file, "", "keras_version", budget, name) or "1"
+        saved = h5_weights.Layers(file, groups, WEIGHTS, budget, name)
+        safe = is_safe(safe_mode)
+        with CustomObjectScope(custom_objects), scopes.override(unsafe=not safe), unfilled.unfilled() as waiting:
+            model = deserialize_keras_object(
+                h5_configs.readable(config, version),
+                safe_mode=safe,
+                kinds=("model", "layer"),
+                printable_name="model",
+            )
+            _require_built(model, saved)
+            h5_weights.load(model, saved, same_model=True)
+            waiting.finish()
+            if compile:
+                _compile(model, _config(file, TRAINING, budget, name), name)
+                _load_optimizer(model, saved, OPTIMIZER in groups)
+    return model
+
+
+def _config(file, key, budget, name):
+    """A config among the attributes of the root, or None."""
+    text = hdf5.read_attribute(file, "", key, budget, name)
+    return None if text is None else guards.read_json(text, f"{name}: {key}")
+
+
+def _require_built(model, saved):
+    if not model.built and any(saved.weights.values()):
+        raise ValueError(
+            f"{saved.name} holds weights, but {type(model).__name__} {model.name!r} has none before it knows the shape "
+            "of its inputs, which its config does not say: make the model, call it on data and use load_weights()."
+        )
+
+
+def _compile(model, config, name):
+    if config is None:
+        return
+    if not isinstance(config, dict):
+        raise guards.CorruptFileError(f"{name}: {TRAINING} is no dict.")
+    model.compile(**h5_configs.compile_arguments(config, getattr(model, "output_names", ())))
+
+
+def _load_optimizer(model, saved, is_there):
+    optimizer = getattr(model, "optimizer", None)
+    if not isinstance(optimizer, Optimizer) or not model.trainable_variables:
+        return
+    optimizer.build(model.trainable_variables)
+    if is_there:
+        listed = saved.listed(OPTIMIZER)
+        store = weights_h5.Stored(listed, f"{saved.name}: {OPTIMIZER}")
+        old_states.load(optimizer, [store[name] for name in listed], list(listed))
