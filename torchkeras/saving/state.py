@@ -12,6 +12,7 @@ import torch
 
 from torchkeras.core.layer_saving import LayerSaving
 from torchkeras.errors import CorruptFileError, ResourceLimitError, UnsafeFileError
+from torchkeras.saving import older_paths
 from torchkeras.saving.state_walk import load_variables, save_variables, walk
 
 _SHOWN = 50  # mismatches that an error lists
@@ -37,7 +38,8 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None):
     """
     done = set() if done is None else done
     done |= _below(skip)
-    entries = [(path, obj, reader.store(path)) for path, obj in walk(root) if id(obj) not in done]
+    pairs = older_paths.walk(root, reader.paths())
+    entries = [(path, obj, reader.store(path)) for path, obj in pairs if id(obj) not in done]
     done.update(id(obj) for _, obj, _ in entries)
     faults, plain, own = [], [], []
     for path, obj, store in entries:

@@ -17,7 +17,7 @@ from torchkeras.core.layer import Layer
 
 _KINDS = frozenset(("layer", "model", "metric", "loss", "optimizer", "operation"))
 _PLAIN = (str, bytes, int, float, type(None), torch.Tensor)
-_CONTAINERS = (list, tuple, dict, set, deque, torch.nn.ModuleList, torch.nn.ModuleDict)
+CONTAINERS = (list, tuple, dict, set, deque, torch.nn.ModuleList, torch.nn.ModuleDict)
 
 
 def walk(root):
@@ -34,10 +34,10 @@ def _walk_object(obj, path, visited):
         return
     visited.add(id(obj))
     yield path, obj
-    for name, child in _children(obj):
-        if isinstance(child, _CONTAINERS):
+    for name, child in children(obj):
+        if isinstance(child, CONTAINERS):
             yield from _walk_container(child, _join(path, name), visited, set())
-        elif _has_state(child):
+        elif has_state(child):
             yield from _walk_object(child, _join(path, name), visited)
 
 
@@ -46,11 +46,11 @@ def _walk_container(container, path, visited, open_containers):
         return
     open_containers.add(id(container))
     counts = {}
-    for item in _members(container):
-        if isinstance(item, _CONTAINERS):
-            yield from _walk_container(item, _join(path, _numbered("container", counts)), visited, open_containers)
-        elif _has_state(item):
-            name = _numbered(scopes.snake_case(type(item).__name__), counts)
+    for item in members(container):
+        if isinstance(item, CONTAINERS):
+            yield from _walk_container(item, _join(path, numbered("container", counts)), visited, open_containers)
+        elif has_state(item):
+            name = numbered(scopes.snake_case(type(item).__name__), counts)
             yield from _walk_object(item, _join(path, name), visited)
 
 
@@ -58,13 +58,13 @@ def _join(path, name):
     return f"{path}/{name}" if path else name
 
 
-def _numbered(name, counts):
+def numbered(name, counts):
     """`dense`, `dense_1`… in one container, whatever the layers' own names are."""
     counts[name] = counts.get(name, -1) + 1
     return f"{name}_{counts[name]}" if counts[name] else name
 
 
-def _members(container):
+def members(container):
     if isinstance(container, (dict, torch.nn.ModuleDict)):
         return list(container.values())
     if isinstance(container, set):
@@ -72,7 +72,7 @@ def _members(container):
     return list(container)
 
 
-def _has_state(obj):
+def has_state(obj):
     if isinstance(obj, (*_PLAIN, type)) and not isinstance(obj, torch.nn.Module):
         return False
     return isinstance(obj, torch.nn.Module) or any(
@@ -80,7 +80,7 @@ def _has_state(obj):
     )
 
 
-def _children(obj):
+def children(obj):
     """`(attribute, value)`: a graph's layers first, then public attributes by name, then private ones."""
     if isinstance(obj, torch.nn.Module) and not isinstance(obj, Layer):
         return  # a plain module is one object: its `state_dict` says everything
