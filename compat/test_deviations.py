@@ -335,20 +335,6 @@ def test_attributes_of_a_sequential_do_not_learn():
 
 
 @deviation
-@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-def test_lambdas_are_written_as_code():
-    def outcome(keras):
-        try:
-            config = keras.layers.Dense(1, kernel_initializer=lambda shape, dtype=None: 0).get_config()
-            return config["kernel_initializer"]["class_name"]
-        except ValueError:
-            return "refused"
-
-    a, b = both(outcome)
-    assert a == b
-
-
-@deviation
 def test_bound_methods_are_written():
     def outcome(keras):
         try:

@@ -16,7 +16,15 @@ class InvalidArgumentError(TypeError, ValueError):
 
 
 class UnknownObjectError(TypeError, ValueError):
-    """A config names a class that is not known. Keras 3 raises TypeError here and Keras 2 ValueError: this is both."""
+    """A config names a class or function that is not known. Keras 3 raises TypeError here and Keras 2 ValueError: this
+    is both."""
+
+    missing, place = (), ""  # what is not known, and where it stands, as far as it could be told (core/missing.py)
+
+
+class UnserializableError(TypeError, ValueError):
+    """An object has no form in which a config could hold it. Keras raises TypeError for some and ValueError for others:
+    this is both."""
 
 
 class AxisError(ValueError, IndexError):

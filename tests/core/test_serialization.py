@@ -50,10 +50,8 @@ def test_numbers_of_numpy_are_plain():
 
 
 def test_what_has_no_description_is_refused():
-    with pytest.raises(ValueError, match="no plain value and has no get_config"):
+    with pytest.raises(ValueError, match=r"no plain value.*object has no get_config"):
         describe(object())
-    with pytest.raises(ValueError, match="lambda cannot be saved"):
-        describe(lambda x: x)
 
 
 def test_a_layer_of_ours_is_named_as_keras_names_it():
@@ -121,7 +119,7 @@ def test_a_config_of_nothing_is_that_of_defaults(config):
         ({"class_name": 3, "config": {}}, TypeError, "must be a string, got 3"),
         ({"class_name": "Dense", "config": "units"}, TypeError, "must be a dict, got str"),
         ({"class_name": "__strange__", "config": {}}, ValueError, "Unknown value '__strange__'"),
-        ({"class_name": "__lambda__", "config": {"value": "code"}}, UnsafeFileError, "never run from a config"),
+        ({"class_name": "__lambda__", "config": {"value": "code"}}, UnsafeFileError, "holds the code of a lambda"),
     ],
 )
 def test_malformed_descriptions(described, error, text):

@@ -187,11 +187,11 @@ def test_code_is_refused_wherever_it_stands():
             assert torch.equal(again(torch.ones(1, 2)), layer(torch.ones(1, 2)))
 
 
-def test_code_hidden_in_arguments_is_refused_even_in_unsafe_mode():
+def test_code_hidden_in_arguments_is_refused():
     config = Lambda(doubled).get_config()
     config["arguments"] = {"x": Lambda(lambda x: x).get_config()["function"]}
     with pytest.raises(UnsafeFileError):
-        Lambda.from_config(config, custom_objects={"doubled": doubled}, safe_mode=False)
+        Lambda.from_config(config, custom_objects={"doubled": doubled})
 
 
 def test_defaults_captured_values_and_names_come_back():

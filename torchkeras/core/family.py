@@ -52,10 +52,11 @@ class Family:
 
     def _find(self, identifier):
         if isinstance(identifier, str):
-            custom = registry.find_custom(identifier, f"Custom>{identifier}")
+            custom = registry.find_custom(identifier)
             if custom is None and identifier in self.named:
                 return self.named[identifier]()
-            return custom if custom is not None else registry.find(identifier, self.kinds)
+            found = custom if custom is not None else registry.find(identifier, self.kinds)
+            return registry.find_in_any_package(identifier) if found is None else found
         return self.deserialize(identifier) if isinstance(identifier, dict) else identifier
 
     def serialize(self, obj, use_legacy_format=False):

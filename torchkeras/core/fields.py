@@ -17,7 +17,7 @@ import functools
 import inspect
 
 from torchkeras.core import registry
-from torchkeras.errors import UnknownArgumentError
+from torchkeras.errors import UnknownArgumentError, UnknownObjectError
 
 REQUIRED = inspect.Parameter.empty
 
@@ -250,7 +250,10 @@ def converted(cls, name, convert, value):
         return convert(value)
     except (TypeError, ValueError, OverflowError) as error:
         if f"`{name}`" not in str(error):
-            error.args = (f"`{name}` of {cls.__name__}: {error}",)
+            place = f"`{name}` of {cls.__name__}: "
+            error.args = (f"{place}{error}",)
+            if isinstance(error, UnknownObjectError):
+                error.place = place
         raise
 
 

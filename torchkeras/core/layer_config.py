@@ -5,8 +5,9 @@ May import core. A mixin of `core.layer.Layer`.
 
 import inspect
 
-from torchkeras.core import dtype_policy, fields, registry, serialization
+from torchkeras.core import dtype_policy, fields, missing, registry, serialization
 from torchkeras.core.made_with import writes_name
+from torchkeras.errors import UnknownObjectError
 
 
 class LayerConfig:
@@ -61,6 +62,11 @@ class LayerConfig:
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """A layer from what `get_config` gave (Keras 2's spellings too); `custom_objects` names your own classes."""
+        with missing.told(f"{cls.__name__}.from_config(config, {{}})", config):
+            return cls._made_from(config, custom_objects)
+
+    @classmethod
+    def _made_from(cls, config, custom_objects):
         config = dict(fields.loaded(cls, config, custom_objects))
         if isinstance(config.get("dtype"), dict):
             config["dtype"] = dtype_policy.get(config["dtype"])
@@ -70,6 +76,8 @@ class LayerConfig:
         late = {key: config.pop(key) for key in late}  # written by every layer, but not taken by this constructor
         try:
             layer = cls(**config)
+        except UnknownObjectError:
+            raise
         except TypeError as error:
             raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
         layer._judge_name()

@@ -10,9 +10,10 @@ import types
 import numpy as np
 import torch
 
-from torchkeras.core import dtypes, registry, scopes, sharing
+from torchkeras.core import dtypes, function_code, missing, registry, scopes, sharing
+from torchkeras.core.function_code import is_safe
 from torchkeras.core.keras_tensor import KerasTensor
-from torchkeras.errors import CorruptFileError, UnknownObjectError, UnsafeFileError
+from torchkeras.errors import CorruptFileError, UnknownObjectError, UnserializableError
 
 _PLAIN = (str, bool, int, float, type(None))
 MAX_DEPTH = 100
@@ -22,19 +23,13 @@ MAX_DEPTH = 100
 FUNCTION_KINDS = ("activation", "loss", "metric_function", "initializer", "regularizer", "constraint")
 
 
-def is_safe(safe_mode=None):
-    """Whether code is refused: what the call says, else the deserialization around it, else the thread's setting."""
-    if safe_mode is not None:
-        return bool(safe_mode)
-    return not (scopes.state.unsafe_unless_told if scopes.state.unsafe is None else scopes.state.unsafe)
-
-
 def serialize_keras_object(obj):
     """A JSON-ready description of `obj`: `{"module", "class_name", "config", "registered_name"}` for objects.
 
     A layer that turns up more than once carries a `shared_object_id` (core/sharing.py).
 
-    Raises `ValueError` for what Keras cannot describe either.
+    A lambda is written as its code, with a warning. Raises `UnserializableError` (a `TypeError` and a `ValueError`) for
+    what has no description.
     """
     if isinstance(obj, _PLAIN):
         return obj
@@ -44,7 +39,7 @@ def serialize_keras_object(obj):
 def _describe(obj):
     if hasattr(type(obj), "get_config"):  # the usual case: nothing below has one
         return _serialize_instance(obj)
-    if isinstance(obj, (list, tuple)) and not hasattr(obj, "_fields"):
+    if isinstance(obj, (list, tuple)):
         items = [serialize_keras_object(item) for item in obj]
         return tuple(items) if isinstance(obj, tuple) else items
     if isinstance(obj, dict):
@@ -52,11 +47,14 @@ def _describe(obj):
     simple = _serialize_value(obj)
     if simple is not None:
         return simple
-    if isinstance(obj, types.FunctionType) or (not hasattr(obj, "get_config") and callable(obj)):
+    if isinstance(obj, type):
+        raise UnserializableError(f"A class cannot be saved, got {obj!r}: give an object of it, or its name.")
+    if callable(obj) and hasattr(obj, "__name__"):
         return _serialize_function(obj)
-    if not hasattr(obj, "get_config"):
-        raise ValueError(f"Cannot serialize {obj!r}: it is no plain value and has no get_config() method.")
-    return _serialize_instance(obj)
+    raise UnserializableError(
+        f"Cannot serialize {obj!r}: it is no plain value, no function with a name, and {type(obj).__name__} has no "
+        "get_config() method."
+    )
 
 
 def _serialize_value(obj):
@@ -65,13 +63,14 @@ def _serialize_value(obj):
     if isinstance(obj, np.generic) or (isinstance(obj, np.ndarray) and obj.ndim == 0):
         return obj.item()
     if isinstance(obj, np.ndarray):
-        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+        dtype = dtypes.standardize_dtype(obj.dtype)  # raises for texts, objects and times
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": dtype}}
     if isinstance(obj, torch.Tensor):
         value = obj.detach().cpu()
         dtype = dtypes.NAMES[obj.dtype]
         return {"class_name": "__tensor__", "config": {"value": value.tolist(), "dtype": dtype}}
-    if isinstance(obj, torch.dtype):
-        return dtypes.NAMES[obj]
+    if isinstance(obj, (torch.dtype, np.dtype)) or (isinstance(obj, type) and issubclass(obj, np.generic)):
+        return dtypes.standardize_dtype(obj)
     if isinstance(obj, slice):
         parts = [obj.start, obj.stop, obj.step]
         return {"class_name": "__slice__", "config": dict(zip(("start", "stop", "step"), parts, strict=True))}
@@ -86,17 +85,11 @@ def _serialize_value(obj):
 
 
 def _serialize_function(function):
-    name = getattr(function, "__name__", None)
-    if name == "<lambda>":
-        raise ValueError("A lambda cannot be saved: give it a name with `def` and register it for loading.")
-    if name is None:
-        raise ValueError(f"Cannot serialize {function!r}: it has neither a name nor a get_config() method.")
+    if function_code.is_lambda(function) and function not in registry._package_names:
+        return function_code.described(function)
     entry = registry.entry_of(function)
-    if isinstance(function, type):
-        module = entry.module if entry else function.__module__
-        return {"module": module, "class_name": name, "config": None, "registered_name": None}
     name = registry._package_names.get(function) or (
-        entry.name if entry is not None and entry.kind != "operation" else name
+        entry.name if entry is not None and entry.kind != "operation" else function.__name__
     )
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
@@ -113,7 +106,10 @@ def _serialize_instance(obj):
     else:
         module = None if cls.__module__ == "__main__" else cls.__module__  # a name that means another program elsewhere
         name, registered = cls.__name__, registry.get_registered_name(cls)
-    config = {key: v if isinstance(v, _PLAIN) else _config_value(v) for key, v in obj.get_config().items()}
+    config = obj.get_config()
+    if not isinstance(config, dict):
+        raise UnserializableError(f"get_config() of {cls.__name__} must return a dict, got {config!r}.")
+    config = {key: v if isinstance(v, _PLAIN) else _config_value(v) for key, v in config.items()}
     result = {"module": module, "class_name": name, "config": config, "registered_name": registered}
     build_config = getattr(obj, "get_build_config", None)
     if build_config is not None:
@@ -162,21 +158,34 @@ def deserialize_keras_object(
         custom_objects: dict of names to user classes and functions.
         safe_mode: True refuses serialized lambdas (`UnsafeFileError`), even after `enable_unsafe_deserialization()`.
             None asks the deserialization around this one, then that setting; without either it is safe.
+        module_objects: dict of names to classes and functions that are known where nothing else is.
         kinds: kinds of published objects that this slot takes; None takes every kind but functions with side effects.
         printable_name: what to call the slot in errors.
 
-    Raises `TypeError` for a malformed description and `ValueError` for an unknown class name.
+    Raises `TypeError` for a malformed description and `UnknownObjectError` (a `TypeError` and a `ValueError`) for what
+    nobody knows, all of it at once.
     """
     module_objects, safe_mode = kwargs.pop("module_objects", None), is_safe(safe_mode)
-    if scopes.state.rebuilt is not None and not custom_objects:  # inside another deserialization
-        return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
-    with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
-        try:
-            for modernized in _modernized:
-                config = modernized(config)
+    try:
+        if scopes.state.rebuilt is not None and not custom_objects:  # inside another deserialization
             return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
-        except RecursionError as error:
-            raise CorruptFileError.like(error, f"The config of {printable_name} is nested too deep.") from None
+        with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+            return _read_outermost(config, safe_mode, kinds, printable_name, module_objects)
+    except UnknownObjectError as error:
+        waiting = scopes.state.unfilled
+        missing.tell(
+            error, config, "keras.saving.deserialize_keras_object(config, {})", waiting is None or waiting.compiling
+        )
+        raise
+
+
+def _read_outermost(config, safe_mode, kinds, what, module_objects):
+    try:
+        for modernized in _modernized:
+            config = modernized(config)
+        return _read(config, safe_mode, kinds, what, module_objects, 0)
+    except RecursionError as error:
+        raise CorruptFileError.like(error, f"The config of {what} is nested too deep.") from None
 
 
 def _read(config, safe_mode, kinds, what, module_objects, depth):
@@ -186,17 +195,18 @@ def _read(config, safe_mode, kinds, what, module_objects, depth):
         return type(config)(_read(item, safe_mode, kinds, what, module_objects, depth + 1) for item in config)
     if isinstance(config, str):
         found = registry.find_custom(config)
-        if found is None and module_objects:
-            found = module_objects.get(config)
+        if found is None and module_objects and config in module_objects:
+            found = module_objects[config]
+            return found.from_config({}) if isinstance(found, type) else found
         return config if found is None else found
     if not isinstance(config, dict):
         return config
     if "class_name" not in config or "config" not in config and config.get("class_name") != "__tuple__":
         return {k: _read(v, safe_mode, kinds, what, module_objects, depth + 1) for k, v in config.items()}
-    return _read_object(config, safe_mode, kinds, what, depth)
+    return _read_object(config, safe_mode, kinds, what, module_objects, depth)
 
 
-def _read_object(config, safe_mode, kinds, what, depth):
+def _read_object(config, safe_mode, kinds, what, module_objects, depth):
     name, inner = config["class_name"], config.get("config")
     for key in ("class_name", "module", "registered_name"):
         if not isinstance(config.get(key, ""), str if key == "class_name" else (str, type(None))):
@@ -204,8 +214,10 @@ def _read_object(config, safe_mode, kinds, what, depth):
     if name.startswith("__"):
         return _read_value(name, config, safe_mode, kinds, what, depth)
     if name == "function":
-        return _read_function(config, kinds, what)
-    cls = resolve_class(config, kinds, what)
+        return _read_function(config, kinds, what, module_objects)
+    cls = resolve_class(config, kinds, what, module_objects)
+    if isinstance(cls, types.FunctionType):
+        return cls
     inner = {} if inner is None else inner
     if not isinstance(inner, dict):
         raise TypeError(f"The config of {what} {name!r} must be a dict, got {type(inner).__name__}.")
@@ -227,8 +239,7 @@ def _read_object(config, safe_mode, kinds, what, depth):
             obj.compile_from_config(config["compile_config"])
         else:  # optimizers are made for weights that have values
             scopes.state.unfilled.compiles.append((obj, config["compile_config"]))
-    if isinstance(obj, torch.nn.Module):
-        sharing.keep(config, obj)
+    sharing.keep(config, obj)
     return obj
 
 
@@ -245,38 +256,29 @@ def deserialize_inner(config, kinds, what):
         return deserialize_keras_object(config, kinds=kinds, printable_name=what)
 
 
-def resolve_class(config, kinds, what="object"):
-    """The class that a description names, user objects first. Raises `ValueError` if there is none of the slot's
-    kind."""
-    name, registered = config["class_name"], config.get("registered_name")
-    custom = registry.find_custom(registered, name, f"Custom>{name}")
-    if custom is not None:
-        return custom
-    short = name.split(">")[-1]
-    module = config.get("module")
-    cls = registry.find(short, kinds, module)
-    if cls is not None and (module is None or module.split(".")[0] in ("keras", "tf_keras", "torchkeras", "builtins")):
-        return cls
-    raise UnknownObjectError(
-        f"Unknown {what}: {name!r} (module {module!r}). If it is yours, pass custom_objects={{{short!r}: {short}}} or "
-        f"decorate it with @keras.saving.register_keras_serializable()."
-    )
+def resolve_class(config, kinds, what="object", module_objects=None):
+    """The class that a description names, user objects first. Raises `UnknownObjectError` if there is none, or none of
+    the slot's kind."""
+    cls = registry.find_class(config, kinds)
+    if cls is None and module_objects:
+        cls = module_objects.get(config["class_name"])
+    if cls is None:
+        raise missing.unknown(config, what)
+    theirs = registry.kinds_of(cls)
+    if kinds is not None and theirs and not theirs & set(kinds):
+        raise UnknownObjectError(f"{cls.__name__} is a {' and a '.join(sorted(theirs))}, where {what} belongs.")
+    return cls
 
 
-def _read_function(config, kinds, what):
-    inner = config["config"]
-    name = inner.get("name") if isinstance(inner, dict) else inner
+def _read_function(config, kinds, what, module_objects):
+    name = missing.function_name(config)
     if not isinstance(name, str):
-        raise TypeError(f"The function of {what} must be given by its name, got {name!r}.")
-    found = registry.find_custom(config.get("registered_name"), name)
+        raise TypeError(f"The description of a function for {what} must hold its name, got {name!r}.")
+    found = registry.find_function(config, name, FUNCTION_KINDS if kinds is None else kinds)
+    if found is None and module_objects:
+        found = module_objects.get(name)
     if found is None:
-        named = registry.all_named(name, FUNCTION_KINDS if kinds is None else kinds)
-        found = next((each for each in named if not isinstance(each, type)), None)  # a class may share the name
-    if found is None:
-        raise ValueError(
-            f"Unknown function {name!r} for {what}: pass custom_objects={{{name!r}: {name}}} or register it with "
-            "@keras.saving.register_keras_serializable()."
-        )
+        raise missing.unknown(config, what)
     return found
 
 
@@ -297,6 +299,6 @@ def _read_value(name, config, safe_mode, kinds, what, depth):
         return slice(inner["start"], inner["stop"], inner["step"])
     if name == "__ellipsis__":
         return Ellipsis
-    if name == "__lambda__":
-        raise UnsafeFileError(f"The config of {what} holds the code of a lambda, which is never run from a config.")
+    if name == function_code.MARK:
+        return function_code.rebuilt(config, what, safe_mode)
     raise ValueError(f"Unknown value {name!r} in the config of {what}.")

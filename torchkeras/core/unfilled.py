@@ -15,6 +15,8 @@ from torchkeras.core.conversion import is_array_like
 class Unfilled:
     """What one reading has made without values: weights, and models whose `compile` needs weights first."""
 
+    compiling = True  # whether they will be compiled
+
     def __init__(self):
         self.weights, self.compiles = {}, []
         self.device = scopes.default_device()

@@ -52,7 +52,7 @@ def _arguments(value):
 def _save(value):
     """A function by its name, a lambda as its code, anything else as it is."""
     if function_code.is_lambda(value):
-        return function_code.described(value)
+        return function_code.described_in_layer(value)
     if isinstance(value, types.MethodType):
         raise ValueError(
             f"The bound method {value.__qualname__} cannot be saved, because nothing says what it is bound to: use a "
@@ -62,8 +62,6 @@ def _save(value):
 
 
 def _load(value):
-    if function_code.is_described(value):
-        return function_code.rebuilt(value, "a Lambda layer")
     kinds = (*serialization.FUNCTION_KINDS, "layer", "model")
     return serialization.deserialize_keras_object(value, kinds=kinds, printable_name="function of a Lambda layer")
 

@@ -8,7 +8,7 @@ by `saving/old_names.py` before they are read.
 import inspect
 from collections import defaultdict, deque
 
-from torchkeras.core import registry, sharing, tree
+from torchkeras.core import missing, registry, sharing, tree
 from torchkeras.core.keras_tensor import KerasTensor, any_symbolic
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import FUNCTION_KINDS, deserialize_keras_object, is_safe, serialize_keras_object
@@ -165,7 +165,8 @@ def layer_from_config(entry):
 
 def functional_from_config(cls, config, custom_objects=None):
     """A functional model from its config; layers are called in whatever order their inputs become known."""
-    with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+    line = f"{cls.__name__}.from_config(config, {{}})"
+    with missing.told(line, config), registry.CustomObjectScope(custom_objects), sharing.rebuilding():
         config = old_names.modernized(config)
         return _wire(cls, config, _operations(config["layers"]))
 

@@ -6,7 +6,7 @@ just runs its layers in order.
 
 import torch
 
-from torchkeras.core import calls, sharing, tree
+from torchkeras.core import calls, missing, sharing, tree
 from torchkeras.core.keras_tensor import KerasTensor, is_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
@@ -227,7 +227,8 @@ class Sequential(Model):
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
-        with CustomObjectScope(custom_objects), sharing.rebuilding():
+        line = f"{cls.__name__}.from_config(config, {{}})"
+        with missing.told(line, config), CustomObjectScope(custom_objects), sharing.rebuilding():
             for each in config["layers"]:
                 model.add(functional_config.layer_from_config(each), rebuild=False)
         shape = config.get("build_input_shape")

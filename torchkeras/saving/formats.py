@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 
+from torchkeras.core import missing
 from torchkeras.saving import guards
 from torchkeras.saving.replacing import replacing
 from torchkeras.saving.state import load_state
@@ -74,7 +75,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     reading = {"keras": keras_file.read, "h5": h5_file.read}.get(form)
     if reading is None:
         raise _no_format(filepath, "a model")
-    with guards.description(os.fspath(filepath)):
+    line = f"keras.models.load_model({os.fspath(filepath)!r}, {{}})"
+    with guards.description(os.fspath(filepath)), missing.told(line):
         return reading(filepath, custom_objects, compile, safe_mode)
 
 

@@ -5,14 +5,42 @@ May import core and this room. Knows no model: an architecture is whatever its c
 
 import json
 
-from torchkeras.core import registry, serialization
-from torchkeras.errors import CorruptFileError
+from torchkeras.core import function_code, missing, registry, serialization
+from torchkeras.errors import CorruptFileError, UnserializableError
 from torchkeras.saving import guards, old_names
 
 
 def model_to_json(model, **kwargs):
     """The architecture and compile arguments of a model, without weights. `kwargs` go to `json.dumps`."""
-    return json.dumps(serialization.serialize_keras_object(model), **kwargs)
+    return text_of(serialization.serialize_keras_object(model), **kwargs)
+
+
+def text_of(config, **kwargs):
+    """A config as JSON. Raises `UnserializableError`, which says where it holds something else."""
+    try:
+        return json.dumps(config, **kwargs)
+    except TypeError:
+        for place, value in _no_json(config):
+            hint = "A config holds numbers, texts, lists and dicts: convert it in get_config()."
+            if function_code.MARK in place:
+                hint = "A lambda holds it: write a function with a name, or a Layer that holds the object."
+            raise UnserializableError(f"config{place} is {value!r}, which cannot be saved. {hint}") from None
+        raise
+
+
+def _no_json(value, place=""):
+    """`(place, value)` of what is no JSON."""
+    if isinstance(value, dict):
+        is_lambda = value.get("class_name") == function_code.MARK
+        for key, item in value.items():
+            if not isinstance(key, (str, int, float, bool, type(None))):
+                yield f"{place}, a key", key
+            yield from _no_json(item, f"{place}[{key!r}]{' of a __lambda__' if is_lambda and key == 'config' else ''}")
+    elif isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from _no_json(item, f"{place}[{number}]")
+    elif not isinstance(value, (str, int, float, bool, type(None))):
+        yield place, value
 
 
 def model_from_json(json_string, custom_objects=None, safe_mode=None):
@@ -44,7 +72,8 @@ def model_from_config(config, custom_objects=None, safe_mode=None):
     """
     if not isinstance(config, dict) or "class_name" not in config:
         raise CorruptFileError('A model\'s JSON must be an object with a "class_name".')
-    with registry.CustomObjectScope(custom_objects):
+    line = "keras.models.model_from_json(json_string, {})"
+    with missing.told(line), registry.CustomObjectScope(custom_objects):
         config = old_names.modernized(config)
         return serialization.deserialize_keras_object(
             config, safe_mode=safe_mode, kinds=("model",), printable_name="model"

@@ -17,6 +17,7 @@ from torchkeras.core import scopes, unfilled
 from torchkeras.core.registry import CustomObjectScope
 from torchkeras.core.serialization import deserialize_keras_object, is_safe, serialize_keras_object
 from torchkeras.saving import assets, guards, hdf5, old_names, weights_h5
+from torchkeras.saving.json import text_of
 from torchkeras.saving.replacing import flushing, replacing
 from torchkeras.saving.state import load_state
 
@@ -32,7 +33,7 @@ def write(model, path, zipped=True, include_optimizer=True):
     config, skip = serialize_keras_object(model), ()
     if not include_optimizer:
         config["compile_config"], skip = {}, [model.optimizer]
-    texts = {METADATA: json.dumps(_metadata()), CONFIG: json.dumps(config)}
+    texts = {METADATA: json.dumps(_metadata()), CONFIG: text_of(config)}
     if not zipped:
         _write_folder(model, path, texts, skip)
         return
@@ -161,6 +162,7 @@ def read(path, custom_objects=None, compile=True, safe_mode=True):
         safe = is_safe(safe_mode)
         version = parts.version()
         with CustomObjectScope(custom_objects), scopes.override(unsafe=not safe), unfilled.unfilled() as waiting:
+            waiting.compiling = compile
             config = old_names.modernized(config, version)
             model = deserialize_keras_object(config, safe_mode=safe, kinds=("model", "layer"), printable_name="model")
             with parts.weights() as reader:

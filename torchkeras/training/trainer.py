@@ -15,6 +15,7 @@ from torchkeras.core.dtypes import NAMES
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.errors import UnknownObjectError
 from torchkeras.training.arguments import OLDER_COMPILE, positive_number, refuse_unknown
 from torchkeras.training.compile_loss import CompileLoss
 from torchkeras.training.compile_metrics import CompileMetrics
@@ -154,7 +155,13 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
                 stacklevel=2,
             )
             return
-        self.compile(**deserialize_keras_object(config))
+        try:
+            arguments = deserialize_keras_object(config)
+        except UnknownObjectError as error:
+            for each in error.missing:
+                each.of_compile = True
+            raise
+        self.compile(**arguments)
         if self.built and isinstance(self.optimizer, optimizers.Optimizer) and self.trainable_variables:
             self.optimizer.build(self.trainable_variables)
 
