@@ -7,6 +7,7 @@ functions; each format is a file beside this one.
 import contextlib
 import os
 import sys
+import warnings
 
 from torchkeras.core import missing
 from torchkeras.saving import guards
@@ -84,43 +85,133 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
 
 
 def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs):
-    """Saves the weights of a model, with the state of its optimizer: `.weights.h5`."""
+    """Saves the weights of a model.
+
+    Args:
+        model: a model that has weights.
+        filepath: its ending says the format. `.weights.h5`, and any ending that means none (`weights.ckpt`): Keras 3's,
+            with the state of the optimizer. `.safetensors`, `.npz`: each weight under its path,
+            `sequential/dense/kernel`, in Keras's shape. `.weights.json`: a table of `.weights.h5` files beside it.
+            `.h5`, `.hdf5`: Keras 2's.
+        overwrite: whether a file that is there is replaced; else a prompt asks, or `FileExistsError` is raised where
+            nobody can answer.
+        max_shard_size: GB that one file may have; then `filepath` ends in `.weights.json`.
+        include_optimizer: `.safetensors` and `.npz` have the optimizer's state only if this is True; for other formats
+            False leaves it out.
+        layout: for `.safetensors` and `.npz`. `"torch"`: names and shapes as torch's own modules have them,
+            `dense.weight` `(out, in)`, for `nn.Module.load_state_dict` and other libraries.
+        objects_to_skip: layers or others that are not written.
+        save_format: Keras 2's word, `"h5"` or `"keras"`, for paths without an ending.
+
+    The old file stays until the new one is complete.
+
+    Example:
+        >>> model = Sequential([Input((2,)), Dense(1)])
+        >>> model.save_weights("model.safetensors")
+        >>> model.load_weights("model.safetensors")
+    """
+    form = _weights_form(filepath, max_shard_size, kwargs.pop("save_format", None))
+    kwargs.pop("options", None)  # of TensorFlow
+    unknown = set(kwargs) - _WRITE_OPTIONS.get(form, {"include_optimizer", "objects_to_skip"})
+    if unknown:
+        raise TypeError(f"save_weights() does not know the arguments {sorted(unknown)} for {os.fspath(filepath)!r}.")
+    _require_weights(model, "saving any")
     if not _may_write(filepath, overwrite):
         return
-    from torchkeras.saving import weights_h5
+    if form in _FLAT:
+        _flat_format(form).write(model, filepath, **kwargs)
+        return
+    skip = list(kwargs.get("objects_to_skip") or ())
+    if kwargs.get("include_optimizer") is False and getattr(model, "optimizer", None) is not None:
+        skip.append(model.optimizer)
+    from torchkeras.saving import sharded, weights_h5
 
+    if form == "sharded":
+        sharded.write(model, filepath, max_shard_size, skip)
+        return
     with replacing(filepath) as file:
-        weights_h5.write(model, file)
+        weights_h5.write(model, file, skip)
 
 
 def load_weights(model, filepath, skip_mismatch=False, **kwargs):
-    """Loads weights into a built model of the same architecture."""
+    """Loads weights into a model of the same architecture, from any format that `save_weights` writes, here or in
+    Keras, and from a whole saved model.
+
+    Args:
+        model: a model that has weights.
+        filepath: the file. What is in it says its format.
+        skip_mismatch: whether what does not fit is left as it is, with a warning. Otherwise `ValueError` lists every
+            layer that does not, with both shapes, and nothing has changed.
+        by_name: for HDF5 files in Keras 2's layout: each layer takes what the file has for a layer of its name.
+        objects_to_skip: layers or others that are left as they are.
+        key_map: for `.safetensors` and `.npz`, where names differ: a dict from names in the file, or their beginnings
+            (`{"encoder.fc1": "dense"}`), to the ends of the model's paths, or a function of a name. None leaves a
+            tensor out, a pair `(path, function)` changes it first, a list gives it to several weights.
+        layout: `"torch"` for `.safetensors` and `.npz` with the shapes of torch's modules.
+
+    Raises `FileNotFoundError`; `UnsafeFileError`, `ResourceLimitError` or `CorruptFileError` (all `ValueError`s).
+
+    Example:
+        >>> linear = torch.nn.Linear(2, 1)
+        >>> safetensors.torch.save_file(linear.state_dict(), "linear.safetensors")
+        >>> model = Sequential([Input((2,)), Dense(1, name="out")])
+        >>> model.load_weights(
+        ...     "linear.safetensors", layout="torch", key_map={"weight": "out/kernel", "bias": "out/bias"}
+        ... )
+        >>> torch.equal(model.layers[0].kernel, linear.weight.T)
+        True
+    """
+    skip, by_name = kwargs.pop("objects_to_skip", None) or (), kwargs.pop("by_name", False)
+    options = {key: kwargs.pop(key) for key in ("key_map", "layout") if key in kwargs}
+    kwargs.pop("options", None)  # of TensorFlow
+    if kwargs:
+        raise ValueError(f"load_weights() does not know the arguments {sorted(kwargs)}.")
+    _require_weights(model, "loading any")
+    form = _form_to_read(filepath)
+    if form in _FLAT and not by_name:
+        _flat_format(form).load(model, filepath, skip_mismatch=skip_mismatch, skip=skip, **options)
+        return
+    if options:
+        raise ValueError(f"{sorted(options)} are for .safetensors and .npz files; {os.fspath(filepath)!r} is none.")
+    _load_by_path(model, filepath, form, by_name, skip_mismatch, skip)
+
+
+def _load_by_path(model, filepath, form, by_name, skip_mismatch, skip):
     from torchkeras.saving import h5_weights
 
-    skip, by_name = kwargs.pop("objects_to_skip", None) or (), kwargs.pop("by_name", False)
-    if not model.built:
-        raise ValueError(f"Model {model.name!r} has no weights yet: build it, or call it on data, before loading any.")
-    with guards.description(os.fspath(filepath)), _reader(filepath) as reader:
+    name = os.fspath(filepath)
+    with guards.description(name), _reader(filepath, form) as reader:
         if isinstance(reader, h5_weights.Layers):
             h5_weights.load(model, reader, by_name, skip_mismatch, skip)
         elif by_name:
-            raise ValueError(
-                f"by_name=True is for HDF5 files in Keras 2's layout; {os.fspath(filepath)!r} has another."
-            )
+            raise ValueError(f"by_name=True is for HDF5 files in Keras 2's layout; {name!r} has another.")
         else:
-            load_state(model, reader, os.fspath(filepath), skip_mismatch, skip)
+            load_state(model, reader, name, skip_mismatch, skip)
+
+
+_FLAT = ("safetensors", "npz")
+_WRITE_OPTIONS = {form: {"layout", "include_optimizer"} for form in _FLAT}
+
+
+def _flat_format(form):
+    from torchkeras.saving import npz, safetensors_file
+
+    return {"safetensors": safetensors_file, "npz": npz}[form]
+
+
+def _require_weights(model, before):
+    if not model.built:
+        raise ValueError(f"Model {model.name!r} has no weights yet: build it, or call it on data, before {before}.")
 
 
 @contextlib.contextmanager
-def _reader(filepath):
-    from torchkeras.saving import h5_file, keras_file
+def _reader(filepath, form):
+    from torchkeras.saving import h5_file, keras_file, sharded
 
-    form = _form_to_read(filepath)
-    if form == "keras":
-        with keras_file.open_weights(filepath) as reader:
-            yield reader
-        return
-    with h5_file.open_weights(filepath) as reader:
+    openers = {"keras": keras_file.open_weights, "sharded": sharded.opened, "h5": h5_file.open_weights}
+    if form not in openers:
+        raise _no_format(filepath, "weights")
+    with openers[form](filepath) as reader:
         yield reader
 
 
@@ -138,23 +229,74 @@ def _form_to_write(filepath, word):
     return form
 
 
+def _weights_form(filepath, max_shard_size, word):
+    """The format in which weights are written to a path."""
+    path = os.fspath(filepath)
+    if max_shard_size is not None:
+        if not path.endswith((".weights.json", ".weights.h5")):
+            raise ValueError(f"With max_shard_size the path must end in `.weights.json`, got {path!r}.")
+        return "sharded"
+    if path.endswith(".weights.json"):
+        raise ValueError(f"{path!r} is a table of several files: give max_shard_size, the GB that one may have.")
+    if path.endswith(".weights.h5"):
+        return "weights"
+    ending = os.path.splitext(path)[1]
+    if ending in (".safetensors", ".npz"):
+        return ending[1:]
+    form = _ENDINGS.get(ending) or (_WORDS.get(word) if word != "keras" else None)
+    if form is not None:
+        raise NotImplementedError("The format of Keras 2 is not written yet.")
+    warnings.warn(
+        f"{path!r} has no ending that means a format of weights: written as what `.weights.h5` has, in one file. "
+        "load_weights() finds it by this name.",
+        stacklevel=4,
+    )
+    return "weights"
+
+
 def _form_to_read(filepath):
-    """`keras`, `h5`, `savedmodel` or None, by what is there and not by its name."""
+    """`keras`, `h5`, `safetensors`, `npz`, `sharded` or None, by what is there and not by its name."""
     path = os.fspath(filepath)
     if not os.path.exists(path):
+        if os.path.exists(f"{path}.index"):
+            raise _of_tensorflow(path, "a checkpoint of TensorFlow")
         raise FileNotFoundError(f"There is no file {path!r}.")
     if os.path.isdir(path):
-        return "keras" if os.path.exists(os.path.join(path, "config.json")) else "savedmodel"
+        return _form_of_folder(path)
     with guards.readable(path) as file:
-        start = file.read(8)
+        start = file.read(9)
     if start[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return "npz" if path.endswith(".npz") else "keras"
+    if start[:8] == _HDF5:
+        return "h5"
+    ending = os.path.splitext(path)[1]
+    if start[8:] == b"{" and ending != ".json":
+        return "safetensors"
+    return {**_ENDINGS, ".safetensors": "safetensors", ".npz": "npz", ".json": "sharded"}.get(ending)  # damaged
+
+
+def _form_of_folder(path):
+    if os.path.exists(os.path.join(path, "config.json")):
         return "keras"
-    return "h5" if start == _HDF5 else None
+    if any(os.path.exists(os.path.join(path, name)) for name in ("saved_model.pb", "keras_metadata.pb")):
+        raise _of_tensorflow(path, "a SavedModel of TensorFlow")
+    if os.path.exists(os.path.join(path, "checkpoint")):
+        raise _of_tensorflow(path, "a folder of TensorFlow's checkpoints")
+    return None
+
+
+def _of_tensorflow(path, kind):
+    return ValueError(
+        f"{path!r} is {kind}, which only TensorFlow can read. Convert it once where TensorFlow and tf_keras are "
+        "installed: make or load the model there, load_weights(path) if these are weights, then "
+        'model.save("model.keras") or model.save_weights("model.weights.h5"); those files load here.'
+    )
 
 
 def _no_format(filepath, wanted):
     return ValueError(
-        f"{os.fspath(filepath)!r} holds no {wanted} in a format that is read here: `.keras` or HDF5 (`.h5`)."
+        f"{os.fspath(filepath)!r} holds no {wanted.removeprefix('a ')} in a format that is read here: `.keras` or HDF5 "
+        f"(`.h5`){', `.safetensors`, `.npz` or `.weights.json`' if wanted == 'weights' else ''}."
     )
 
 

@@ -26,7 +26,7 @@ def save_state(root, writer, skip=()):
             save_variables(obj, writer.store(path, getattr(obj, "name", None)))
 
 
-def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None):
+def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, complete=False):
     """Reads what `save_state` wrote, here or in Keras.
 
     Args:
@@ -35,6 +35,7 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None):
             it, and nothing has changed.
         skip: objects that are left as they are, with what they hold.
         done: ids of objects that an earlier call has read; takes up those of this one.
+        complete: whether something in the file that no object takes is a mismatch too.
     """
     done = set() if done is None else done
     done |= _below(skip)
@@ -51,12 +52,15 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None):
             faults.append((path, obj, found))
         else:
             plain.append((path, obj, store))
-    if not faults or skip_mismatch:
+    left = sorted(reader.paths() - {path for path, _, _ in entries})
+    left = [path for path in left if not path.startswith(("optimizer", "metrics"))]
+    surplus = complete and bool(left)
+    if not (faults or surplus) or skip_mismatch:
         with _restored_on_error(own if not skip_mismatch else []) as ending:
             faults += _load_own(own)
             ending.failed = bool(faults)
-    if faults:
-        _tell(faults, reader, {path for path, _, _ in entries}, what, skip_mismatch)
+    if faults or surplus:
+        _tell(faults, left, what, skip_mismatch)
     for _, obj, store in plain:
         obj._take(store)
     return len(plain) + len(own) - len(faults)
@@ -120,14 +124,13 @@ def _restored_on_error(entries):
                     tensor.copy_(value)
 
 
-def _tell(faults, reader, visited, what, skip_mismatch):
+def _tell(faults, left, what, skip_mismatch):
     lines = [
         f"  {path or 'the model itself'} ({type(obj).__name__} {getattr(obj, 'name', '')!r}): {'; '.join(found)}"
         for path, obj, found in faults[:_SHOWN]
     ]
     if len(faults) > _SHOWN:
         lines.append(f"  and {len(faults) - _SHOWN} more")
-    left = sorted(path for path in reader.paths() - visited if not path.startswith(("optimizer", "metrics")))
     if left:
         lines.append(f"  Nothing of the model took what the file has for {', '.join(left[:_SHOWN])}.")
     text = "\n".join(lines)

@@ -1,0 +1,171 @@
+"""`.safetensors`: a header that names, types and places every tensor, then their bytes. No code, nothing packed.
+
+May import core and this room. The header is judged whole before anything is read (`_judged`); values go from the file
+straight into the weights' memory. Names are never paths: they are compared with the model's own.
+"""
+
+import json
+import math
+import os
+import struct
+
+import torch
+
+from torchkeras.saving import guards, named_weights
+from torchkeras.saving.replacing import replacing
+
+MAX_TENSORS = 100_000
+MAX_HEADER = 100_000_000  # the limit of the format's own library
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "C64": torch.complex64,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "U16": torch.uint16,
+    "U32": torch.uint32,
+    "U64": torch.uint64,
+    "BOOL": torch.bool,
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_METADATA = "__metadata__"
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def write(model, path, layout="keras", include_optimizer=False):
+    """Writes the weights of `model` under their paths, in Keras's shapes; with `layout="torch"` under the names and in
+    the shapes that torch's own modules would have them."""
+    tensors = named_weights.written(model, layout, include_optimizer)
+    header, place = {_METADATA: _metadata(layout)}, 0
+    for name, (tensor, form) in tensors.items():
+        if tensor.dtype not in _NAMES:
+            raise ValueError(f"{name!r} is {tensor.dtype}, which safetensors has no word for: use `.weights.h5`.")
+        end = place + tensor.numel() * tensor.element_size()
+        shape = tuple(tensor.shape) if form is None else form.torch_shape
+        header[name] = {"dtype": _NAMES[tensor.dtype], "shape": shape, "data_offsets": (place, end)}
+        place = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with replacing(path) as file:
+        _write(file, struct.pack("<Q", len(text)) + text)
+        for tensor, form in tensors.values():
+            _write(file, _bytes_of((tensor if form is None else form.axes_of(tensor)).cpu().contiguous()))
+
+
+def _metadata(layout):
+    kind = {"keras": "keras", "torch": "pt"}[layout]  # "pt" is what torch's world asks for
+    return {"format": kind, "layout": layout, "writer": "torchkeras"}
+
+
+def _write(file, data):
+    view = memoryview(data).cast("B")
+    while len(view):
+        view = view[file.write(view) :]
+
+
+def _bytes_of(tensor):
+    """The memory of a dense tensor, without a copy."""
+    return tensor.reshape(-1).view(torch.uint8).numpy()
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def load(model, path, **options):
+    """Gives a model the weights of a file; `options` are those of `named_weights.load`."""
+    name = os.fspath(path)
+    with guards.readable(path) as file:
+        named_weights.load(model, Source(file, name), name, **options)
+
+
+class Source:
+    """Tensors of an open file by name."""
+
+    def __init__(self, file, what):
+        self._file, self._what = file, what
+        self._entries, metadata = _judged(file, what)
+        self.names = list(self._entries)
+        self.layout = metadata.get("layout") if isinstance(metadata, dict) else None
+
+    def shape(self, name):
+        """The shape in the file."""
+        return self._entries[name][1]
+
+    def tensor(self, name):
+        """A new tensor."""
+        dtype, shape, place, size = self._entries[name]
+        tensor = torch.empty(shape, dtype=dtype)
+        self._fill(tensor, name, place, size)
+        return tensor
+
+    def read(self, name, view):
+        """Copies into a view of the same number of values, in their order; straight where the view lies so."""
+        dtype, _, place, size = self._entries[name]
+        if view.dtype is dtype and view.device.type == "cpu" and view.is_contiguous():
+            self._fill(view, name, place, size)
+        else:
+            named_weights.fill(view, self.tensor(name))
+
+    def _fill(self, tensor, name, place, size):
+        self._file.seek(place)
+        rest = memoryview(_bytes_of(tensor))
+        while len(rest):
+            count = self._file.readinto(rest)
+            if not count:
+                raise guards.CorruptFileError(f"{self._what}: the file ends within {name!r}, of {size:,} bytes.")
+            rest = rest[count:]
+
+
+def _judged(file, what):
+    """`({name: (dtype, shape, place, size)}, metadata)`. The tensors fill the file without gap or overlap."""
+    size = os.fstat(file.fileno()).st_size
+    start = file.read(8)
+    length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+    if length > size - 8:
+        raise guards.CorruptFileError(f"{what} is no safetensors file, or cut short: the header ends behind the file.")
+    if length > MAX_HEADER:
+        raise guards.ResourceLimitError(f"{what}: the header has {length:,} bytes; at most {MAX_HEADER:,} are read.")
+    header = guards.read_json(file.read(length), f"{what}: the header")
+    if not isinstance(header, dict):
+        raise guards.CorruptFileError(f"{what}: the header is no table.")
+    metadata = header.pop(_METADATA, {})
+    if len(header) > MAX_TENSORS:
+        raise guards.ResourceLimitError(f"{what} has {len(header):,} tensors; at most {MAX_TENSORS:,} are read.")
+    entries = {name: _entry(name, entry, 8 + length, what) for name, entry in header.items()}
+    expected = 8 + length
+    for name, (_, _, place, amount) in sorted(entries.items(), key=lambda item: item[1][2:]):
+        if place != expected:
+            raise guards.CorruptFileError(f"{what}: {name!r} begins where another tensor or a gap is.")
+        expected = place + amount
+    if expected != size:
+        raise guards.CorruptFileError(f"{what} has {size:,} bytes, its header speaks of {expected:,}: it is cut short.")
+    return entries, metadata
+
+
+def _entry(name, entry, start, what):
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise guards.CorruptFileError(f"{what}: the header says no dtype, shape and data_offsets for {name!r}.")
+    dtype, shape, offsets = _DTYPES.get(str(entry["dtype"])), entry["shape"], entry["data_offsets"]
+    if dtype is None:
+        raise guards.CorruptFileError(f"{what}: {name!r} has the unknown dtype {entry['dtype']!r}.")
+    if not (_are_sizes(shape) and _are_sizes(offsets) and len(offsets) == 2 and len(shape) <= 64):
+        raise guards.CorruptFileError(f"{what}: {name!r} has shape {shape} and place {offsets}.")
+    if any(size >= 2**63 // 8 for size in shape) or math.prod(size for size in shape if size) >= 2**63 // 8:
+        raise guards.ResourceLimitError(f"{what}: {name!r} has the shape {tuple(shape)}, which no memory could hold.")
+    size = math.prod(shape) * dtype.itemsize
+    if offsets[1] - offsets[0] != size:
+        raise guards.CorruptFileError(f"{what}: {name!r} {tuple(shape)} needs {size:,} bytes, its place has others.")
+    return dtype, tuple(shape), start + offsets[0], size
+
+
+def _are_sizes(values):
+    return isinstance(values, list) and all(type(value) is int and value >= 0 for value in values)
