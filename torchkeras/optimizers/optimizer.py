@@ -113,6 +113,7 @@ class Optimizer(
     name = field(None)
 
     bound_by_user = False  # whether the variables were chosen before `compile`: an optimizer of torch's
+    _saved_never = ("_trainable_variables", "param_groups")  # the model's; before there are any, looking at them warns
     _update_arity = None  # number of arguments of a user's `update_step`
 
     def __init_subclass__(cls, **kwargs):

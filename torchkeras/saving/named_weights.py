@@ -138,6 +138,11 @@ def load(root, source, what, skip_mismatch=False, skip=(), key_map=None, layout=
     else:
         found, rest = _by_name(wanted, others, root)
     rest = [name for name in rest if not _is_counter(name)]
+    if not found and layout == "keras" and any(name.endswith(".weight") for name in rest):
+        raise ValueError(
+            f"{what} has names as torch's modules have them, such as {rest[0]!r}: pass layout='torch', and key_map "
+            f"where they differ from the model's. {_Index(wanted).explain('')}"
+        )
     reader = _Reader(wanted, found, rest, source, what)
     load_state(root, reader, what, skip_mismatch, skip, complete=True)
 
@@ -212,6 +217,8 @@ def _mapped(wanted, names, key_map, what):
                 continue
             if ours is None:
                 raise ValueError(f"{what}: key_map leads {name!r} to {path!r}. {index.explain(path)}")
+            if ours in found:
+                raise ValueError(f"{what}: both {found[ours][0]!r} and {name!r} are to be the model's {ours!r}.")
             found[ours] = (name, function)
     return found, rest
 
