@@ -398,7 +398,7 @@ KERNEL = entry([3, 2], 0, 24)
 ONE = json.dumps(entry([1], 0, 1, "U8")).encode()
 BAD_HEADERS = {
     "duplicate keys": (b'{"a":%s,"a":%s}' % (ONE, ONE), 1, CorruptFileError, "twice"),
-    "no JSON": (b"{nonsense", 0, CorruptFileError, "no JSON"),
+    "no JSON": (b"{nonsense", 0, CorruptFileError, "no JSON|brackets"),
     "a list": (b"[]", 0, CorruptFileError, "no table"),
     "deep": (b"[" * 200_000, 0, CorruptFileError, "deep|JSON"),
     "no UTF-8": (b'{"\xff\xfe":1}', 0, CorruptFileError, "JSON"),
