@@ -33,13 +33,13 @@ def made(library, make):
     return make(library)
 
 
-def load(library, path, **options):
+def load(library, path, custom=None, **options):
     """A model from a file, with fresh names. What the library warns of is an error here."""
     fresh_names()
     with warnings.catch_warnings() if library is torchkeras else contextlib.nullcontext():
         if library is torchkeras:
             warnings.simplefilter("error", UserWarning)
-        return library.saving.load_model(path, **options)
+        return library.saving.load_model(path, custom and custom(library), **options)
 
 
 def scatter(model, seed=13):
@@ -99,12 +99,12 @@ def _without_width(path, kind, value):
     return kind, np.ascontiguousarray(value).tobytes()
 
 
-def compare_files(what, one, other, config=True):
-    """Sentences about what differs between two `.keras` files."""
+def compare_files(what, one, other, skip=()):
+    """Sentences about what differs between two `.keras` files, but for the parts in `skip`."""
     parts = zip(("config", "arrays", "names", "assets"), contents(one), contents(other), strict=True)
     found = []
     for part, a, b in parts:
-        if part != "config" or config:
+        if part not in skip:
             found += [f"{what}: {part}{place}: {x!r} / {y!r}"[:400] for place, x, y in differences(a, b)]
     return found
 
@@ -112,12 +112,12 @@ def compare_files(what, one, other, config=True):
 # -- models -----------------------------------------------------------------------------------------------------------
 
 
-def facts(model):
+def facts(model, paths=True):
     """Names, paths, shapes, dtypes and values of all weights, in order."""
     return [
         (
             weight.name,
-            weight.path,
+            weight.path if paths else None,
             tuple(weight.shape),
             keras.backend.standardize_dtype(weight.dtype),
             bool(weight.trainable),
@@ -158,13 +158,17 @@ class Crossing:
         stable: whether Keras writes again what it read.
         whole: whether every weight is in the file.
         back: whether it goes on to Keras and comes back; else equal files say that it would.
-        options: for loading on both sides.
+        automatic: whether layers below take automatic names that depend on what was made before.
+        custom: a function of the library that gives the user's classes by name.
     """
 
-    def __init__(self, make, folder, data=None, tolerance=1e-6, stable=True, whole=True, back=True, **options):
-        self.make, self.data, self.tolerance, self.options = make, data, tolerance, options
+    def __init__(
+        self, make, folder, data=None, tolerance=1e-6, stable=True, whole=True, back=True, custom=None, automatic=False
+    ):
+        self.unstable = ({"config"} if not stable else set()) | ({"names"} if automatic else set())
+        self.make, self.data, self.tolerance, self.custom = make, data, tolerance, custom
         self.paths = [folder / f"{name}.keras" for name in ("keras", "ours", "again", "ours_again")]
-        self.stable, self.whole, self.back, self.found = stable, whole, back, []
+        self.whole, self.back, self.automatic, self.found = whole, back, automatic, []
 
     def prepare(self, model):
         """What is done with Keras's model before it is saved."""
@@ -176,19 +180,19 @@ class Crossing:
         self.prepare(self.theirs)
         first, second, third, fourth = self.paths
         self.theirs.save(first)
-        self.ours = load(torchkeras, first, **self.options)
+        self.ours = load(torchkeras, first, self.custom)
         self._same_weights("weights of Keras's file", self.theirs, self.ours)
         self.ours.save(second)
-        self.found += compare_files("Keras's file / ours", first, second)
+        self.found += compare_files("Keras's file / ours", first, second, self.unstable - {"config"})
         models = {"ours": self.ours}
         if self.back:
-            models["Keras from our file"] = self.again = load(keras, second, **self.options)
+            models["Keras from our file"] = self.again = load(keras, second, self.custom)
             self.again.save(third)
-            self.found += compare_files("our file / after Keras", second, third, config=self.stable)
-            self.last = load(torchkeras, third, **self.options)
+            self.found += compare_files("our file / after Keras", second, third, self.unstable)
+            self.last = load(torchkeras, third, self.custom)
             self._same_weights("weights after ours, Keras, ours", self.ours, self.last)
             self.last.save(fourth)
-            self.found += compare_files("our file / after ours, Keras, ours", second, fourth, config=self.stable)
+            self.found += compare_files("our file / after ours, Keras, ours", second, fourth, self.unstable)
         if self.data is not None:
             data = tree.map_structure(torch.tensor, self.data)
             expected = self.theirs(data)
@@ -199,7 +203,8 @@ class Crossing:
     def _same_weights(self, what, one, other):
         if not self.whole:
             return
-        self.found += [f"{what}{place}: {x!r} / {y!r}"[:300] for place, x, y in differences(facts(one), facts(other))]
+        pairs = differences(*(facts(model, not self.automatic) for model in (one, other)))
+        self.found += [f"{what}{place}: {x!r} / {y!r}"[:300] for place, x, y in pairs]
 
 
 def crossing(make, folder, data=None, **options):

@@ -666,3 +666,29 @@ def test_paths_inside_wrappers_are_lost_in_files():
 
     ours, theirs = both(paths)
     assert ours == theirs
+
+
+@deviation
+def test_paths_inside_sequentials_are_lost_in_files():
+    def paths(keras):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="inside")], name="around")
+        model = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+        return [weight.path for weight in model.weights]
+
+    ours, theirs = both(paths)
+    assert ours == theirs
+
+
+@deviation
+def test_files_of_shared_layers_cannot_be_read(tmp_path):
+    def readable(keras):
+        one, x, y = keras.layers.Dense(4), keras.Input((4,)), keras.Input((4,))
+        model = keras.Model(y, one(keras.Model(x, one(x))(y)))
+        model.save(tmp_path / "real.keras" if keras is real else tmp_path / "ours.keras")
+        try:
+            return len(keras.saving.load_model(tmp_path / "real.keras").weights)
+        except ValueError as error:
+            return "could not be loaded" in str(error)
+
+    there = readable(real)
+    assert readable(ours) == there

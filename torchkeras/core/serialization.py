@@ -5,6 +5,7 @@ config is ever imported or called; a name is looked up among published and user-
 the slot allows.
 """
 
+import contextlib
 import types
 
 import numpy as np
@@ -227,13 +228,15 @@ def _read_object(config, safe_mode, kinds, what, module_objects, depth):
     if shared is not None:
         return shared
     around = scopes.state.builds if scopes.state.inner else None
-    with scopes.override(unsafe=not safe_mode, inner=False, builds=[]):
+    with scopes.override(unsafe=not safe_mode), holding() as builds:
         obj = cls.from_config(inner)
-        builds = [(obj, config.get("build_config")), *scopes.state.builds]
-    if around is None or not getattr(getattr(obj, "build_from_config", None), "_goes_by_shapes", False):
-        _build(builds)
+    build, how = getattr(obj, "build_from_config", None), config.get("build_config")
+    if around is None or not getattr(build, "_goes_by_shapes", False):
+        if how and build is not None:
+            build(how)
+        build_rest(builds)
     else:
-        around.extend(builds)
+        around += [(obj, how), *builds]
     if config.get("compile_config") and hasattr(obj, "compile_from_config"):
         if scopes.state.unfilled is None:
             obj.compile_from_config(config["compile_config"])
@@ -243,17 +246,24 @@ def _read_object(config, safe_mode, kinds, what, module_objects, depth):
     return obj
 
 
-def _build(builds):
-    """Builds layers as their configs say: wrappers before what they hold, which they build under their own name."""
-    for obj, config in builds:
-        if config and hasattr(obj, "build_from_config") and (obj is builds[0][0] or not obj.built):
-            obj.build_from_config(config)
+@contextlib.contextmanager
+def holding():
+    """The block in which something is made that holds other layers. Those that are read `inside()` it are listed
+    instead of being built: what holds them builds them, under its own name; the rest is for `build_rest`."""
+    with scopes.override(inner=False, builds=[]):
+        yield scopes.state.builds
 
 
-def deserialize_inner(config, kinds, what):
-    """What `deserialize_keras_object` gives, for an object that the layer around it will build."""
-    with scopes.override(inner=True):
-        return deserialize_keras_object(config, kinds=kinds, printable_name=what)
+def inside():
+    """The block in which a layer is read that the one being made will build."""
+    return scopes.override(inner=True)
+
+
+def build_rest(builds):
+    """Builds, as their own configs say, the layers that nobody has built."""
+    for layer, config in builds:
+        if config and not layer.built:
+            layer.build_from_config(config)
 
 
 def resolve_class(config, kinds, what="object", module_objects=None):

@@ -69,14 +69,38 @@ def rebuilding():
 
 def known(config, cls):
     """The object that an earlier description of the same number became, or None. It is of the class asked for."""
-    found = scopes.state.rebuilt.get(config["shared_object_id"]) if "shared_object_id" in config else None
+    number = config.get("shared_object_id")
+    if number is None:
+        return None
+    found = scopes.state.rebuilt.get(number) or _first_without_number(config, cls)
     return found if type(found) is cls else None
+
+
+def _first_without_number(config, cls):
+    """Keras leaves the number out of the first description of several where that one stands in a submodel."""
+    inner = config.get("config")
+    met = scopes.state.rebuilt.get(_kind(config, cls), ()) if isinstance(inner, dict) else ()
+    return next((obj for earlier, obj in met if _plain(earlier) == _plain(inner)), None)
+
+
+def _kind(config, cls):
+    inner = config.get("config")
+    return cls, str(inner.get("name")) if isinstance(inner, dict) else None
+
+
+def _plain(config):
+    """A config without numbers of shared objects."""
+    if isinstance(config, dict):
+        return {key: _plain(value) for key, value in config.items() if key != "shared_object_id"}
+    return [_plain(value) for value in config] if isinstance(config, (list, tuple)) else config
 
 
 def keep(config, obj):
     """An object was made from a description that others may share."""
     if "shared_object_id" in config:
         scopes.state.rebuilt[config["shared_object_id"]] = obj
+    else:
+        scopes.state.rebuilt.setdefault(_kind(config, type(obj)), []).append((config.get("config"), obj))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ one word each.
 from torchkeras import activations, constraints, initializers, regularizers
 from torchkeras.core.arguments import tuple_of
 from torchkeras.core.fields import REQUIRED, field
-from torchkeras.core.serialization import deserialize_inner, serialize_keras_object
+from torchkeras.core.serialization import deserialize_keras_object, inside, serialize_keras_object
 from torchkeras.core.windows import standardize_data_format
 
 
@@ -42,7 +42,8 @@ def nested(kind, what, **options):
     kinds = (kind,) if isinstance(kind, str) else kind
 
     def load(value):
-        return deserialize_inner(value, kinds, what)
+        with inside():
+            return deserialize_keras_object(value, kinds=kinds, printable_name=what)
 
     return field(save=serialize_keras_object, load=load, **options)
 

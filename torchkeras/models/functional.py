@@ -98,12 +98,17 @@ class Functional(Model):
     def _constant_values(self):
         return [self._parameters[key] if key in self._parameters else self._buffers[key] for key in self._constants]
 
+    def _in_graph(self):
+        """The parameters that stand in the graph."""
+        return [self._parameters[key] for key in self.__dict__.get("_constants", ()) if key in self._parameters]
+
     def _own_variables(self):
-        return []
+        standing = set(map(id, self._in_graph()))
+        return [variable for variable in super()._own_variables() if id(variable) not in standing]
 
     def _collect(self, with_seeds):
-        """The layers' variables first, then the parameters that stand in the graph."""
-        return [*super()._collect(with_seeds), *super()._own_variables()]
+        """The parameters that stand in the graph come last."""
+        return [*super()._collect(with_seeds), *self._in_graph()]
 
     def _apply(self, fn, recurse=True):
         """torch's `.to(torch.float64)` and kin: float data are then taken in the new type too."""

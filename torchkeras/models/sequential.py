@@ -10,7 +10,7 @@ from torchkeras.core import calls, missing, sharing, tree
 from torchkeras.core.keras_tensor import KerasTensor, is_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
-from torchkeras.core.serialization import serialize_keras_object
+from torchkeras.core.serialization import build_rest, holding, inside, serialize_keras_object
 from torchkeras.errors import ShapeInferenceError
 from torchkeras.layers.input import InputLayer
 from torchkeras.layers.torch_module import as_layer
@@ -228,15 +228,17 @@ class Sequential(Model):
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
         line = f"{cls.__name__}.from_config(config, {{}})"
-        with missing.told(line, config), CustomObjectScope(custom_objects), sharing.rebuilding():
-            for each in config["layers"]:
-                model.add(functional_config.layer_from_config(each), rebuild=False)
-        shape = config.get("build_input_shape")
-        if model._inner is None and model.layers:
-            if isinstance(model._stack[0], InputLayer):
-                model._build_if_shape_known()
-            elif shape is not None:
-                model.build(tuple(shape))
+        with holding() as builds:
+            with missing.told(line, config), CustomObjectScope(custom_objects), sharing.rebuilding(), inside():
+                for each in config["layers"]:
+                    model.add(functional_config.layer_from_config(each), rebuild=False)
+            shape = config.get("build_input_shape")
+            if model._inner is None and model.layers:
+                if isinstance(model._stack[0], InputLayer):
+                    model._build_if_shape_known()
+                elif shape is not None:
+                    model.build(tuple(shape))
+        build_rest(builds)
         return model
 
 

@@ -13,7 +13,7 @@ import torch
 from torchkeras.core.layer_saving import LayerSaving
 from torchkeras.errors import CorruptFileError, ResourceLimitError, UnsafeFileError
 from torchkeras.saving import older_paths
-from torchkeras.saving.state_walk import load_variables, save_variables, walk
+from torchkeras.saving.state_walk import keeps_values, load_variables, save_variables, walk
 
 _SHOWN = 50  # mismatches that an error lists
 
@@ -22,7 +22,7 @@ def save_state(root, writer, skip=()):
     """Writes the state of `root` and of all below it; not of the objects in `skip` and what they hold."""
     skipped = _below(skip)
     for path, obj in walk(root):
-        if id(obj) not in skipped:
+        if id(obj) not in skipped and keeps_values(obj):
             save_variables(obj, writer.store(path, getattr(obj, "name", None)))
 
 

@@ -146,6 +146,11 @@ _FUNCTIONS = (types.FunctionType, classmethod, staticmethod, *_PLAIN)
 # -- what one object writes -------------------------------------------------------------------------------------------
 
 
+def keeps_values(obj):
+    """Whether an object writes anything; metrics do not."""
+    return hasattr(obj, "save_own_variables") or isinstance(obj, torch.nn.Module)
+
+
 def save_variables(obj, store):
     """Writes what `obj` itself, without its children, keeps: by its own method, for a plain module its `state_dict`."""
     if hasattr(obj, "save_own_variables"):
