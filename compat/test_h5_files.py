@@ -11,13 +11,13 @@ import torchkeras
 from compat import files
 from compat.test_old_files import compare, loaded
 
-# Attention's group normalization divides by a variance near zero. The two Nadams: tf.keras's own follow another
+# The two Nadams: tf.keras's own follow another
 # schedule of momentum than Keras 3's, so they go on otherwise from the same state.
-TOLERANCE = {"attention": 5e-5, "mixed_precision": 2e-2}
+TOLERANCE = {"mixed_precision": 2e-2}
 OTHER_SCHEDULE = ("optimizer_nadam", "optimizer_legacy_nadam")
 
 
-@pytest.mark.parametrize("name", files.names())
+@pytest.mark.parametrize("name", [name for name in files.names() if name != "subclassed"])  # only its weights
 def test_models_of_tf_keras_predict_and_train_on(name, tmp_path):
     written = files.Written(name, tmp_path)
     model = loaded(written, "model.h5")

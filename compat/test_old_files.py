@@ -1,13 +1,16 @@
 """Files that tf.keras 2 wrote (`compat/files/`) open here: they predict what they predicted there, and train on."""
 
+import json
 import warnings
 
+import keras as reference
 import numpy as np
 import pytest
 
 import torchkeras as keras
 from compat import files
 from torchkeras import layers
+from torchkeras.saving import old_names
 
 # Where the files do not hold all that the training stood on, so that the curve of the losses is another one.
 INCOMPLETE = {
@@ -85,11 +88,11 @@ def flat(values):
     return [np.asarray(value) for value in values] if isinstance(values, (list, tuple)) else [np.asarray(values)]
 
 
-def predicts_the_same(model, written):
+def compare(model, written, tolerance=1e-6):
     found, wanted = flat(model.predict_on_batch(written.x)), flat(written.p)
     assert [value.shape for value in found] == [value.shape for value in wanted]
     for ours, theirs in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(ours.astype("float64"), theirs, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(ours.astype("float64"), theirs, rtol=tolerance, atol=tolerance)
 
 
 def losses_of(model, written):
@@ -103,7 +106,7 @@ def trains_on(model, written):
 @every([name for name in MODELS if name != "slices"])  # tf.keras cannot write the dots of a slice
 def test_keras_files(written):
     model = loaded(written, "model.keras")
-    predicts_the_same(model, written)
+    compare(model, written)
     if written.name in TRAINED and not written.name.startswith("optimizer_legacy"):
         trains_on(model, written)
 
@@ -124,22 +127,27 @@ def test_what_is_in_the_file_of_nadam_is_loaded(tmp_path):
 
 
 @every([name for name in files.names() if not name.startswith("optimizer_")])
-def test_json_and_weights(written):
+@pytest.mark.parametrize("file", ["new.weights.h5", "weights.h5"])
+def test_json_and_weights(written, file):
+    model = from_json(written)
+    model.load_weights(written.path(file))
+    compare(model, written)
+
+
+# Models that Keras 3 cannot hold: code, and Keras 2's curve of `hard_sigmoid`.
+NOT_FOR_KERAS_3 = ("lambdas", "named_function", "hard_sigmoid")
+# Its torch backend: bfloat16 in other kernels; Keras 3's own resizing and padded averages (compat/deviations.md).
+ELSEWHERE = {"mixed_precision": 2e-2, "mixed_float16": 2e-3}
+
+
+@every([name for name in MODELS if not name.startswith("optimizer_") and name not in NOT_FOR_KERAS_3])
+def test_what_was_read_is_written_as_keras_3_reads_it(written):
     model = from_json(written)
     model.load_weights(written.path("new.weights.h5"))
-    predicts_the_same(model, written)
-
-
-@every([name for name in MODELS if not name.startswith("optimizer_")])
-def test_what_was_read_is_written_in_todays_form(written):
-    """Once read, nothing is old any more: the config is Keras 3's, and gives the same model."""
-    model = from_json(written)
-    again = (
-        type(model).from_config(model.get_config()) if "lambda" not in written.path("model.json").read_text() else None
-    )
-    if again is not None:
-        again.set_weights(model.get_weights())
-        for ours, theirs in zip(
-            flat(again.predict_on_batch(written.x)), flat(model.predict_on_batch(written.x)), strict=True
-        ):
-            np.testing.assert_array_equal(ours, theirs)
+    text = model.to_json()
+    assert not old_names.is_old(json.loads(text))
+    theirs = reference.models.model_from_json(text)
+    theirs.set_weights(model.get_weights())
+    tolerance = ELSEWHERE.get(written.name, 2e-6)
+    for ours, other in zip(flat(written.p), flat(theirs.predict_on_batch(written.x)), strict=True):
+        np.testing.assert_allclose(other.astype("float64"), ours, rtol=tolerance, atol=tolerance)
