@@ -96,6 +96,8 @@ class _Operations:
         function = registry.find(keras_class, ("operation",))
         module = registry.entry_of(function).module
         label = f"{self.name}.{len(self.entries)}"
+        if keras_class != "GetItem":
+            args = [_constant(arg) for arg in args]
         call = {"args": list(args), "kwargs": {}}
         config = {"name": label, **config}
         self.entries.append(
@@ -115,6 +117,17 @@ class _Operations:
         last = self.entries[-1]
         last["name"] = last["config"]["name"] = self.name
         return self.entries
+
+
+def _constant(value):
+    """An array of numbers, as configs hold it; anything else as it is."""
+    leaves = [value]
+    while any(isinstance(leaf, list) for leaf in leaves):
+        leaves = [item for leaf in leaves for item in (leaf if isinstance(leaf, list) else [leaf])]
+    if not isinstance(value, list) or not all(isinstance(leaf, (int, float)) for leaf in leaves):
+        return value
+    dtype = "float32" if any(isinstance(leaf, float) for leaf in leaves) else "int32"
+    return {"class_name": "__numpy__", "config": {"value": value, "dtype": dtype}}
 
 
 # -- functions by name ------------------------------------------------------------------------------------------------
