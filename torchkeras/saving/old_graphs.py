@@ -239,7 +239,7 @@ def _branched(config, merge, rest):
     for layer in rest:
         last = _append(layers, layer, last)
     rest = {key: value for key, value in config.items() if key not in ("layers", "build_input_shape")}
-    return {**rest, "layers": layers, "input_layers": inputs, "output_layers": tensor(last, 0, 0)}
+    return {"name": None, **rest, "layers": layers, "input_layers": inputs, "output_layers": tensor(last, 0, 0)}
 
 
 def _append(layers, layer, *sources):

@@ -221,6 +221,8 @@ class _Reader:
     def _model_entry(self, entry, inner):
         name = entry["class_name"]
         result = {**entry, "class_name": "Sequential" if name == "Sequential" else CLASSES.get(name, name)}
+        if isinstance(entry.get("name"), str):  # a bare list has no name of its own
+            inner = {"name": entry["name"], **inner}
         result["config"] = self._model(inner)
         if "input_layers" in result["config"] and name == "Sequential":
             result["class_name"] = "Functional"  # one that began with a Merge of others
