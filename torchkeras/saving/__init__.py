@@ -13,11 +13,13 @@ from torchkeras.core.registry import (
     register_keras_serializable,
 )
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.saving.file_editor import KerasFileEditor
 from torchkeras.saving.formats import load_model, load_weights, save_model, save_weights
 from torchkeras.saving.json import model_from_json, model_to_json
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",

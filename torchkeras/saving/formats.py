@@ -152,8 +152,9 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
     Raises `FileNotFoundError`; `UnsafeFileError`, `ResourceLimitError` or `CorruptFileError` (all `ValueError`s).
 
     Example:
+        >>> from safetensors.torch import save_file
         >>> linear = torch.nn.Linear(2, 1)
-        >>> safetensors.torch.save_file(linear.state_dict(), "linear.safetensors")
+        >>> save_file(linear.state_dict(), "linear.safetensors")
         >>> model = Sequential([Input((2,)), Dense(1, name="out")])
         >>> model.load_weights(
         ...     "linear.safetensors", layout="torch", key_map={"weight": "out/kernel", "bias": "out/bias"}

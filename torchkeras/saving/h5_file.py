@@ -27,7 +27,7 @@ def open_weights(path):
             if h5_weights.Layers.are_at(file, groups, root, budget, name):
                 yield h5_weights.Layers(file, groups, root, budget, name)
                 return
-        yield weights_h5.Reader(groups, name)
+        yield weights_h5.Reader(groups, name, file, budget)
 
 
 @contextlib.contextmanager

@@ -155,7 +155,7 @@ def _sum(file, start, size):
 
 def read(path, custom_objects=None, compile=True, safe_mode=True):
     """The model of a `.keras` file or folder."""
-    with _opened(path) as parts:
+    with opened(path) as parts:
         config = parts.json(CONFIG)
         if not isinstance(config, dict) or "class_name" not in config:
             raise guards.CorruptFileError(f"{parts.name}: {CONFIG} describes no model.")
@@ -185,12 +185,13 @@ def fill(model, reader, what, waiting, compile):
 @contextlib.contextmanager
 def open_weights(path):
     """A reader of the weights of a `.keras` file or folder."""
-    with _opened(path) as parts, parts.weights() as reader:
+    with opened(path) as parts, parts.weights() as reader:
         yield reader
 
 
 @contextlib.contextmanager
-def _opened(path):
+def opened(path):
+    """The parts of a `.keras` file or folder."""
     name = os.fspath(path)
     if os.path.isdir(path):
         yield _Folder(name)
@@ -216,8 +217,9 @@ class _Parts:
     @contextlib.contextmanager
     def _reader(self, file, size):
         what = f"{self.name}: {WEIGHTS}"
-        with hdf5.open_h5(file, guards.Budget(size, what), what) as (_, groups):
-            yield weights_h5.Reader(groups, what)
+        budget = guards.Budget(size, what)
+        with hdf5.open_h5(file, budget, what) as (opened, groups):
+            yield weights_h5.Reader(groups, what, opened, budget)
 
     def _missing(self, part):
         return guards.CorruptFileError(f"{self.name} holds no {part}: it is no saved model, or a part of one.")

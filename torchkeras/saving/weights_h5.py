@@ -21,6 +21,14 @@ def write(root, file, skip=()):
         save_state(root, Writer(weights), skip)
 
 
+def write_objects(file, objects, notes):
+    """Writes `{path: {key: array}}` into an open binary file, with the names that `notes` has for paths."""
+    with h5py.File(file, "w") as weights:
+        writer = Writer(weights)
+        for path, arrays in objects.items():
+            writer.store(path, notes.get(path, {}).get("name")).update(arrays)
+
+
 class Writer:
     """Writes into an open HDF5 file."""
 
@@ -81,8 +89,16 @@ def _note(owner, name, text):
 class Reader:
     """Reads from what `hdf5.open_h5` gave."""
 
-    def __init__(self, groups, name):
-        self._groups, self._name = groups, name
+    def __init__(self, groups, name, file=None, budget=None):
+        self._groups, self._name, self._file, self._budget = groups, name, file, budget
+
+    def attributes(self, path):
+        """What is noted about an object: its name, where it has one."""
+        group = f"{path}/vars" if path else "vars"
+        if group not in self._groups:
+            return {}
+        name = hdf5.read_attribute(self._file, group, "name", self._budget, self._name)
+        return {} if name is None else {"name": name}
 
     def store(self, path):
         """The arrays of one object; none where the file has nothing for it."""
