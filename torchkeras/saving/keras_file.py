@@ -80,9 +80,9 @@ def _stored(archive, file, name):
     info.header_offset = file.tell()
     file.write(info.FileHeader(zip64=True))
     window = Window(file, file.tell())
-    yield window
-    info.file_size = info.compress_size = window.size
     with flushing(file):
+        yield window
+        info.file_size = info.compress_size = window.size
         info.CRC = _sum(file, window.start, window.size)
     file.seek(info.header_offset)
     file.write(info.FileHeader(zip64=True))

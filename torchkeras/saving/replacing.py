@@ -9,6 +9,7 @@ import os
 import secrets
 import threading
 
+_MOMENT = 0.02  # seconds
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -56,21 +57,23 @@ def _sync_folder(folder):
 
 @contextlib.contextmanager
 def flushing(file):
-    """What was written so far goes to the disk while the block does something else. An error of the disk is told once
-    only, to whoever flushes first: it is raised when the block ends."""
-    errors = []
+    """What the block writes goes to the disk while it runs, if it takes longer than a moment. An error of the disk is
+    told once only, to whoever flushes first: it is raised when the block ends."""
+    errors, ended = [], threading.Event()
 
     def flush():
-        try:
-            os.fsync(file.fileno())
-        except OSError as error:
-            errors.append(error)
+        while not errors and not ended.wait(_MOMENT):
+            try:
+                os.fsync(file.fileno())
+            except OSError as error:
+                errors.append(error)
 
     thread = threading.Thread(target=flush)
     thread.start()
     try:
         yield
     finally:
+        ended.set()
         thread.join()
     if errors:
         raise errors[0]
