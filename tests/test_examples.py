@@ -61,7 +61,17 @@ def check_xor(out, tmp_path):
     assert float(re.search(r"loss ([\d.]+), accuracy 1.00", out).group(1)) < 0.05
 
 
-CHECKS = {"digits.py": check_digits, "xor.py": check_xor}
+def check_resume(out, tmp_path):
+    whole, resumed = (
+        re.search(rf"^{word}: +(.+)$", out, re.MULTILINE).group(1) for word in ("in a piece", "interrupted")
+    )
+    assert whole == resumed and len(whole.split()) == 10
+    assert float(re.search(r"Largest difference: (\S+)", out).group(1)) < 1e-6
+    assert float(re.search(r"features of the first: ([01]\.\d+)", out).group(1)) >= 0.9
+    assert not list(tmp_path.glob("resume.*"))
+
+
+CHECKS = {"digits.py": check_digits, "resume.py": check_resume, "xor.py": check_xor}
 
 
 def test_every_example_has_its_check():
