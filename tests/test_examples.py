@@ -31,8 +31,9 @@ def run(tmp_path, example, engine):
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-m", "torchkeras"]
     if engine == "keras":
-        (tmp_path / "tensorflow").mkdir()
-        (tmp_path / "tensorflow" / "__init__.py").write_text(STAND_IN)
+        if "from tensorflow" in (EXAMPLES / example).read_text(encoding="utf-8"):
+            (tmp_path / "tensorflow").mkdir()
+            (tmp_path / "tensorflow" / "__init__.py").write_text(STAND_IN)
         environment |= {"KERAS_BACKEND": "torch", "PYTHONPATH": str(tmp_path)}
         command = [sys.executable]
     result = subprocess.run(
