@@ -23,6 +23,8 @@ def replacing(path):
     path = os.path.realpath(os.fspath(path))
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder: give the path of a file.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{path} is a device, pipe or socket, whose place no file may take.")
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
@@ -36,9 +38,11 @@ def replacing(path):
                 os.chmod(temporary, os.stat(path).st_mode & 0o7777)
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = path  # a full disk does not say what was being written
         raise
     _sync_folder(folder)
 
