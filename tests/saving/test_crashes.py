@@ -102,23 +102,25 @@ def test_a_file_outlives_200_kills(tmp_path):
 
 
 def full(folder):
-    model, other = model_of(3.0), model_of(0.0)
+    model = model_of(3.0)
     for name in KILLS:
         path = os.path.join(folder, name)
+        set_all(model, 3.0)
         save(model, path)
         with open(path, "rb") as file:
             old = file.read()
+        set_all(model, 0.0)
         for part in (0, 0.001, 0.1, 0.5, 0.9, 0.99, 0.9999):
             resource.setrlimit(resource.RLIMIT_FSIZE, (int(len(old) * part), resource.RLIM_INFINITY))
             try:
-                save(other, path)
+                save(model, path)
             except OSError as error:
                 print("refused", str(error).replace(" ", "_"))
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             with open(path, "rb") as file:
                 assert file.read() == old
             assert not [left for left in os.listdir(folder) if left not in KILLS]
-        save(other, path)  # once there is room again
+        save(model, path)  # once there is room again
         assert values_in(path, model_of(7.0)) == {0.0}
 
 

@@ -4,6 +4,8 @@ May import core and this room's guards. Knows no layout: those are `weights_h5.p
 """
 
 import contextlib
+import io
+import os
 
 import h5py
 import numpy as np
@@ -31,6 +33,75 @@ def open_h5(file, budget, name):
         yield opened, groups
     finally:
         opened.close()
+
+
+@contextlib.contextmanager
+def create_h5(file):
+    """A new HDF5 file in an open binary file. Raises `OSError` where the disk takes no more: HDF5 itself can do nothing
+    with an error of the file below it, least of all when it closes."""
+    below = _Below(file)
+    try:
+        with h5py.File(below, "w") as opened:
+            yield opened
+    finally:
+        if below.error is not None:
+            raise below.error from None
+
+
+class _Below(io.RawIOBase):
+    """The file below HDF5. After its first error it takes everything and keeps nothing."""
+
+    def __init__(self, file):
+        self._file, self.error, self._place, self._end = file, None, 0, 0
+
+    def _try(self, function, *args):
+        if self.error is None:
+            try:
+                return function(*args)
+            except OSError as error:
+                self.error = error
+        return None
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        self._place = offset + (0, self._place, self._end)[whence]
+        return self._place
+
+    def tell(self):
+        return self._place
+
+    def write(self, data):
+        view = memoryview(data).cast("B")
+        self._try(self._write, view)
+        self._place += len(view)
+        self._end = max(self._end, self._place)
+        return len(view)
+
+    def _write(self, view):
+        self._file.seek(self._place)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def readinto(self, buffer):
+        view = memoryview(buffer).cast("B")
+        done = self._try(self._read, view) or 0
+        view[done:] = bytes(len(view) - done)
+        self._place += len(view)
+        return len(view)
+
+    def _read(self, view):
+        self._file.seek(self._place)
+        done = 0
+        while done < len(view) and (count := self._file.readinto(view[done:])):
+            done += count
+        return done
+
+    def truncate(self, size=None):
+        self._end = self._place if size is None else size
+        self._try(self._file.truncate, self._end)
+        return self._end
+
+    def flush(self):
+        self._try(self._file.flush)
 
 
 class _Walk:

@@ -17,7 +17,7 @@ from torchkeras.saving.state import save_state
 
 def write(root, file, skip=()):
     """Writes the state of `root` into an open binary file."""
-    with h5py.File(file, "w") as weights:
+    with hdf5.create_h5(file) as weights:
         save_state(root, Writer(weights), skip)
 
 
