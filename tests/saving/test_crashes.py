@@ -1,5 +1,5 @@
-"""Saving over a file that is there: killed at any moment, on a full disk, beside others that write and read, one complete
-version is left.
+"""Saving over a file that is there: killed at any moment, on a full disk, beside others that write and read, one
+complete version is left.
 
 What must not happen to the tests' own process runs in one of its own (the functions that take a folder).
 """

@@ -70,16 +70,11 @@ class _Below(io.RawIOBase):
         return self._place
 
     def write(self, data):
-        view = memoryview(data).cast("B")
-        self._try(self._write, view)
-        self._place += len(view)
+        self._try(self._file.seek, self._place)
+        self._try(self._file.write, data)
+        self._place += len(data)
         self._end = max(self._end, self._place)
-        return len(view)
-
-    def _write(self, view):
-        self._file.seek(self._place)
-        while view:
-            view = view[self._file.write(view) :]
+        return len(data)
 
     def readinto(self, buffer):
         view = memoryview(buffer).cast("B")

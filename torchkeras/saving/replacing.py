@@ -5,6 +5,7 @@ killed, or a disk that is full, leaves the old one.
 """
 
 import contextlib
+import io
 import os
 import secrets
 import threading
@@ -32,7 +33,7 @@ def replacing(path):
     except FileNotFoundError:
         raise FileNotFoundError(f"The folder {folder} does not exist: make it before saving {name}.") from None
     try:
-        with open(descriptor, "w+b", buffering=0) as file:
+        with _Whole(descriptor, "w+") as file:
             yield file
             if os.path.exists(path):
                 os.chmod(temporary, os.stat(path).st_mode & 0o7777)
@@ -45,6 +46,18 @@ def replacing(path):
             error.filename = path  # a full disk does not say what was being written
         raise
     _sync_folder(folder)
+
+
+class _Whole(io.FileIO):
+    """Writes all that it is given. The system writes a part where the disk is nearly full, and most callers, zipfile
+    for one, do not look."""
+
+    def write(self, data):
+        view = memoryview(data).cast("B")
+        size = len(view)
+        while view:
+            view = view[super().write(view) :]
+        return size
 
 
 def _sync_folder(folder):
