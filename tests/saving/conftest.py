@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 
 import pytest
 
@@ -12,6 +13,7 @@ def place(tmp_path, monkeypatch):
     from tests.saving.harness import Place
 
     found = Place(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "temporary"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [os.fspath(tmp_path), *sys.path])
     return found

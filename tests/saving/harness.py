@@ -47,7 +47,7 @@ class Watch:
 
     @contextlib.contextmanager
     def on(self, *folders):
-        self.found, self.folders, self.active = [], (tempfile.gettempdir() + "/tmp", *map(str, folders)), True
+        self.found, self.folders, self.active = [], (tempfile.gettempdir() + os.sep, *map(str, folders)), True
         try:
             yield self
         finally:
@@ -84,6 +84,7 @@ class Place:
         self.folder, self.marker = folder, folder / "marker"
         self.own = folder / "own"  # where files of tests lie
         self.own.mkdir()
+        (folder / "temporary").mkdir()  # the fixture makes it the place of temporary files
         self.canary = folder / "canary.txt"
         self.canary.write_text("untouched")
         self.pipe = folder / "pipe.h5"  # who opens it waits for ever
@@ -94,7 +95,6 @@ class Place:
     def unharmed(self, seconds=20, mib=400):
         """A block that leaves everything as it is, takes no longer and needs no more memory."""
         modules, before, files = set(sys.modules), settings(), set(os.listdir(self.folder))
-        temporary = set(os.listdir(tempfile.gettempdir()))
         peak, threads = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, threading.active_count()
         faulthandler.dump_traceback_later(seconds, exit=True)  # a hang in C could not be stopped otherwise
         try:
@@ -106,8 +106,7 @@ class Place:
         assert not self.marker.exists() and self.canary.read_text() == "untouched"
         assert settings() == before and threading.active_count() == threads
         assert new_modules(modules) == set() and set(os.listdir(self.folder)) == files
-        left = set(os.listdir(tempfile.gettempdir())) - temporary
-        assert not {name for name in left if name.startswith("tmp")}, left
+        assert os.listdir(tempfile.gettempdir()) == []
         assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024 < mib * MIB
 
     def refused(self, function, *args, types=(), **limits):

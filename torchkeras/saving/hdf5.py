@@ -5,7 +5,9 @@ May import core and this room's guards. Knows no layout: those are `weights_h5.p
 
 import contextlib
 import io
+import math
 import os
+import zlib
 
 import h5py
 import numpy as np
@@ -13,7 +15,7 @@ import numpy as np
 from torchkeras.saving import guards
 
 MAX_OBJECTS = 300_000  # groups and datasets of one file
-_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
 
 @contextlib.contextmanager
@@ -156,19 +158,45 @@ _NUMBERS = {h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.OPAQUE, h5
 def read_array(dataset, what):
     """The numbers of a dataset as a new array. Raises `CorruptFileError` for strings, references and records."""
     array = np.empty(*shape_and_dtype(dataset, what))
+    read_into(dataset, array, what)
+    return array
+
+
+def read_into(dataset, array, what):
+    """Reads a dataset into an array of its shape and dtype."""
     if array.size:
         with guards.damage(what):
+            _refuse_bombs(dataset, what)
             dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
-    return array
 
 
 def shape_and_dtype(dataset, what):
     """What an array for a dataset needs to have."""
-    kind = dataset.get_type()
-    pair = kind.get_class() == h5py.h5t.COMPOUND and dataset.dtype.kind == "c"  # complex numbers
-    if kind.get_class() not in _NUMBERS and not pair:
-        raise guards.CorruptFileError(f"{what} holds no numbers but {dataset.dtype}.")
-    return dataset.shape, dataset.dtype
+    with guards.damage(what):
+        kind, shape, dtype = dataset.get_type(), dataset.shape, dataset.dtype
+        pair = kind.get_class() == h5py.h5t.COMPOUND and dtype.kind == "c"  # complex numbers
+        if kind.get_class() not in _NUMBERS and not pair:
+            raise guards.CorruptFileError(f"{what} holds no numbers but {dtype}.")
+        if shape is None:
+            raise guards.CorruptFileError(f"{what} holds nothing.")
+    return shape, dtype
+
+
+def _refuse_bombs(dataset, what):
+    """HDF5 unpacks a chunk to whatever it becomes, and looks at its size afterwards."""
+    created = dataset.get_create_plist()
+    filters = [created.get_filter(place)[0] for place in range(created.get_nfilters())]
+    if h5py.h5z.FILTER_DEFLATE not in filters:
+        return
+    size = math.prod(created.get_chunk()) * dataset.get_type().get_size()
+    chunks = []
+    dataset.chunk_iter(chunks.append)
+    for chunk in chunks:
+        if chunk.size > size + size // 100 + 4096:
+            raise guards.CorruptFileError(f"{what} has a chunk of {chunk.size:,} bytes for {size:,}.")
+        _, packed = dataset.read_direct_chunk(chunk.chunk_offset)
+        if len(zlib.decompressobj().decompress(packed, size + 5)) > size + 4:  # a sum of four bytes may come along
+            raise guards.ResourceLimitError(f"{what} has a chunk that unpacks to more than its {size:,} bytes.")
 
 
 def read_attribute(file, path, key, budget, what):

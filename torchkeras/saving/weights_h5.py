@@ -132,15 +132,15 @@ class Stored(Mapping):
     def read_into(self, key, tensor):
         """Reads straight into a tensor's memory. Returns whether that was possible."""
         dataset = self._datasets[key]
+        shape, dtype = hdf5.shape_and_dtype(dataset, f"{self._what}/{key}")
+        if dtype.kind == "c" and not tensor.is_complex():
+            raise guards.CorruptFileError(f"{self._what}/{key} holds complex numbers for a weight of {tensor.dtype}.")
         if tensor.device.type != "cpu" or not tensor.is_contiguous() or tensor.dtype not in _AS_IN_NUMPY:
             return False
         array = tensor.detach().numpy()
-        shape, dtype = hdf5.shape_and_dtype(dataset, self._what)
         if array.dtype != dtype or array.shape != shape:
             return False
-        if array.size:
-            with guards.damage(f"{self._what}/{key}"):
-                dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+        hdf5.read_into(dataset, array, f"{self._what}/{key}")
         return True
 
 
