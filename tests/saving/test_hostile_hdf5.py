@@ -1,7 +1,7 @@
 """HDF5 files that reach out, ask for too much or hold what no weight is: through every door that reads HDF5.
 
-Each case is a function that changes a valid file by h5py at the path of a weight. The pipe among the canaries would hang
-whoever opened it.
+Each case is a function that changes a valid file by h5py at the path of a weight. The pipe among the canaries would
+hang whoever opened it.
 """
 
 import os
