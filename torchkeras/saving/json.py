@@ -70,8 +70,8 @@ def model_from_config(config, custom_objects=None, safe_mode=None):
         >>> model_from_config({"class_name": "Sequential", "config": [dense]}).input_shape
         (None, 3)
     """
-    if not isinstance(config, dict) or "class_name" not in config:
-        raise CorruptFileError('A model\'s JSON must be an object with a "class_name".')
+    if not isinstance(config, dict) or not isinstance(config.get("class_name"), str) or "config" not in config:
+        raise CorruptFileError('A model\'s JSON must be an object with a "class_name" and a "config".')
     line = "keras.models.model_from_json(json_string, {})"
     with missing.told(line), registry.CustomObjectScope(custom_objects):
         config = old_names.modernized(config)
