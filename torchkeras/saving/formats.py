@@ -55,7 +55,9 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
 
         keras_file.write(model, filepath, zipped is not False, include_optimizer)
     else:
-        raise NotImplementedError("The format of Keras 2 is not written yet.")
+        from torchkeras.saving import h5_file
+
+        h5_file.write(model, filepath, include_optimizer)
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
@@ -124,12 +126,15 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
     skip = list(kwargs.get("objects_to_skip") or ())
     if kwargs.get("include_optimizer") is False and getattr(model, "optimizer", None) is not None:
         skip.append(model.optimizer)
-    from torchkeras.saving import sharded, weights_h5
+    from torchkeras.saving import h5_file, sharded, weights_h5
 
     if form == "sharded":
         sharded.write(model, filepath, max_shard_size, skip)
         return
     with replacing(filepath) as file:
+        if form == "h5":
+            h5_file.write_weights(model, file)
+            return
         weights_h5.write(model, file, skip)
 
 
@@ -191,7 +196,7 @@ def _load_by_path(model, filepath, form, by_name, skip_mismatch, skip):
 
 
 _FLAT = ("safetensors", "npz")
-_WRITE_OPTIONS = {form: {"layout", "include_optimizer"} for form in _FLAT}
+_WRITE_OPTIONS = {form: {"layout", "include_optimizer"} for form in _FLAT} | {"h5": {"include_optimizer"}}
 
 
 def _flat_format(form):
@@ -245,8 +250,10 @@ def _weights_form(filepath, max_shard_size, word):
     if ending in (".safetensors", ".npz"):
         return ending[1:]
     form = _ENDINGS.get(ending) or (_WORDS.get(word) if word != "keras" else None)
+    if form == "keras":
+        raise ValueError(f"{path!r} is for whole models: use model.save(), or `.weights.h5` for the weights.")
     if form is not None:
-        raise NotImplementedError("The format of Keras 2 is not written yet.")
+        return form
     warnings.warn(
         f"{path!r} has no ending that means a format of weights: written as what `.weights.h5` has, in one file. "
         "load_weights() finds it by this name.",

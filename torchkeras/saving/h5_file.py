@@ -5,15 +5,44 @@ May import core, optimizers and this room's files below. Layout of the weights:
 """
 
 import contextlib
+import json
 import os
+
+import h5py
 
 from torchkeras.core import scopes, unfilled
 from torchkeras.core.registry import CustomObjectScope
 from torchkeras.core.serialization import deserialize_keras_object, is_safe
 from torchkeras.optimizers import Optimizer, old_states
 from torchkeras.saving import guards, h5_configs, h5_weights, hdf5, weights_h5
+from torchkeras.saving.keras_file import KERAS_VERSION
+from torchkeras.saving.replacing import replacing
 
 MODEL, WEIGHTS, TRAINING, OPTIMIZER = "model_config", "model_weights", "training_config", "optimizer_weights"
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def write(model, path, include_optimizer=True):
+    """Writes a model whole. Nothing is touched before its config is made: an error there leaves the old file."""
+    texts = {MODEL: json.dumps(h5_configs.written(model)), "keras_version": KERAS_VERSION, "backend": "torch"}
+    trains = include_optimizer and getattr(model, "compiled", False) and model.optimizer is not None
+    if trains:
+        texts[TRAINING] = json.dumps(h5_configs.training(model))
+    with replacing(path) as file, h5py.File(file, "w") as opened:
+        for key, text in texts.items():
+            opened.attrs[key] = text.encode()
+        h5_weights.write(model, opened.create_group(WEIGHTS), KERAS_VERSION, "torch")
+        if trains and isinstance(model.optimizer, Optimizer):
+            pairs = [(variable.path, variable) for variable in model.optimizer.variables]
+            h5_weights.write_list(opened.create_group(OPTIMIZER), pairs)
+
+
+def write_weights(model, file):
+    """Writes the weights alone, into an open binary file."""
+    with h5py.File(file, "w") as opened:
+        h5_weights.write(model, opened, KERAS_VERSION, "torch")
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

@@ -189,7 +189,7 @@ def _tell_unmatched(names, what):
         warnings.warn(
             f"{what}: no layer of the model took what the file has for {names[:_SHOWN]}. by_name looks at the model's "
             "own layers, not into models inside of it.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
@@ -199,7 +199,7 @@ def _tell(faults, what, skip_mismatch):
         lines.append(f"  and {len(faults) - _SHOWN} more")
     text = "\n".join(lines)
     if skip_mismatch:
-        warnings.warn(f"{what} does not fit the model everywhere. Left as they are:\n{text}", stacklevel=5)
+        warnings.warn(f"{what} does not fit the model everywhere. Left as they are:\n{text}", stacklevel=6)
         return
     raise ValueError(
         f"{what} does not fit the model, which is unchanged:\n{text}\n"
