@@ -289,15 +289,21 @@ def _tensor(history, calls_made):
 
 def _read_structure(structure, operations, calls_made):
     if isinstance(structure, dict) and structure.get("class_name") == "__keras_tensor__":  # from an old graph
-        return _tensor(structure["config"]["keras_history"], calls_made)
+        return _end(structure["config"]["keras_history"], calls_made)
     if isinstance(structure, dict):
         return {key: _read_structure(value, operations, calls_made) for key, value in structure.items()}
     if len(structure) == 3 and isinstance(structure[0], str):
         name, node, index = structure
-        try:
-            return _tensor([name, node - _is_graph(operations.get(name)), index], calls_made)
-        except (_NotYet, IndexError):
-            raise ValueError(
-                f"The config names output {index} of call {node} of layer {name!r}, which its graph does not make."
-            ) from None
+        return _end([name, node - _is_graph(operations.get(name)), index], calls_made)
     return type(structure)(_read_structure(value, operations, calls_made) for value in structure)
+
+
+def _end(history, calls_made):
+    """A tensor with which the graph begins or ends."""
+    try:
+        return _tensor(history, calls_made)
+    except (_NotYet, IndexError):
+        name, node, index = history
+        raise ValueError(
+            f"The config names output {index} of call {node} of layer {name!r}, which its graph does not make."
+        ) from None
