@@ -63,8 +63,11 @@ def contents(path):
 
 
 def without_addresses(config):
-    """A config without the numbers of shared objects: Keras gives policies and layers their addresses in memory."""
+    """A config without what says nothing: the numbers of shared objects, which are addresses in memory, and the rooms
+    of Keras in which its optimizers for torch stand."""
     if isinstance(config, dict):
+        if str(config.get("module")).startswith("keras.src.backend.torch.optimizers"):
+            config = {**config, "module": "keras.optimizers", "registered_name": None}
         return {key: without_addresses(value) for key, value in config.items() if key != "shared_object_id"}
     return [without_addresses(value) for value in config] if isinstance(config, list) else config
 

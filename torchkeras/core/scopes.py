@@ -35,6 +35,7 @@ class _ThreadState(threading.local):
     described = None  # what the running description of objects has met (core/sharing.py)
     builds = None  # list that takes (layer, build config) of layers whose wrapper builds them
     inner = False  # whether what is read next belongs to the layer around it, which builds it
+    describes_training = True  # whether descriptions of models say how they are trained
     unfilled = None  # weights that wait for values of a file (core/unfilled.py)
     rebuilt = None  # shared number -> object that the running deserialization made of it
     remat = ()  # the open RematScope blocks, outermost first

@@ -119,7 +119,8 @@ def _serialize_instance(obj):
             result["build_config"] = build_config
     compile_config = getattr(obj, "get_compile_config", None)
     if compile_config is not None:
-        result["compile_config"] = serialize_keras_object(compile_config()) if getattr(obj, "compiled", False) else {}
+        compiled = scopes.state.describes_training and getattr(obj, "compiled", False)
+        result["compile_config"] = serialize_keras_object(compile_config()) if compiled else {}
     if isinstance(obj, torch.nn.Module):
         sharing.note(obj, result)
     return result

@@ -131,6 +131,7 @@ class MultiOptimizer(Optimizer):
     """
 
     optimizer_map = field(load=_map)
+    _saved_as = {"_inner": "optimizers"}
 
     def __init__(self, optimizer_map, loss_scale_factor=None, name=None):
         if not callable(optimizer_map):

@@ -42,7 +42,9 @@ class TorchOptimizer(Optimizer):
         name: by default `torch_optimizer`, made unique.
 
     `torch_optimizer` is torch's object, once there are parameters. `learning_rate` is the rate of its first group; when
-    it is set, the other groups keep their ratio to it. `state_dict` is torch's, with `iterations` beside it.
+    it is set, the other groups keep their ratio to it. `state_dict` is torch's, with `iterations` beside it. Files have
+    its settings and state; a class or function that is not in torch.optim is found by `custom_objects`. Keras, which
+    knows no such optimizers, reads these files with `compile=False`.
 
     Raises `TypeError` where the function gives something else, and for an optimizer that wants a closure (LBFGS) when
     `step` gets none: `fit` has none to give.
@@ -58,6 +60,7 @@ class TorchOptimizer(Optimizer):
 
     torch_optimizer = None
     _needs_closure = False
+    _saved_never = (*Optimizer._saved_never, "_groups_before", "_state_before", "source")
 
     def __init__(self, source, name=None):
         given = isinstance(source, torch.optim.Optimizer)
@@ -226,9 +229,12 @@ class TorchOptimizer(Optimizer):
         self._host_rate()
 
     def save_own_variables(self, store):
-        """Writes counter and rate, then torch's state of each parameter as `position_name`."""
+        """Writes counter and rate, then torch's state of each parameter as `position_name`. Parameters that do not
+        learn have no position: an optimizer made by `model.parameters()` has them, one made by a model has not."""
         super().save_own_variables(store)
-        for key, slots in self.state_dict()["state"].items():
+        places = {old: new for new, old in enumerate(self._places_that_learn())}
+        for place, slots in self.state_dict()["state"].items():
+            key = places[place]
             for name, value in slots.items():
                 if isinstance(value, (torch.Tensor, int, float)):
                     store[f"{key}_{name}"] = torch.as_tensor(value).detach().cpu().numpy()
@@ -238,14 +244,18 @@ class TorchOptimizer(Optimizer):
     def load_own_variables(self, store):
         """Reads what `save_own_variables` wrote."""
         self._require_built("load_own_variables()")
-        state = {}
+        state, places = {}, self._places_that_learn()
         for label in store:
             key, _, name = label.partition("_")
             if name:
-                state.setdefault(int(key), {})[name] = torch.tensor(np.asarray(store[label]))
+                state.setdefault(places[int(key)], {})[name] = torch.tensor(np.asarray(store[label]))
         groups = self.torch_optimizer.state_dict()["param_groups"]
         self.torch_optimizer.load_state_dict({"state": state, "param_groups": groups})
         super().load_own_variables({key: store[key] for key in store if "_" not in key})
+
+    def _places_that_learn(self):
+        with_state = self.state
+        return [i for i, v in enumerate(self._trainable_variables) if v.requires_grad or v in with_state]
 
     def get_weights(self):
         """Counter, rate and torch's state, as arrays."""

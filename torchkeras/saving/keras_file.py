@@ -30,9 +30,9 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 def write(model, path, zipped=True, include_optimizer=True):
     """Writes a model whole. Nothing is touched before its config is made: an error there leaves the old file."""
-    config, skip = serialize_keras_object(model), ()
-    if not include_optimizer:
-        config["compile_config"], skip = {}, [model.optimizer]
+    with scopes.override(describes_training=include_optimizer):
+        config = serialize_keras_object(model)
+    skip = () if include_optimizer else [model.optimizer]
     texts = {METADATA: json.dumps(_metadata()), CONFIG: text_of(config)}
     if not zipped:
         _write_folder(model, path, texts, skip)

@@ -15,7 +15,7 @@ import torch
 from torchkeras.core import containers, registry, scopes
 from torchkeras.core.layer import Layer
 
-_KINDS = frozenset(("layer", "model", "metric", "loss", "optimizer", "operation"))
+_KINDS = frozenset(("layer", "model", "metric", "loss", "optimizer", "torch optimizer", "operation"))
 _PLAIN = (str, bytes, int, float, type(None), torch.Tensor)
 CONTAINERS = (list, tuple, dict, set, deque, torch.nn.ModuleList, torch.nn.ModuleDict)
 
