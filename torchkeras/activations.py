@@ -11,7 +11,7 @@ import types
 import torch
 from torch.nn import functional as F
 
-from torchkeras.core import registry
+from torchkeras.core import function_code, registry
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.family import Family
 from torchkeras.core.keras_tensor import KerasTensor
@@ -201,6 +201,11 @@ class _Activations(Family):
     def get(self, identifier):
         return linear if identifier is None else super().get(identifier)
 
+    def deserialize(self, config, custom_objects=None, use_legacy_format=False):
+        if isinstance(config, dict) and config.keys() == {"value"}:  # how Keras writes a lambda here, and nowhere else
+            config = {"class_name": function_code.MARK, "config": config}
+        return super().deserialize(config, custom_objects, use_legacy_format)
+
     def serialize(self, obj, use_legacy_format=False):
         if isinstance(obj, types.FunctionType):
             entry = registry.entry_of(obj)
@@ -233,6 +238,6 @@ def get(identifier):
 def serialize(activation, use_legacy_format=False):
     """What a layer's config holds: the plain name of a function of this room, a description of anything else.
 
-    Raises `ValueError` for lambdas and for callables without a name.
+    A lambda is described by its code, with a warning. Raises `ValueError` for other callables without a name.
     """
     return _family.serialize(activation, use_legacy_format)

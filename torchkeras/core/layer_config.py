@@ -13,6 +13,7 @@ from torchkeras.errors import UnknownObjectError
 class LayerConfig:
     """`get_config` and `from_config`."""
 
+    _published_kind = "layer"
     _base_init = None  # the constructor of Layer, which enters it
 
     def get_config(self):

@@ -178,8 +178,10 @@ def find_in_any_package(name):
 
 
 def kinds_of(cls):
-    """The kinds of published classes from which a class derives; empty for one that derives from none."""
-    return {_by_object[each].kind for each in getattr(cls, "__mro__", ()) if each in _by_object}
+    """The kinds of published classes from which a class derives; empty for one that derives from none. A base that has
+    no entry of its own says its kind as `_published_kind`."""
+    kinds = {_by_object[each].kind for each in getattr(cls, "__mro__", ()) if each in _by_object}
+    return kinds | ({cls._published_kind} if hasattr(cls, "_published_kind") else set())
 
 
 # -- what a description names -----------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ class Optimizer(
     gradient_accumulation_steps = number_field("gradient_accumulation_steps", None, optional=True)
     name = field(None)
 
+    _published_kind = "optimizer"
     bound_by_user = False  # whether the variables were chosen before `compile`: an optimizer of torch's
     _saved_never = ("_trainable_variables", "param_groups")  # the model's; before there are any, looking at them warns
     _update_arity = None  # number of arguments of a user's `update_step`

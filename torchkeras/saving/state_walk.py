@@ -75,6 +75,8 @@ def members(container):
 def has_state(obj):
     if isinstance(obj, (*_PLAIN, type)) and not isinstance(obj, torch.nn.Module):
         return False
+    if isinstance(obj, torch.optim.Optimizer):  # the base of users' optimizers has no published name
+        return hasattr(obj, "save_own_variables")
     return isinstance(obj, torch.nn.Module) or any(
         entry is not None and entry.kind in _KINDS for entry in map(registry.entry_of, type(obj).__mro__)
     )
