@@ -19,9 +19,9 @@ def matched(paths, names, wanted, shapes):
     theirs = [name.split(":")[0].split("/") for name in names]
     for length in range(max(map(len, theirs), default=0), 0, -1):
         ends = {tuple(path[-length:]): place for place, path in enumerate(theirs)}
-        wanted = [tuple(path[-length:]) for path in mine]
-        if len(ends) == len(names) and set(wanted) == set(ends):
-            places = [ends[end] for end in wanted]
+        of_mine = [tuple(path[-length:]) for path in mine]
+        if len(ends) == len(names) and set(of_mine) == set(ends):
+            places = [ends[end] for end in of_mine]
             if [shapes[place] for place in places] == wanted:
                 return places
     return list(range(len(names)))

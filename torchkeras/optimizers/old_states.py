@@ -154,8 +154,8 @@ def _fill(optimizer, columns):
 def _by_columns(optimizer, arrays, names):
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     kinds, count = inner._state_by_kind(), len(inner._trainable_variables)
-    start = 0
-    while start < len(arrays) and np.shape(arrays[start]) == () and (len(arrays) - start) % count:
+    start, has_scalars = 0, any(not variable.dim() for variable in inner._trainable_variables)
+    while start < len(arrays) and np.shape(arrays[start]) == () and not (has_scalars and start):
         start += 1
     head, rest = arrays[:start], arrays[start:]
     if len(rest) < count * len(kinds):

@@ -30,6 +30,8 @@ def _with_modules(value):
     if "class_name" in found and "module" not in found:
         name = found["class_name"]
         found |= {"module": None, "class_name": next((now for now, true in _TRUE_NAMES.items() if true == name), name)}
+        if name == "Lambda" and isinstance(found["config"].get("function"), list):  # as Keras 2 wrote code
+            return old_names.modernized(found, "2.3")
         if name == "InputLayer" and "batch_input_shape" in found["config"]:
             found["config"]["batch_shape"] = found["config"].pop("batch_input_shape")
         is_layer = not isinstance(found.get("config"), dict) or "trainable" in found["config"]
