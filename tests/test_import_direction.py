@@ -25,6 +25,7 @@ LEVELS = (
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"saving"},
+    {"export"},
     {"callbacks"},
     {"training"},
     {"models"},
@@ -44,6 +45,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 INNER_IMPORTS: dict[tuple[str, str], str] = {
     ("initializers/initializer.py", "scipy"): "optional package",
     ("layers/normalization.py", "torch.distributed.nn.functional"): "a tenth of a second, for several processes only",
+    ("models/model.py", "torchkeras.export"): "needed when someone exports",
     ("models/model.py", "torchkeras.models.summary"): "needed when someone looks",
     ("models/model.py", "torchkeras.models.explain"): "needed when someone looks",
     ("models/summary.py", "IPython.display"): "optional package",

@@ -171,6 +171,33 @@ class Model(Trainer, Layer):
         """Loads weights of the same architecture; see `keras.saving.load_weights`."""
         return formats.load_weights(self, filepath, skip_mismatch, **kwargs)
 
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Writes what the model computes in inference as a program that needs neither Keras nor the model's code.
+
+        Args:
+            filepath: `"model.pt2"` for `torch.export.load`; `"model.onnx"` for ONNX (needs the packages onnx and
+                onnxscript).
+            format: `"torch"` (also `"pt2"`) or `"onnx"`; by default the ending of the path says it. Keras's other
+                formats are refused with what they need.
+            verbose: False prints nothing.
+            input_signature: list with a structure of `InputSpec`, `KerasTensor`, tensors or shapes for each argument of
+                the call; by default the model's inputs. Sizes of None, the batch among them, stay open.
+            kwargs: for `torch.export.export` (`strict`, `dynamic_shapes`…); `opset_version` for ONNX.
+
+        Raises `ValueError` for a model that is not built and for paths that do not fit; `NotImplementedError` for
+        formats of other frameworks; `ImportError` where a package lacks; `RuntimeError` where torch cannot follow the
+        computation.
+
+        Example:
+            >>> Sequential([Input((3,)), Dense(2)]).export("model.pt2", verbose=False)
+            >>> program = torch.export.load("model.pt2").module()
+            >>> program(torch.ones(5, 3)).shape
+            torch.Size([5, 2])
+        """
+        from torchkeras.export import programs
+
+        programs.export(self, filepath, format, verbose, input_signature, **kwargs)
+
     def to_json(self, **kwargs):
         """The architecture (no weights) as a JSON text; `kwargs` go to `json.dumps`."""
         return model_to_json(self, **kwargs)

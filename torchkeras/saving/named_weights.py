@@ -56,7 +56,8 @@ def places(root, layout="keras", skip=()):
             form = torch_layout.form_of(obj, weight) if torch_like else None
             same = _identity(value)
             if same not in names:
-                names[same] = _unique(name, taken)
+                names[same] = unique(name, taken)
+                taken.add(names[same])
             found.append(Place(path, key, value, names[same], whole, form))
     return found
 
@@ -67,12 +68,12 @@ def _path_of(path, obj, key, weight):
     return getattr(weight, "path", None) or f"{getattr(obj, 'path', None) or path}/{key}".lstrip("/")
 
 
-def _unique(name, taken):
+def unique(name, taken):
+    """The name, or with the first number that makes it free."""
     number, free = 0, name
     while free in taken:
         number += 1
         free = f"{name}_{number}"
-    taken.add(free)
     return free
 
 

@@ -44,7 +44,19 @@ _METADATA = "__metadata__"
 def write(model, path, layout="keras", include_optimizer=False):
     """Writes the weights of `model` under their paths, in Keras's shapes; with `layout="torch"` under the names and in
     the shapes that torch's own modules would have them."""
-    tensors = named_weights.written(model, layout, include_optimizer)
+    write_tensors(path, named_weights.written(model, layout, include_optimizer), layout)
+
+
+def by_path(variables):
+    """`{path: (tensor, None)}` of variables, for `write_tensors`."""
+    found = {}
+    for variable in variables:
+        found[named_weights.unique(variable.path, found)] = (variable.detach(), None)
+    return found
+
+
+def write_tensors(path, tensors, layout="keras"):
+    """Writes `{name: (tensor, form)}`; the form is torch's of a weight, or None."""
     header, place = {_METADATA: _metadata(layout)}, 0
     for name, (tensor, form) in tensors.items():
         if tensor.dtype not in _NAMES:

@@ -107,7 +107,11 @@ def _pack(sequences, mask):
         longest, in_order = mask.shape[1], False
     if in_order:
         return sequences[:, :longest], padding
-    order = torch.argsort(mask.logical_not().to(torch.uint8), dim=1, stable=True)[:, :longest]
+    if _in_plain_python():
+        order = torch.argsort(mask.logical_not().to(torch.uint8), dim=1, stable=True)[:, :longest]
+    else:  # ONNX has no stable sort
+        places = torch.arange(mask.shape[1], device=mask.device)
+        order = torch.sort(torch.where(mask, places, places + mask.shape[1]), dim=1)[1][:, :longest]
     return sequences.gather(1, order.unsqueeze(-1).expand(-1, -1, sequences.shape[-1])), padding
 
 
@@ -147,7 +151,7 @@ def _last(outputs, final, padding):
     lengths = padding.shape[1] - padding.sum(1)
     index = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, final.shape[-1])
     last = outputs[..., : final.shape[-1]].gather(1, index).squeeze(1)
-    return torch.stack([last, *final[1:]]), (lengths == 0).unsqueeze(-1)
+    return torch.stack([last, *final.unbind(0)[1:]]), (lengths == 0).unsqueeze(-1)
 
 
 def _unpack(outputs, mask):
