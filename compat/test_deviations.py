@@ -692,3 +692,16 @@ def test_files_of_shared_layers_cannot_be_read(tmp_path):
 
     there = readable(real)
     assert readable(ours) == there
+
+
+@deviation
+def test_files_of_keras_2_take_todays_hard_sigmoid():
+    first = {"class_name": "InputLayer", "config": {"batch_input_shape": [None, 1], "dtype": "float32", "name": "i"}}
+    layer = {"name": "a", "trainable": True, "dtype": "float32", "activation": "hard_sigmoid"}
+    config = {"name": "s", "layers": [first, {"class_name": "Activation", "config": layer}]}
+
+    def value(keras):
+        return float(keras.Sequential.from_config(config).predict_on_batch(np.ones((1, 1), "float32"))[0, 0])
+
+    here, there = both(value)
+    assert here == pytest.approx(there, abs=1e-3)

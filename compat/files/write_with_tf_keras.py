@@ -177,6 +177,24 @@ def nested_called_twice():
     return m, [numbers(6, 3), numbers(3, 6).reshape(6, 3)], [numbers(6, 1), numbers(6, 2)]
 
 
+@model
+def without_input():  # the shape comes from the data
+    m = keras.Sequential([layers.Dense(3, activation="relu"), layers.BatchNormalization(), layers.Dense(2)])
+    m.compile(new.Adam(0.01), keras.losses.MeanSquaredError(), metrics=[keras.metrics.MeanAbsoluteError(name="mae")])
+    return m, numbers(6, 3), numbers(6, 2)
+
+
+@model
+def stateful():
+    m = keras.Sequential(
+        [
+            layers.LSTM(3, stateful=True, return_sequences=True, batch_input_shape=(2, 4, 2)),
+            layers.Bidirectional(layers.GRU(2), backward_layer=layers.GRU(3, go_backwards=True), merge_mode="concat"),
+        ]
+    )
+    return m, numbers(2, 4, 2), None
+
+
 def _partly_frozen(whole):
     inputs = keras.Input((3,))
     x = layers.BatchNormalization(name="bn")(layers.Dense(3, name="frozen_dense", trainable=False)(inputs))

@@ -81,3 +81,11 @@ def test_an_error_while_saving_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["model.keras"]
     with pytest.raises(FileExistsError, match="overwrite=True"):
         broken.save(path, overwrite=False)
+
+
+def test_states_that_a_layer_keeps_are_zeros_after_loading(tmp_path):
+    model = keras.Sequential([keras.Input(batch_shape=(2, 4, 2)), keras.layers.LSTM(3, stateful=True)])
+    x = torch.ones(2, 4, 2)
+    first = model(x)
+    model.save(tmp_path / "model.keras")
+    torch.testing.assert_close(keras.models.load_model(tmp_path / "model.keras")(x), first)

@@ -50,6 +50,12 @@ def without_memory():
     return scopes.override(device=torch.device("meta"))
 
 
+def zeros_beside(value):
+    """Zeros for what was made on the device of a weight that waits: no file fills them. Anything else as it is."""
+    waiting = scopes.state.unfilled
+    return torch.zeros_like(value, device=waiting.device) if waiting is not None and value.is_meta else value
+
+
 def allocate(variable):
     """Gives a waiting weight memory, without values; it stays the same object. Returns it."""
     waiting = scopes.state.unfilled

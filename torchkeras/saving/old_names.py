@@ -51,7 +51,6 @@ DROPPED = {
         for rank in (1, 2)
     },
     **{f"Conv{rank}DTranspose": ("groups",) for rank in (1, 2, 3)},
-    **{f"SpatialDropout{rank}D": ("noise_shape",) for rank in (1, 2, 3)},
     **{f"ConvLSTM{rank}D{kind}": ("groups", "implementation") for rank in (1, 2, 3) for kind in ("", "Cell")},
 }
 
@@ -188,7 +187,7 @@ class _Reader:
         """The description of one object."""
         name, inner = entry["class_name"], entry.get("config")
         if name.startswith("__"):
-            return entry
+            return _plain(entry)
         if not _is_ours(entry):
             return self._of_the_user(entry)
         if name in GONE:
@@ -260,6 +259,9 @@ class _Reader:
         if isinstance(config.get("name"), str):
             config["name"] = old_graphs.without_slash(config["name"])
         _declared_input(name, config)
+        known = getattr(registry.find(name, ("layer",)), "_fields", None)
+        if known is not None:  # what is None and not known was a default
+            config = {key: value for key, value in config.items() if value is not None or key in known}
         special = _SPECIAL.get(name)
         if special is not None:
             special(self, config)
@@ -274,6 +276,13 @@ def _is_ours(entry):
     if registry.find_custom(registered, name, f"Custom>{name}") is not None:
         return False
     return ">" not in name and (module is None or str(module).split(".")[0] in _KERAS)
+
+
+def _plain(value):
+    """A described value; single numbers stood as arrays without axes."""
+    inner = value.get("config")
+    number = inner.get("value") if value["class_name"] == "__numpy__" and isinstance(inner, dict) else None
+    return number if isinstance(number, (int, float)) else value
 
 
 def _module(module):

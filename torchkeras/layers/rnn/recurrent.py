@@ -8,7 +8,7 @@ import inspect
 
 import torch
 
-from torchkeras.core import tree
+from torchkeras.core import tree, unfilled
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.fields import field
 from torchkeras.core.keras_tensor import KerasTensor
@@ -121,7 +121,7 @@ class RNN(Layer):
         values = tree.flatten(self.get_initial_state(batch_size))
         self._state_names = [f"rnn_state_{index}" for index in range(len(values))]
         for name, value in zip(self._state_names, values, strict=True):
-            self.register_buffer(name, value.detach().clone(), persistent=False)
+            self.register_buffer(name, unfilled.zeros_beside(value.detach().clone()), persistent=False)
 
     @property
     def states(self):
