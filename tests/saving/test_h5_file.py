@@ -161,6 +161,38 @@ def test_names_too_many_for_one_attribute_are_read_from_several(tmp_path):
     same(values(keras.models.load_model(tmp_path / "m.h5")), values(source))
 
 
+class Pair(keras.Model):
+    """Two layers of one name."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = layers.Dense(2, name="same"), layers.Dense(2, name="same")
+
+    def call(self, x):
+        return self.one(x) - self.two(x)
+
+
+def test_layers_of_one_name_keep_their_own_weights(tmp_path):
+    source, model = Pair(), Pair()
+    for each in (source, model):
+        each(torch.ones(1, 2))
+    source.save_weights(tmp_path / "w.h5")
+    model.load_weights(tmp_path / "w.h5")
+    same(values(model), values(source))
+
+
+class OwnDense(layers.Dense):
+    """A user's class in the place of ours."""
+
+
+def test_a_users_class_takes_the_place_of_ours_with_its_weights(tmp_path):
+    source = dense()
+    source.save(tmp_path / "m.h5")
+    model = keras.models.load_model(tmp_path / "m.h5", custom_objects={"Dense": OwnDense})
+    assert all(type(layer) is OwnDense for layer in model.layers)
+    same(values(model), values(source))
+
+
 # -- whole models -----------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import warnings
 
 import numpy as np
 
+from torchkeras.core.layer_saving import give
 from torchkeras.core.matching import matched
 
 _COUNTERS = ("iteration", "iterations", "iter")
@@ -36,36 +37,52 @@ _SAME += ("accumulated_grad", "accumulated_delta_var")
 _KINDS |= {name: (name,) for name in _SAME}
 
 
-def load(optimizer, arrays, names=None):
+class _Entry:
+    """One array of a file, read when it is needed: the state of a large model would not fit into memory twice."""
+
+    def __init__(self, store, key):
+        self.store, self.key = store, key
+        self.shape = tuple(store.shape(key)) if hasattr(store, "shape") else np.shape(store[key])
+
+    def give(self, variable):
+        if variable.dim():
+            give(variable, self.store, self.key)
+        else:  # may be known on the host
+            variable.assign(np.asarray(self.store[self.key]))
+
+
+def load(optimizer, store, keys, names=None):
     """Gives a built optimizer the state of a file.
 
     Args:
-        arrays: what the file has, in its order.
-        names: their names, where the file has such.
+        store: a mapping of arrays, which may tell shapes.
+        keys: of the arrays, in the file's order.
+        names: what the arrays are called, where the file says so.
 
     Returns whether it could be read; a warning with both numbers says where not, and the state is as before.
     """
-    plan = _in_our_order(optimizer, arrays, names)
+    entries = [_Entry(store, key) for key in keys]
+    plan = _in_our_order(optimizer, entries, names)
     if plan is None and hasattr(optimizer, "inner_optimizer"):  # tf.keras wrote the inner one's, and no scale
-        plan = _in_our_order(optimizer.inner_optimizer, arrays, names)
+        plan = _in_our_order(optimizer.inner_optimizer, entries, names)
     if plan is None and names is not None and optimizer.built:
-        plan = _by_kind(optimizer, arrays, names) or _by_columns(optimizer, arrays, names)
+        plan = _by_kind(optimizer, entries, names) or _by_columns(optimizer, entries, names)
     if plan is None:
         hint = "" if optimizer.built else " Build it first: optimizer.build(model.trainable_variables)."
         warnings.warn(
             f"The state of optimizer {optimizer.name!r} is not loaded: it has {len(optimizer.variables)} variables, "
-            f"the file {len(arrays)}.{hint}",
+            f"the file {len(entries)}.{hint}",
             stacklevel=3,
         )
         return False
-    for variable, array in plan:
-        variable.assign(np.asarray(array))
+    for variable, entry in plan:
+        entry.give(variable)
     optimizer._recall([variable for variable, _ in plan])
     return True
 
 
-def _in_our_order(optimizer, arrays, names):
-    """`(variable, array)` pairs where the file has our variables in our order, or None."""
+def _in_our_order(optimizer, entries, names):
+    """`(variable, entry)` pairs where the file has our variables in our order, or None."""
     if names is not None and not _is_of_keras_3(names):
         return None
     every = list(optimizer.variables)
@@ -73,12 +90,12 @@ def _in_our_order(optimizer, arrays, names):
     choices = [every, _without(every, derived), _without(every, [rate]), _without(every, [rate, *derived])]
     head = every[: 1 + (rate is not None)]
     for variables in (*choices, head):  # an optimizer that had made no step has no more than a counter and a rate
-        if _fit(variables, arrays):
-            return list(zip(variables, arrays))
+        if _fit(variables, entries):
+            return list(zip(variables, entries))
     more = len(optimizer._trainable_variables) if optimizer.built else 0
-    if names is None and more and len(head) == len(every) and _fit(optimizer._trainable_variables, arrays[-more:]):
-        if _fit(every[:1], arrays[:-more]):  # SGD of tf.keras keeps momentums without using any
-            return [(every[0], arrays[0])]
+    if names is None and more and len(head) == len(every) and _fit(optimizer._trainable_variables, entries[-more:]):
+        if _fit(every[:1], entries[:-more]):  # SGD of tf.keras keeps momentums without using any
+            return [(every[0], entries[0])]
     return None
 
 
@@ -90,34 +107,34 @@ def _without(variables, left_out):
     return [each for each in variables if all(each is not other for other in left_out)]
 
 
-def _fit(variables, arrays):
-    return len(variables) == len(arrays) and all(
-        tuple(variable.shape) == np.shape(array) for variable, array in zip(variables, arrays)
+def _fit(variables, entries):
+    return len(variables) == len(entries) and all(
+        tuple(variable.shape) == entry.shape for variable, entry in zip(variables, entries)
     )
 
 
 # -- by the names of tf.keras 2 ---------------------------------------------------------------------------------------
 
 
-def _by_kind(optimizer, arrays, names):
+def _by_kind(optimizer, entries, names):
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     parts = [name.split(":")[0].split("/") for name in names]
     kind_last = any(path[-1] == "iter" for path in parts)
     plan, columns = [], {}
-    for path, array in zip(parts, arrays):
+    for path, entry in zip(parts, entries):
         if path[-1] in _COUNTERS:
-            plan.append((inner.iterations, array))
+            plan.append((inner.iterations, entry))
         elif path[-1] in _RATES and inner._rate_variable() is not None:
-            plan.append((inner._rate_variable(), array))
+            plan.append((inner._rate_variable(), entry))
         elif path[-1] in _SCALES and inner is not optimizer:
-            plan.append((getattr(optimizer, _SCALES[path[-1]]), array))
+            plan.append((getattr(optimizer, _SCALES[path[-1]]), entry))
         else:
             kind, path = _kind_and_path(path, kind_last)
             if kind is None:
-                if np.ndim(array):
+                if entry.shape:
                     return None
                 continue  # what follows from the counter
-            columns.setdefault(kind, []).append(("/".join(path), array))
+            columns.setdefault(kind, []).append(("/".join(path), entry))
     found = _fill(inner, columns)
     return None if found is None else [*plan, *found]
 
@@ -138,7 +155,7 @@ def _fill(optimizer, columns):
         found = next((column for name, column in columns.items() if kind in _KINDS[name]), None)
         if found is None or len(found) != len(slots):
             return None
-        shapes = [np.shape(array) for _, array in found]
+        shapes = [entry.shape for _, entry in found]
         wanted = [tuple(state.shape) for _, state in slots]
         paths = [getattr(variable, "path", None) or "" for variable, _ in slots]
         places = matched(paths, [name for name, _ in found], wanted, shapes)
@@ -151,19 +168,19 @@ def _fill(optimizer, columns):
 # -- without names that say anything ----------------------------------------------------------------------------------
 
 
-def _by_columns(optimizer, arrays, names):
+def _by_columns(optimizer, entries, names):
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     kinds, count = inner._state_by_kind(), len(inner._trainable_variables)
     start, has_scalars = 0, any(not variable.dim() for variable in inner._trainable_variables)
-    while start < len(arrays) and np.shape(arrays[start]) == () and not (has_scalars and start):
+    while start < len(entries) and entries[start].shape == () and not (has_scalars and start):
         start += 1
-    head, rest = arrays[:start], arrays[start:]
+    head, rest = entries[:start], entries[start:]
     if len(rest) < count * len(kinds):
         return None
-    pairs = [(inner.iterations, array) for name, array in zip(names, head) if "iter" in name][:1]
+    pairs = [(inner.iterations, entry) for name, entry in zip(names, head) if "iter" in name][:1]
     for place, slots in enumerate(kinds.values()):
         column = rest[place * count : (place + 1) * count]
         if not _fit([state for _, state in slots], column):
             return None
-        pairs += [(state, array) for (_, state), array in zip(slots, column)]
+        pairs += [(state, entry) for (_, state), entry in zip(slots, column)]
     return pairs

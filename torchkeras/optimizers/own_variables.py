@@ -216,7 +216,7 @@ class OwnVariables:
     def load_own_variables(self, store):
         """Reads what `save_own_variables` wrote, here or in any Keras. Warns and leaves everything as it is where that
         does not fit."""
-        old_states.load(self, [np.asarray(store[str(place)]) for place in range(len(store.keys()))])
+        old_states.load(self, store, [str(place) for place in range(len(store.keys()))])
 
 
 def _initialized(initializer, shape, dtype):

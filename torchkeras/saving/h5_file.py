@@ -123,4 +123,4 @@ def _load_optimizer(model, saved, is_there):
     if is_there:
         listed = saved.listed(OPTIMIZER)
         store = weights_h5.Stored(listed, f"{saved.name}: {OPTIMIZER}")
-        old_states.load(optimizer, [store[name] for name in listed], list(listed))
+        old_states.load(optimizer, store, list(listed), list(listed))

@@ -13,6 +13,7 @@ from torchkeras.core.layer_saving import give
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.matching import matched
 from torchkeras.saving import guards, hdf5, old_weights
+from torchkeras.saving.old_graphs import without_slash
 from torchkeras.saving.weights_h5 import Stored
 
 TOP = "top_level_model_weights"
@@ -89,19 +90,18 @@ def load(model, saved, by_name=False, skip_mismatch=False, skip=(), same_model=F
         skip: layers that are left as they are.
         same_model: whether the names of the layers are those of the file, so that they go before the order.
     """
-    targets = {layer.name: (layer, weights_of(layer)) for layer in model.layers}
-    targets = {name: (layer, weights) for name, (layer, weights) in targets.items() if weights}
+    targets = [(layer, weights) for layer in model.layers if (weights := weights_of(layer))]
     filled = {name: weights for name, weights in saved.weights.items() if weights}
     if by_name:
-        pairs = [(name, name) for name in filled if name in targets]
-        _tell_unmatched([name for name in filled if name not in targets], saved.name)
+        pairs = [(target, target[0].name) for target in targets if target[0].name in filled]
+        ours = {layer.name for layer, _ in targets}
+        _tell_unmatched([name for name in filled if name not in ours], saved.name)
     else:
         pairs = _pairs(targets, filled, saved, same_model)
     plan, faults = [], []
-    for mine, theirs in pairs:
-        layer, weights = targets[mine]
+    for (layer, weights), name in pairs:
         if all(layer is not each for each in skip):
-            _judge(layer, weights, filled[theirs], saved, plan, faults)
+            _judge(layer, weights, filled[name], saved, plan, faults)
     if saved.top is not None:
         _judge(model, LayerState._own_variables(model), saved.top, saved, plan, faults)
     if faults:
@@ -116,17 +116,18 @@ def weights_of(layer):
 
 
 def _pairs(targets, filled, saved, same_model):
-    """`(name in the model, name in the file)` of each layer: by order, or where that does not fit by equal names."""
-    in_order, named = list(zip(targets, filled)), [(name, name) for name in filled]
+    """`((layer, weights), name in the file)` of each layer: by order, or where that does not fit by equal names."""
     if len(targets) != len(filled):
         raise ValueError(_explain_count(targets, filled, saved))
-    if set(targets) != set(filled):
+    in_order, ours = list(zip(targets, filled)), {layer.name: (layer, weights) for layer, weights in targets}
+    if ours.keys() != {without_slash(name) for name in filled}:
         return in_order
+    named = [(ours[without_slash(name)], name) for name in filled]
     choices = (named, in_order) if same_model else (in_order, named)
     for pairs in choices:
         faults = []
-        for mine, theirs in pairs:
-            _judge(*targets[mine], filled[theirs], saved, [], faults)
+        for target, name in pairs:
+            _judge(*target, filled[name], saved, [], faults)
         if not faults:
             return pairs
     return choices[0]
@@ -171,7 +172,7 @@ def _shapes(weights):
 
 
 def _explain_count(targets, filled, saved):
-    ours = [f"    {name}: {_shapes(weights)}" for name, (_, weights) in targets.items()]
+    ours = [f"    {layer.name}: {_shapes(weights)}" for layer, weights in targets]
     theirs = [f"    {name}: {[tuple(each.shape) for each in weights.values()]}" for name, weights in filled.items()]
     lines = [
         f"{saved.name} does not fit the model, which is unchanged: layer count mismatch.",
@@ -212,10 +213,11 @@ def _tell(faults, what, skip_mismatch):
 
 def write(model, group, version, backend):
     """Writes the weights of a model into an open HDF5 group."""
-    write_names(group, "layer_names", [layer.name for layer in model.layers])
+    names = _unique([layer.name for layer in model.layers])
+    write_names(group, "layer_names", names)
     group.attrs["backend"], group.attrs["keras_version"] = backend.encode(), version.encode()
-    for layer in sorted(model.layers, key=lambda layer: layer.name):  # a name may be the beginning of another's path
-        write_list(group.create_group(layer.name), [(_path(each), each) for each in weights_of(layer)])
+    for name, layer in zip(names, model.layers):
+        write_list(group.create_group(name), [(_path(each), each) for each in weights_of(layer)])
     write_list(group.create_group(TOP), [(_path(each), each) for each in LayerState._own_variables(model)])
 
 
