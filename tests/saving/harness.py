@@ -7,10 +7,13 @@ whose opening would hang.
 import contextlib
 import faulthandler
 import os
+import platform
 import resource
 import sys
 import tempfile
 import threading
+
+import numpy as np
 
 import torchkeras as keras
 from torchkeras.core import scopes
@@ -60,6 +63,7 @@ def _by_import():
     return "importlib" in sys._getframe(2).f_code.co_filename
 
 
+platform.processor()  # asks a program of the system once, and torch asks it
 watch = Watch()
 
 
@@ -105,7 +109,7 @@ class Place:
             faulthandler.cancel_dump_traceback_later()
         assert not seen.found, seen.found
         assert not self.marker.exists() and self.canary.read_text() == "untouched"
-        assert settings() == before and threading.active_count() == threads
+        assert settings() == before and threading.active_count() == threads, threading.enumerate()
         assert new_modules(modules) == set() and set(os.listdir(self.folder)) == files
         assert os.listdir(tempfile.gettempdir()) == []
         assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024 < mib * MIB
@@ -128,3 +132,13 @@ def small_model(name="model"):
     model = keras.Model(inputs, keras.layers.Dense(2, name="last")(hidden), name=name)
     model.compile("adam", "mse", metrics=["mae"])
     return model
+
+
+def warm_up(folder):
+    """Saves and loads each kind of file once."""
+    model = small_model()
+    model.fit(np.zeros((2, 4), "float32"), np.zeros((2, 2), "float32"), verbose=0)
+    model.save(folder / "model.keras")
+    model.save_weights(folder / "model.weights.h5")
+    keras.models.load_model(folder / "model.keras")
+    model.load_weights(folder / "model.weights.h5")

@@ -10,6 +10,9 @@ import torch
 
 from torchkeras.core import registry, scopes
 from torchkeras.core.conversion import is_array_like
+from torchkeras.errors import ResourceLimitError
+
+FREE_NUMBERS = 2**26  # what a config may have made that the file does not hold
 
 
 class Unfilled:
@@ -18,7 +21,7 @@ class Unfilled:
     compiling = True  # whether they will be compiled
 
     def __init__(self):
-        self.weights, self.compiles = {}, []
+        self.weights, self.compiles, self.room = {}, [], FREE_NUMBERS
         self.device = scopes.default_device()
 
     def add(self, variable, initializer, shape, dtype):
@@ -27,6 +30,7 @@ class Unfilled:
     def finish(self):
         """Weights that nothing filled get the values of their initializers."""
         for variable, initializer, shape, dtype in list(self.weights.values()):
+            afford(variable.numel(), f"weight {variable.path!r}")
             allocate(variable)
             variable.assign(initializer(shape, dtype=dtype))
 
@@ -37,6 +41,20 @@ def unfilled():
     with scopes.override(unfilled=Unfilled()):
         yield scopes.state.unfilled
         scopes.state.unfilled.finish()
+
+
+def afford(count, what):
+    """Raises `ResourceLimitError` where, while a file is read, more numbers are made from its config than its weights
+    justify: a few bytes of a config could ask for all memory there is. Nothing happens outside of a reading."""
+    waiting = scopes.state.unfilled
+    if waiting is None:
+        return
+    waiting.room -= count
+    if waiting.room < 0:
+        raise ResourceLimitError(
+            f"The config asks for {count:,} numbers ({what}) that the file does not hold, and its weights do not "
+            "justify so many."
+        )
 
 
 def may_wait(layer, initializer):
@@ -60,6 +78,7 @@ def allocate(variable):
     """Gives a waiting weight memory, without values; it stays the same object. Returns it."""
     waiting = scopes.state.unfilled
     if waiting is not None and waiting.weights.pop(id(variable), None) is not None:
+        waiting.room += variable.numel()
         real = torch.empty_strided(
             tuple(variable.shape), variable.stride(), dtype=variable.dtype, device=waiting.device
         )

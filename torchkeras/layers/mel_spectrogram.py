@@ -5,7 +5,7 @@ May import core and ops.
 
 import torch
 
-from torchkeras.core import scopes
+from torchkeras.core import scopes, unfilled
 from torchkeras.core.arguments import between, number, positive_int
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
@@ -68,6 +68,7 @@ class MelSpectrogram(FollowsFields, Layer):
     def _configure(self):
         self.sequence_length = self.sequence_length or self.fft_length
         self.max_freq = self.max_freq or int(self.sampling_rate / 2)
+        unfilled.afford(self.num_mel_bins * (self.fft_length // 2 + 1), "bands of MelSpectrogram")
         if self.sequence_length > self.fft_length:
             raise ValueError(
                 f"`fft_length` must not be less than sequence_length={self.sequence_length}, got {self.fft_length}."

@@ -5,6 +5,7 @@ May import core and this folder. Knows no model.
 
 import torch
 
+from torchkeras.core import unfilled
 from torchkeras.core.arguments import between, positive_int
 from torchkeras.core.fields import field
 from torchkeras.losses.reduction import divide_no_nan
@@ -20,6 +21,7 @@ class _AtThreshold(_Confusion):
 
     def _prepare(self):
         count = self.num_thresholds
+        unfilled.afford(8 * count, "thresholds of a metric")  # Python's numbers are large
         even = [i / (count - 1) for i in range(count)] if count > 1 else [0.5]
         self.thresholds = even
         self._add_counts(Thresholds(even, even=count > 1))

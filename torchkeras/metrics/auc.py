@@ -8,6 +8,7 @@ import math
 import numpy as np
 import torch
 
+from torchkeras.core import unfilled
 from torchkeras.core.arguments import as_number, one_of
 from torchkeras.core.fields import field
 from torchkeras.core.scopes import settings
@@ -82,6 +83,7 @@ class AUC(_Confusion):
             ends = np.linspace(0.0, 1.0, len(inner) + 2)
             even = len(inner) > 0 and np.allclose([0.0, *inner, 1.0], ends, atol=settings.epsilon)
         else:
+            unfilled.afford(8 * self.num_thresholds, "thresholds of a metric")  # Python's numbers are large
             inner = [i / (self.num_thresholds - 1) for i in range(1, self.num_thresholds - 1)]
             even = self.num_thresholds > 2
         self.thresholds = [-settings.epsilon, *inner, 1.0 + settings.epsilon]

@@ -7,6 +7,7 @@ import warnings
 
 import torch
 
+from torchkeras.core import unfilled
 from torchkeras.core.arguments import positive_int
 from torchkeras.core.fields import field
 from torchkeras.losses.loss import compute_dtype
@@ -37,6 +38,7 @@ class _ConfusionMatrix(Metric):
     ignore_class, sparse_y_true, sparse_y_pred, axis = None, True, True, -1
 
     def _prepare(self):
+        unfilled.afford(8 * self.num_classes, "classes of a metric")
         self._check_classes()
         shape = (self.num_classes, self.num_classes)
         self.total_cm = self.add_variable(shape, None, self.dtype, name="total_confusion_matrix")

@@ -8,13 +8,14 @@ Updates never read a value back to the host.
 
 import contextlib
 import copy
+import math
 from functools import partial
 
 import torch
 import torch.distributed
 
 from torchkeras import initializers
-from torchkeras.core import scopes, tree
+from torchkeras.core import registry, scopes, tree, unfilled
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import Configured, field
 from torchkeras.core.registry import published
@@ -91,6 +92,8 @@ class Metric(Configured):
         if "_variables" not in self.__dict__:
             raise RuntimeError(f"Call super().__init__() first in {type(self).__name__}.__init__().")
         initializer = initializers.get("zeros" if initializer is None else initializer)
+        if registry.entry_of(type(self)) is not None:
+            unfilled.afford(math.prod(shape), f"state of metric {self.name!r}")
         with scopes.name_scope(self.name.replace("/", ">")):
             variable = Variable(
                 initializer,

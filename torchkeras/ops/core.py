@@ -8,6 +8,7 @@ import builtins
 import numpy as np
 import torch
 
+from torchkeras.core import unfilled
 from torchkeras.core.conversion import as_tensor, is_array_like, to_numpy
 from torchkeras.core.dtypes import dtype_of, standardize_dtype, torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor, Shape, is_keras_tensor
@@ -248,6 +249,9 @@ def _unstack_spec(x, num, axis):
     num = x.shape[axis] if num is None else num
     if num is None:
         raise ValueError(f"unstack: the size of axis {axis} is unknown, so `num` must say how many parts there are.")
+    if num != (x.shape[axis] or num):
+        raise ValueError(f"unstack: num={num}, but axis {axis} of a tensor of shape {tuple(x.shape)} has another size.")
+    unfilled.afford(1000 * num, "parts of unstack")  # KerasTensors are large
     return [KerasTensor((*x.shape[:axis], *x.shape[axis + 1 :]), x.dtype) for _ in range(num)]
 
 
