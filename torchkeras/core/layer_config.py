@@ -50,11 +50,11 @@ class LayerConfig:
 
     def _automatic_config(self):
         """The config of a class that says nothing about it: the arguments that it was made with."""
-        values, refused = self._made_with or ({}, ["all"])
+        values, refused = self._made_with or ({}, ["args"])
         if refused:
             raise NotImplementedError(
                 f"Layer {type(self).__name__} was made with arguments that cannot be saved as they are "
-                f"({', '.join(refused)}): define get_config() and from_config() on it."
+                f"({', '.join(refused)}): define get_config() and from_config() on it:\n{_advice(refused)}"
             )
         dtype = serialization.serialize_keras_object(self.dtype_policy)
         name = {"name": self.name} if writes_name(type(self)) else {}
@@ -63,7 +63,8 @@ class LayerConfig:
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """A layer from what `get_config` gave (Keras 2's spellings too); `custom_objects` names your own classes."""
-        with missing.told(f"{cls.__name__}.from_config(config, {{}})", config):
+        line = f"{cls.__name__}.from_config(config, {{}})"
+        with registry.CustomObjectScope(custom_objects), missing.told(line, config):
             return cls._made_from(config, custom_objects)
 
     @classmethod
@@ -87,3 +88,15 @@ class LayerConfig:
         if "dtype" in late:
             layer.dtype_policy = late["dtype"]
         return layer
+
+
+def _advice(names):
+    """The two methods that a class with such arguments needs, as far as nobody knows what they are."""
+    written = ", ".join(f'"{name}": self.{name}' for name in names)
+    read = "".join(
+        f'        config["{name}"] = keras.saving.deserialize_keras_object(config["{name}"])\n' for name in names
+    )
+    return (
+        f"    def get_config(self):\n        return {{**super().get_config(), {written}}}\n"
+        f"    @classmethod\n    def from_config(cls, config):\n{read}        return cls(**config)"
+    )

@@ -25,6 +25,7 @@ class Missing:
         self.name = str(name).split(">")[-1]
         self.kind = "function" if is_function else "class"
         self.module = None if is_function else described.get("module")
+        self.near = _near(self)  # now: scopes close on the way out
 
     @property
     def headline(self):
@@ -92,7 +93,7 @@ def _text(missing, line):
     text += f" If it is yours, pass it:\n    {typed}\nor decorate it with {decorator} and import it before."
     if "load_model(" in line and all(each.of_compile for each in missing):
         text += " With compile=False the model is read without it."
-    return text + "".join(_near(each) for each in missing[:_MOST])
+    return text + "".join(each.near for each in missing[:_MOST])
 
 
 def _near(missing):
@@ -123,7 +124,7 @@ def _found_missing(config, compiled, of_compile=False):
 
 def _is_known(described):
     name = described["class_name"]
-    if name.startswith("__"):
+    if name.startswith("__") or not isinstance(described.get("registered_name") or "", str):
         return True
     if name == "function":
         name = function_name(described)

@@ -44,7 +44,7 @@ def _describe(obj):
         items = [serialize_keras_object(item) for item in obj]
         return tuple(items) if isinstance(obj, tuple) else items
     if isinstance(obj, dict):
-        return {key: serialize_keras_object(value) for key, value in obj.items()}
+        return _config_value(obj)
     simple = _serialize_value(obj)
     if simple is not None:
         return simple
@@ -64,7 +64,9 @@ def _serialize_value(obj):
     if isinstance(obj, np.generic) or (isinstance(obj, np.ndarray) and obj.ndim == 0):
         return obj.item()
     if isinstance(obj, np.ndarray):
-        dtype = dtypes.standardize_dtype(obj.dtype)  # raises for texts, objects and times
+        dtype = dtypes.standardize_dtype(obj.dtype)  # raises for objects and times
+        if dtype == "string":
+            raise UnserializableError("An array of texts cannot be saved: give a list of them.")
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": dtype}}
     if isinstance(obj, torch.Tensor):
         value = obj.detach().cpu()
@@ -121,7 +123,7 @@ def _serialize_instance(obj):
     if compile_config is not None:
         compiled = scopes.state.describes_training and getattr(obj, "compiled", False)
         result["compile_config"] = serialize_keras_object(compile_config()) if compiled else {}
-    if isinstance(obj, torch.nn.Module):
+    if entry is None or isinstance(obj, torch.nn.Module):  # nobody can tell one published regularizer from its equal
         sharing.note(obj, result)
     return result
 
@@ -135,6 +137,8 @@ def _config_value(value):
     if isinstance(value, list):
         return [_config_value(item) for item in value]
     if isinstance(value, dict):
+        if value.get("class_name") == function_code.MARK:  # what a lambda holds is read as it is
+            return value
         return {key: _config_value(item) for key, item in value.items()}
     return serialize_keras_object(value)
 
@@ -168,26 +172,24 @@ def deserialize_keras_object(
     nobody knows, all of it at once.
     """
     module_objects, safe_mode = kwargs.pop("module_objects", None), is_safe(safe_mode)
-    try:
-        if scopes.state.rebuilt is not None and not custom_objects:  # inside another deserialization
-            return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
-        with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
-            return _read_outermost(config, safe_mode, kinds, printable_name, module_objects)
-    except UnknownObjectError as error:
-        waiting = scopes.state.unfilled
-        missing.tell(
-            error, config, "keras.saving.deserialize_keras_object(config, {})", waiting is None or waiting.compiling
-        )
-        raise
+    if scopes.state.rebuilt is not None and not custom_objects:  # inside another deserialization
+        return _read(config, safe_mode, kinds, printable_name, module_objects, 0)
+    with registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+        return _read_outermost(config, safe_mode, kinds, printable_name, module_objects)
 
 
 def _read_outermost(config, safe_mode, kinds, what, module_objects):
+    waiting = scopes.state.unfilled
     try:
         for modernized in _modernized:
             config = modernized(config)
         return _read(config, safe_mode, kinds, what, module_objects, 0)
     except RecursionError as error:
         raise CorruptFileError.like(error, f"The config of {what} is nested too deep.") from None
+    except UnknownObjectError as error:
+        line = "keras.saving.deserialize_keras_object(config, {})"
+        missing.tell(error, config, line, waiting is None or waiting.compiling)
+        raise
 
 
 def _read(config, safe_mode, kinds, what, module_objects, depth):

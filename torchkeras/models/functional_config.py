@@ -166,7 +166,7 @@ def layer_from_config(entry):
 def functional_from_config(cls, config, custom_objects=None):
     """A functional model from its config; layers are called in whatever order their inputs become known."""
     line = f"{cls.__name__}.from_config(config, {{}})"
-    with missing.told(line, config), registry.CustomObjectScope(custom_objects), sharing.rebuilding():
+    with registry.CustomObjectScope(custom_objects), sharing.rebuilding(), missing.told(line, config):
         config = old_names.modernized(config)
         return _wire(cls, config, _operations(config["layers"]))
 

@@ -229,7 +229,7 @@ class Sequential(Model):
             model.dtype_policy = config["dtype"]
         line = f"{cls.__name__}.from_config(config, {{}})"
         with holding() as builds:
-            with missing.told(line, config), CustomObjectScope(custom_objects), sharing.rebuilding(), inside():
+            with CustomObjectScope(custom_objects), sharing.rebuilding(), inside(), missing.told(line, config):
                 for each in config["layers"]:
                     model.add(functional_config.layer_from_config(each), rebuild=False)
             shape = config.get("build_input_shape")
