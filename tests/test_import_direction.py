@@ -30,8 +30,8 @@ LEVELS = (
     {"training"},
     {"models"},
     {
-        "applications", "backend", "datasets", "distribution", "keras2", "mixed_precision", "preprocessing", "quantize",
-        "utils", "visualization",
+        "applications", "backend", "datasets", "distribution", "keras2", "legacy", "mixed_precision", "preprocessing",
+        "quantize", "utils", "visualization",
     },
     {"port", "shim"},
     {"__init__", "__main__"},

@@ -18,6 +18,7 @@ from torchkeras.core.scopes import clear_session
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.random import set_random_seed
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from torchkeras.utils import legacy
 from torchkeras.utils.numeric import normalize, to_categorical
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "is_keras_tensor",
+    "legacy",
     "normalize",
     "pack_x_y_sample_weight",
     "register_keras_serializable",
