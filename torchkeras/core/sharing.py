@@ -1,12 +1,14 @@
 """One layer stays one, however often a config names it.
 
-May import core/scopes only. Knows neither layers nor configs: it numbers what it is shown.
+May import torch and core/scopes only. Knows neither layers nor configs: it numbers what it is shown.
 
 A layer that stands in a submodel and outside of it is described twice. Both descriptions carry the same
 `shared_object_id`, as they do in Keras's `.keras` files, and reading the second gives the layer that the first made.
 """
 
 import contextlib
+
+import torch
 
 from torchkeras.core import scopes
 
@@ -72,12 +74,15 @@ def known(config, cls):
     number = config.get("shared_object_id")
     if number is None:
         return None
-    found = scopes.state.rebuilt.get(number) or _first_without_number(config, cls)
+    found = scopes.state.rebuilt.get(number)
+    if found is None and issubclass(cls, torch.nn.Module):
+        found = _first_without_number(config, cls)
     return found if type(found) is cls else None
 
 
 def _first_without_number(config, cls):
-    """Keras leaves the number out of the first description of several where that one stands in a submodel."""
+    """The layer of this name: Keras leaves the number out of the first description of several where that one stands
+    in a submodel."""
     inner = config.get("config")
     met = scopes.state.rebuilt.get(_kind(config, cls), ()) if isinstance(inner, dict) else ()
     return next((obj for earlier, obj in met if _plain(earlier) == _plain(inner)), None)
@@ -99,7 +104,7 @@ def keep(config, obj):
     """An object was made from a description that others may share."""
     if "shared_object_id" in config:
         scopes.state.rebuilt[config["shared_object_id"]] = obj
-    else:
+    elif isinstance(obj, torch.nn.Module):
         scopes.state.rebuilt.setdefault(_kind(config, type(obj)), []).append((config.get("config"), obj))
 
 

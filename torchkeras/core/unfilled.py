@@ -37,8 +37,9 @@ class Unfilled:
 
 @contextlib.contextmanager
 def unfilled():
-    """The block in which weights may wait. What waits when it ends well is initialized."""
-    with scopes.override(unfilled=Unfilled()):
+    """The block in which weights may wait. What waits when it ends well is initialized, and for good: a StatelessScope
+    around it takes no values of it."""
+    with scopes.override(unfilled=Unfilled(), stateless=None):
         yield scopes.state.unfilled
         scopes.state.unfilled.finish()
 
