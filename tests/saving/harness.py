@@ -74,7 +74,19 @@ def settings():
     return {name: value for name, value in found.items() if name != "seed_generator"}
 
 
-_LATE = ("torch", "numpy", "h5py", "encodings", "torchkeras", "mpmath", "sympy", "zipfile", "safetensors", "json")
+_LATE = (
+    "torch",
+    "numpy",
+    "h5py",
+    "encodings",
+    "torchkeras",
+    "mpmath",
+    "sympy",
+    "zipfile",
+    "safetensors",
+    "json",
+    "unicodedata",
+)
 
 
 def new_modules(before):
@@ -139,6 +151,9 @@ def warm_up(folder):
     model = small_model()
     model.fit(np.zeros((2, 4), "float32"), np.zeros((2, 2), "float32"), verbose=0)
     model.save(folder / "model.keras")
-    model.save_weights(folder / "model.weights.h5")
     keras.models.load_model(folder / "model.keras")
-    model.load_weights(folder / "model.weights.h5")
+    for name in ("model.weights.h5", "model.safetensors", "model.npz", "model.h5"):
+        model.save_weights(folder / name)
+        model.load_weights(folder / name)
+    model.save(folder / "model.h5")
+    keras.models.load_model(folder / "model.h5")

@@ -159,6 +159,8 @@ def mutate_zip(data, rng, members):
                     continue
                 if kind == 1:
                     written = rng.choice(("../x", "/x", "a/../../x", "a\\..\\x", "config.json", "C:/x", "assets/x", ""))
+                elif name.endswith(".npy"):
+                    content = mutate_bytes(content, rng)
                 elif name.endswith(".h5"):
                     content = (mutate_hdf5 if kind < 5 else mutate_bytes)(content, rng)
                 else:
@@ -171,12 +173,22 @@ def mutate_zip(data, rng, members):
     return file.getvalue()
 
 
+def mutate_npz(data, rng):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return mutate_zip(data, rng, archive.namelist())
+
+
 KINDS = {
     "keras": ("model.keras", mutate_bytes),
     "config": ("model.keras", lambda data, rng: mutate_zip(data, rng, ["config.json", "metadata.json"])),
     "inner": ("model.keras", lambda data, rng: mutate_zip(data, rng, ["model.weights.h5"])),
     "weights": ("model.weights.h5", mutate_bytes),
     "weights tree": ("model.weights.h5", mutate_hdf5),
+    "h5": ("model.h5", mutate_bytes),
+    "h5 tree": ("model.h5", mutate_hdf5),
+    "safetensors": ("weights.safetensors", mutate_bytes),
+    "npz": ("weights.npz", mutate_bytes),
+    "npz entries": ("weights.npz", mutate_npz),
 }
 
 
@@ -201,10 +213,9 @@ def write_files(keras, folder):
     keras.utils.set_random_seed(0)
     model = network(keras)
     model.fit(np.ones((2, 5, 4), "float32"), np.ones((2, 2), "float32"), verbose=0)
-    model.save(os.path.join(folder, "model.keras"))
-    model.save_weights(os.path.join(folder, "model.weights.h5"))
     files = {}
     for name in {name for name, _ in KINDS.values()}:
+        (model.save_weights if "weights" in name else model.save)(os.path.join(folder, name))
         with open(os.path.join(folder, name), "rb") as file:
             files[name] = file.read()
     return model, files

@@ -5,11 +5,13 @@ by the saving room. Classes override the pairs `save_own_variables`/`load_own_va
 weights (vocabularies), define `save_assets(directory)`/`load_assets(directory)`, which no layer has by itself.
 """
 
+import numpy as np
 import torch
 
 from torchkeras.core import unfilled
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.variable import Variable
+from torchkeras.errors import CorruptFileError
 
 
 class LayerSaving:
@@ -87,7 +89,13 @@ def give(weight, store, key):
     with torch.no_grad():
         if hasattr(store, "read_into") and store.read_into(key, weight):
             return
+        value = store[key]
+        if getattr(value, "dtype", None) in _COMPLEX and not weight.is_complex():
+            raise CorruptFileError(f"Complex numbers are saved under {key!r}, for a weight of {weight.dtype}.")
         if isinstance(weight, Variable):
-            weight.assign(store[key])
+            weight.assign(value)
         else:
-            weight.copy_(torch.as_tensor(store[key]))
+            weight.copy_(torch.as_tensor(value))
+
+
+_COMPLEX = (torch.complex64, torch.complex128, np.dtype("complex64"), np.dtype("complex128"))

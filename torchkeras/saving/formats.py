@@ -9,6 +9,8 @@ import os
 import sys
 import warnings
 
+import torch
+
 from torchkeras.core import missing
 from torchkeras.saving import guards
 from torchkeras.saving.replacing import replacing
@@ -60,7 +62,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         h5_file.write(model, filepath, include_optimizer)
 
 
-def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, check_finite=False):
     """The model of a file that `model.save` wrote, here, in Keras 3 or in tf.keras 2.
 
     Args:
@@ -68,6 +70,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         custom_objects: dict of names to the user's classes and functions that the file names.
         compile: whether to compile it as it was, with the state of the optimizer.
         safe_mode: False lets the code of lambdas in the file run. It could do anything.
+        check_finite: whether NaN and infinities among the weights raise `ValueError`.
 
     Raises `FileNotFoundError`; `UnsafeFileError`, `ResourceLimitError` or `CorruptFileError` (all `ValueError`s) for
     files that reach out, ask for too much or are damaged; `ValueError` for classes that are not known.
@@ -80,7 +83,10 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         raise _no_format(filepath, "a model")
     line = f"keras.models.load_model({os.fspath(filepath)!r}, {{}})"
     with guards.description(os.fspath(filepath)), missing.told(line):
-        return reading(filepath, custom_objects, compile, safe_mode)
+        model = reading(filepath, custom_objects, compile, safe_mode)
+    if check_finite:
+        _require_finite(model, filepath)
+    return model
 
 
 # -- weights ----------------------------------------------------------------------------------------------------------
@@ -153,6 +159,7 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
             (`{"encoder.fc1": "dense"}`), to the ends of the model's paths, or a function of a name. None leaves a
             tensor out, a pair `(path, function)` changes it first, a list gives it to several weights.
         layout: `"torch"` for `.safetensors` and `.npz` with the shapes of torch's modules.
+        check_finite: whether NaN and infinities raise `ValueError`; then the model is as it was.
 
     Raises `FileNotFoundError`; `UnsafeFileError`, `ResourceLimitError` or `CorruptFileError` (all `ValueError`s).
 
@@ -167,12 +174,27 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
         >>> torch.equal(model.layers[0].kernel, linear.weight.T)
         True
     """
+    _require_weights(model, "loading any")
+    if not kwargs.pop("check_finite", False):
+        _load_weights(model, filepath, skip_mismatch, **kwargs)
+        return
+    before = [(tensor, tensor.detach().clone()) for _, tensor in _numbers_of(model)]
+    try:
+        _load_weights(model, filepath, skip_mismatch, **kwargs)
+        _require_finite(model, filepath)
+    except BaseException:
+        with torch.no_grad():
+            for tensor, value in before:
+                tensor.copy_(value)
+        raise
+
+
+def _load_weights(model, filepath, skip_mismatch, **kwargs):
     skip, by_name = kwargs.pop("objects_to_skip", None) or (), kwargs.pop("by_name", False)
     options = {key: kwargs.pop(key) for key in ("key_map", "layout") if key in kwargs}
     kwargs.pop("options", None)  # of TensorFlow
     if kwargs:
         raise ValueError(f"load_weights() does not know the arguments {sorted(kwargs)}.")
-    _require_weights(model, "loading any")
     form = _form_to_read(filepath)
     if form in _FLAT and not by_name:
         _flat_format(form).load(model, filepath, skip_mismatch=skip_mismatch, skip=skip, **options)
@@ -180,6 +202,18 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
     if options:
         raise ValueError(f"{sorted(options)} are for .safetensors and .npz files; {os.fspath(filepath)!r} is none.")
     _load_by_path(model, filepath, form, by_name, skip_mismatch, skip)
+
+
+def _numbers_of(model):
+    """`(name, tensor)` of all weights and states that could be NaN."""
+    named = [*model.named_parameters(), *model.named_buffers()]
+    return [(name, tensor) for name, tensor in named if tensor.is_floating_point() or tensor.is_complex()]
+
+
+def _require_finite(model, filepath):
+    found = [getattr(tensor, "path", name) for name, tensor in _numbers_of(model) if not tensor.isfinite().all()]
+    if found:
+        raise ValueError(f"{os.fspath(filepath)} holds NaN or infinities for {', '.join(found[:20])}.")
 
 
 def _load_by_path(model, filepath, form, by_name, skip_mismatch, skip):

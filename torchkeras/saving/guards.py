@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections import Counter
@@ -28,7 +29,7 @@ FREE_BYTES = 256 * MIB  # what a file may unpack to, however small it is
 MAX_RATIO = 20  # beyond that: how many times its own size
 _OURS = (CorruptFileError, ResourceLimitError, UnsafeFileError)
 _RAISED_AT_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, ArithmeticError, EOFError, IndexError)
-_RAISED_AT_DAMAGE += (AttributeError, zipfile.BadZipFile, zlib.error, struct.error)
+_RAISED_AT_DAMAGE += (AttributeError, SyntaxError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 
 class Budget:

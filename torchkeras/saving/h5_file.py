@@ -8,8 +8,6 @@ import contextlib
 import json
 import os
 
-import h5py
-
 from torchkeras.core import scopes, unfilled
 from torchkeras.core.registry import CustomObjectScope
 from torchkeras.core.serialization import deserialize_keras_object, is_safe
@@ -30,7 +28,7 @@ def write(model, path, include_optimizer=True):
     trains = include_optimizer and getattr(model, "compiled", False) and model.optimizer is not None
     if trains:
         texts[TRAINING] = json.dumps(h5_configs.training(model))
-    with replacing(path) as file, h5py.File(file, "w") as opened:
+    with replacing(path) as file, hdf5.create_h5(file) as opened:
         for key, text in texts.items():
             opened.attrs[key] = text.encode()
         h5_weights.write(model, opened.create_group(WEIGHTS), KERAS_VERSION, "torch")
@@ -41,7 +39,7 @@ def write(model, path, include_optimizer=True):
 
 def write_weights(model, file):
     """Writes the weights alone, into an open binary file."""
-    with h5py.File(file, "w") as opened:
+    with hdf5.create_h5(file) as opened:
         h5_weights.write(model, opened, KERAS_VERSION, "torch")
 
 

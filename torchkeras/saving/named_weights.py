@@ -16,6 +16,7 @@ from torchkeras.core import scopes
 from torchkeras.core.conversion import as_tensor, to_numpy
 from torchkeras.core.layer_saving import LayerSaving
 from torchkeras.core.variable import Variable
+from torchkeras.errors import CorruptFileError
 from torchkeras.saving import torch_layout
 from torchkeras.saving.state import load_state
 from torchkeras.saving.state_walk import save_variables, walk
@@ -324,5 +325,7 @@ class _Store(Mapping):
 def fill(view, tensor):
     """Copies a tensor into a view of as many values. Where a matrix is turned over it goes by the order in which the
     view lies in memory: torch does that in blocks, many times faster than the other way round."""
+    if tensor.is_complex() and not view.is_complex():
+        raise CorruptFileError(f"Complex numbers are saved for a weight of {view.dtype}.")
     order = sorted(range(view.dim()), key=view.stride, reverse=True)
     view.permute(order).copy_(tensor.reshape(view.shape).permute(order))

@@ -10,7 +10,6 @@ import os
 import re
 import warnings
 
-import h5py
 import numpy as np
 import torch
 
@@ -78,7 +77,7 @@ class _Shards:
         self.name = f"{self._stem}_{self._count:05}.weights.h5"
         self._count, self._size = self._count + 1, 0
         file = self._files.enter_context(replacing(os.path.join(self._folder, self.name)))
-        self._file = self._files.enter_context(h5py.File(file, "w"))
+        self._file = self._files.enter_context(hdf5.create_h5(file))
 
     def store(self, path, name):
         """The mapping for one object."""

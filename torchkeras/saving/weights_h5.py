@@ -23,7 +23,7 @@ def write(root, file, skip=()):
 
 def write_objects(file, objects, notes):
     """Writes `{path: {key: array}}` into an open binary file, with the names that `notes` has for paths."""
-    with h5py.File(file, "w") as weights:
+    with hdf5.create_h5(file) as weights:
         writer = Writer(weights)
         for path, arrays in objects.items():
             writer.store(path, notes.get(path, {}).get("name")).update(arrays)
