@@ -540,6 +540,44 @@ def tf_functions():
 
 
 @model
+def more_tf_functions():
+    a = keras.Input((4, 3), name="a")
+    x = layers.Dense(3, name="d")(a)
+    whole = tf.cast(tf.round(4.0 * x), "int32")
+    outputs = [
+        tf.math.floordiv(x, 0.3) + tf.math.floormod(x, 0.3) + tf.math.atan2(x, a) + tf.math.divide_no_nan(x, a),
+        tf.math.squared_difference(x, a) + tf.math.rsqrt(tf.square(x) + 1.0) + tf.math.reciprocal(tf.abs(x) + 1.0),
+        tf.nn.gelu(x) + tf.nn.silu(x) + tf.nn.selu(x) + tf.nn.softplus(x) + tf.nn.relu6(8.0 * x) + tf.nn.softsign(x),
+        tf.nn.silu(x, beta=2.0) + tf.nn.leaky_relu(x) + tf.math.log_sigmoid(x) + tf.math.erf(x) + tf.sign(x),
+        tf.math.sinh(x) + tf.math.asinh(x) + tf.math.atan(x) + tf.math.expm1(x) + tf.math.log1p(tf.abs(x)),
+        tf.floor(x) + tf.math.ceil(x) + tf.round(x) + tf.stop_gradient(x) + tf.identity(x),
+        tf.nn.log_softmax(x, axis=1),
+        tf.math.cumprod(x, axis=2),
+        tf.math.reduce_std(x, axis=1),
+        tf.math.reduce_variance(x, axis=[1, 2]),
+        tf.math.reduce_logsumexp(x, axis=-1, keepdims=True),
+        tf.cast(tf.reduce_any(x > 0.0, axis=1), "float32") + tf.cast(tf.reduce_all(x > -1.0, axis=1), "float32"),
+        tf.norm(x, axis=-1),
+        tf.norm(x, ord=1, axis=1, keepdims=True),
+        tf.sort(x, axis=1),
+        tf.argsort(x, axis=-1),
+        tf.math.top_k(x, k=2)[0],
+        tf.roll(x, shift=1, axis=1),
+        tf.tensordot(x, a, axes=[[1, 2], [1, 2]]),
+        tf.matmul(x, a, transpose_a=True),
+        tf.math.argmin(x, axis=1),
+        tf.pad(x, [[0, 0], [1, 1], [0, 0]], mode="REFLECT"),
+        tf.split(x, [1, 3], axis=1)[1],
+        tf.cast(tf.equal(whole % 2, 0), "float32") + tf.cast(tf.math.logical_xor(x > 0.0, a > 0.0), "float32"),
+        tf.cast(tf.math.logical_not(x < a), "float32") + tf.cast(tf.math.logical_or(x <= a, x > 1.0), "float32"),
+        keras.backend.sum(keras.backend.square(x), axis=-1),
+        keras.backend.expand_dims(keras.backend.l2_normalize(x, axis=1), 1),
+        keras.backend.clip(x, 0.0, 0.5) + keras.backend.relu(x, alpha=0.1) + keras.backend.hard_sigmoid(x),
+    ]
+    return keras.Model(a, outputs), numbers(2, 4, 3), None
+
+
+@model
 def tf_images():
     a = keras.Input((4, 4, 2), name="a")
     x = layers.Conv2D(4, 1, name="c")(a)

@@ -150,8 +150,14 @@ def test_nodes_without_counterpart_name_themselves():
 
 # What calls of a function need besides the first tensor.
 _X = ["x", 0, 0]
-NEEDED = {"y": _X, "b": _X, "dtype": "int32", "alpha": 0.3, "depth": 3, "shape": [-1, 6], "axis": 1, "repeats": 2}
-NEEDED |= {"multiples": [1, 2, 1], "num_or_size_splits": 1, "paddings": [[0, 0], [1, 1], [0, 0]], "indices": [0, 1]}
+NEEDED = {"x": _X, "y": _X, "b": _X, "dtype": "int32", "alpha": 0.3, "depth": 3, "shape": [-1, 6], "axis": 1}
+NEEDED |= {
+    "repeats": 2,
+    "multiples": [1, 2, 1],
+    "num_or_size_splits": 1,
+    "paddings": [[0, 0], [1, 1], [0, 0]],
+    "indices": [0, 1],
+}
 NEEDED |= {"clip_value_min": 0.0, "clip_value_max": 1.0, "bias": [1.0, 2.0], "axes": [[1, 2], [1, 2]], "shift": 1}
 NEEDED |= {"slice_spec": {"start": 1, "stop": None, "step": None}, "ksize": 1, "block_size": 2, "size": [2, 2]}
 BY_NAME = {"matmul": {"transpose_b": True}, "squeeze": {"axis": None}, "where": {"x": ["x", 0, 0], "y": ["x", 0, 0]}}

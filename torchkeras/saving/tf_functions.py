@@ -288,7 +288,8 @@ FUNCTIONS = {
         "add": "Add", "subtract": "Subtract", "multiply": "Multiply", "divide": "TrueDivide", "truediv": "TrueDivide",
         "realdiv": "TrueDivide", "floordiv": "FloorDivide", "floormod": "Mod", "mod": "Mod", "pow": "Power",
         "maximum": "Maximum", "minimum": "Minimum", "greater": "Greater", "greater_equal": "GreaterEqual",
-        "less": "Less", "less_equal": "LessEqual", "equal": "Equal", "not_equal": "NotEqual", "atan2": "Arctan2",
+        "less": "Less", "less_equal": "LessEqual", "equal": "Equal", "not_equal": "NotEqual",
+        "floor_div": "FloorDivide",
         "logical_and": "LogicalAnd", "logical_or": "LogicalOr", "logical_xor": "LogicalXor",
         "divide_no_nan": "DivideNoNan",
     }.items()},
@@ -319,6 +320,7 @@ FUNCTIONS = {
     "clip_by_value": lambda ops, t, clip_value_min, clip_value_max: ops(
         "Minimum", ops("Maximum", t, clip_value_min), clip_value_max
     ),
+    "atan2": lambda ops, y, x: ops("Arctan2", y, x),
     "squared_difference": lambda ops, x, y: ops("Square", ops("Subtract", x, y)),
     "bias_add": lambda ops, value, bias, data_format=None: ops("Add", value, bias),
     "add_n": _sum_of,
