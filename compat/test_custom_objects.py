@@ -234,3 +234,15 @@ def test_any_class_may_stand_in_any_slot():
 def test_classes_are_written_and_cannot_be_read():
     theirs, ours = both(lambda k: k.saving.serialize_keras_object(int)["class_name"])
     assert ours == theirs
+
+
+@deviation
+def test_a_clone_does_not_know_the_functions_of_its_original():
+    def outcome(k):
+        def own(x):
+            return x
+
+        return k.models.clone_model(k.Sequential([k.Input((3,)), k.layers.Dense(1, own)])).layers[0].activation is own
+
+    theirs, ours = both(outcome)
+    assert ours == theirs

@@ -285,6 +285,39 @@ def test_an_argument_that_cannot_be_saved_is_named_with_what_to_write(tmp_path):
         network(Holding(np.ones(3))).save(tmp_path / "m.keras")
 
 
+class Around(layers.Layer):
+    """Forgets to make its layer anew."""
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        return {**super().get_config(), "inner": self.inner}
+
+
+def test_a_description_that_nobody_reads_is_told(tmp_path):
+    network(Around(layers.Dense(2))).save(tmp_path / "m.keras")
+    with (
+        pytest.warns(UserWarning, match=r"(?s)Around keeps `inner` as the dict.*def from_config"),
+        pytest.raises(TypeError, match="not callable"),
+    ):
+        keras.saving.load_model(tmp_path / "m.keras", custom_objects={"Around": Around})
+
+
+def test_a_config_that_forgets_an_argument_is_told():
+    class Forgetful(Around):
+        def get_config(self):
+            return layers.Layer.get_config(self)
+
+    config = Forgetful(layers.Dense(1)).get_config()
+    with pytest.raises(TypeError, match=r"(?s)Forgetful cannot be made.*inner.*get_config\(\) must return the"):
+        Forgetful.from_config(config)
+
+
 @pytest.mark.parametrize("value", [object(), {1, 2}, 1j, threading.Lock(), np.array(["a"]), int])
 def test_values_without_a_description(value):
     with pytest.raises(ValueError):
@@ -337,3 +370,38 @@ def test_assets_and_their_layer_go_by_one_path(tmp_path):
     ]  # fmt: skip
     again = keras.saving.load_model(tmp_path / "m.keras", custom_objects={"Words": Words})
     assert [layer.words for layer in again.layers[:2]] == [["a"], ["b", "c"]]
+
+
+@pytest.mark.parametrize("name", ["Dense", "Scale"])
+def test_a_class_of_another_name_in_the_place_of_the_saved_one_gets_its_weights(name, tmp_path):
+    class Halving(layers.Dense):
+        def call(self, x):
+            return super().call(x) / 2
+
+    class Scale(layers.Dense):
+        pass
+
+    model = network(*([layers.Dense(2)] if name == "Dense" else [Scale(2)]))
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras", custom_objects={name: Halving})
+    assert type(again.layers[0]) is Halving
+    for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    again.save(tmp_path / "again.keras")
+    last = keras.saving.load_model(tmp_path / "again.keras", custom_objects={"Halving": Halving})
+    x = np.ones((2, 3), "float32")
+    np.testing.assert_array_equal(last.predict(x, verbose=0), again.predict(x, verbose=0))
+
+
+def test_a_clone_knows_the_objects_of_its_original():
+    class Near(keras.initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            return torch.full(shape, 0.1)
+
+        def get_config(self):
+            return {}
+
+    model = network(layers.Dense(2, own_metric, kernel_initializer=Near()))
+    clone = keras.models.clone_model(model)
+    assert clone.layers[0].activation is own_metric and type(clone.layers[0].kernel_initializer) is Near
+    error_of(layers.Dense.from_config, model.layers[0].get_config())

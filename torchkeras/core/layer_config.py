@@ -4,6 +4,7 @@ May import core. A mixin of `core.layer.Layer`.
 """
 
 import inspect
+import warnings
 
 from torchkeras.core import dtype_policy, fields, missing, registry, serialization
 from torchkeras.core.made_with import writes_name
@@ -81,13 +82,30 @@ class LayerConfig:
         except UnknownObjectError:
             raise
         except TypeError as error:
-            raise TypeError(f"{cls.__name__} cannot be made from its config: {error} Config: {config}") from error
+            raise TypeError(
+                f"{cls.__name__} cannot be made from its config: {error} Config: {config}. get_config() must return "
+                "the arguments of __init__, which hands those of every layer on as **kwargs to super().__init__()."
+            ) from error
+        _warn_of_descriptions(layer, config)
         layer._judge_name()
         if late.get("trainable") is False:
             layer.trainable = False
         if "dtype" in late:
             layer.dtype_policy = late["dtype"]
         return layer
+
+
+def _warn_of_descriptions(layer, config):
+    """The constructor took the description of an object as it was, a dict: what calls it will fail far from here."""
+    for name, value in config.items():
+        if isinstance(value, dict) and "class_name" in value and "config" in value:
+            kept = getattr(layer, name, None)
+            if isinstance(kept, dict) and kept.get("class_name") == value["class_name"]:
+                warnings.warn(
+                    f"{type(layer).__name__} keeps `{name}` as the dict that describes it in the config. Make it an "
+                    f"object in from_config():\n{_advice([name])}",
+                    stacklevel=5,
+                )
 
 
 def _advice(names):

@@ -94,6 +94,8 @@ def _serialize_function(function):
     name = registry._package_names.get(function) or (
         entry.name if entry is not None and entry.kind != "operation" else function.__name__
     )
+    if entry is None:
+        sharing.name(function, name)
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
@@ -109,6 +111,7 @@ def _serialize_instance(obj):
     else:
         module = None if cls.__module__ == "__main__" else cls.__module__  # a name that means another program elsewhere
         name, registered = cls.__name__, registry.get_registered_name(cls)
+        sharing.name(cls, registered)
     config = obj.get_config()
     if not isinstance(config, dict):
         raise UnserializableError(f"get_config() of {cls.__name__} must return a dict, got {config!r}.")
@@ -246,6 +249,9 @@ def _read_object(config, safe_mode, kinds, what, module_objects, depth):
         else:  # optimizers are made for weights that have values
             scopes.state.unfilled.compiles.append((obj, config["compile_config"]))
     sharing.keep(config, obj)
+    short = name.rpartition(">")[2]
+    if scopes.state.unfilled is not None and type(obj).__name__ != short:  # files go by names of classes
+        scopes.state.unfilled.saved_as[id(obj)] = short
     return obj
 
 

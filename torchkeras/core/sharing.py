@@ -18,7 +18,7 @@ class _Described:
 
     def __init__(self, numbers=None):
         self.numbers = numbers
-        self.met, self.repeated = {}, []
+        self.met, self.repeated, self.named = {}, [], {}
 
     def meet(self, obj, config):
         key = id(obj)
@@ -108,8 +108,17 @@ def keep(config, obj):
         scopes.state.rebuilt.setdefault(_kind(config, type(obj)), []).append((config.get("config"), obj))
 
 
+def name(target, written):
+    """A class or function of the user's was described by a name."""
+    if scopes.state.described is not None:
+        scopes.state.described.named[written] = target
+
+
 @contextlib.contextmanager
 def copying(copies):
-    """Descriptions that are made and read inside are of the same objects: `copies` maps `id(original)` to its copy."""
-    with scopes.override(described=_ById(), rebuilt=copies):
+    """Descriptions that are made and read inside are of the same objects: `copies` maps `id(original)` to its copy. The
+    users' classes and functions that they name are known."""
+    described = _ById()
+    known = (*scopes.state.custom_objects, described.named)
+    with scopes.override(described=described, rebuilt=copies, custom_objects=known):
         yield

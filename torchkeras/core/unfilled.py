@@ -22,6 +22,7 @@ class Unfilled:
 
     def __init__(self):
         self.weights, self.compiles, self.room = {}, [], FREE_NUMBERS
+        self.saved_as = {}  # id of an object -> name of the class in whose place its own stands
         self.device = scopes.default_device()
 
     def add(self, variable, initializer, shape, dtype):

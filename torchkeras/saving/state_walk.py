@@ -50,12 +50,19 @@ def _walk_container(container, path, visited, open_containers):
         if isinstance(item, CONTAINERS):
             yield from _walk_container(item, _join(path, numbered("container", counts)), visited, open_containers)
         elif has_state(item):
-            name = numbered(scopes.snake_case(type(item).__name__), counts)
+            name = numbered(scopes.snake_case(_class_name(item)), counts)
             yield from _walk_object(item, _join(path, name), visited)
 
 
 def _join(path, name):
     return f"{path}/{name}" if path else name
+
+
+def _class_name(obj):
+    """The name of its class; while a file is read, that of the class in whose place it stands."""
+    waiting = scopes.state.unfilled
+    name = type(obj).__name__
+    return name if waiting is None else waiting.saved_as.get(id(obj), name)
 
 
 def numbered(name, counts):
