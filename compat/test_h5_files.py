@@ -277,3 +277,60 @@ def test_graphs_are_written_as_lists_and_models_inside_called_twice(tmp_path):
     assert entries["inner"]["inbound_nodes"] == [[[name, 0, 0, {}]] for name in ("left", "left", "right", "right")]
     add = next(entry for entry in entries.values() if entry["class_name"] == "Add")
     assert add["inbound_nodes"] == [[["inner", 1, 0, {}], ["inner", 3, 0, {}]]]
+
+
+# -- what Keras 3 does otherwise with its own files -------------------------------------------------------------------
+
+deviation = pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
+
+
+def both(outcome, folder):
+    found = []
+    for k in (torchkeras, reference):
+        (folder / k.__name__).mkdir()
+        try:
+            found.append(outcome(k, folder / k.__name__ / "m.h5"))
+        except (ValueError, TypeError) as error:
+            found.append(type(error).__name__)
+    assert found[0] == found[1]
+
+
+@deviation
+def test_the_state_of_an_optimizer_does_not_come_back(tmp_path):
+    def states(k, path):
+        model, _, _ = trained(k, a_stack)
+        model.save(path)
+        return len(k.models.load_model(path).optimizer.variables)
+
+    both(states, tmp_path)
+
+
+@deviation
+def test_operations_are_written_and_cannot_be_read(tmp_path):
+    def layers(k, path):
+        operations(k).save(path)
+        return len(k.models.load_model(path).weights)
+
+    both(layers, tmp_path)
+
+
+@deviation
+def test_short_names_of_losses_cannot_be_read(tmp_path):
+    def compiled(k, path):
+        model = a_stack(k)
+        model.compile("sgd", "mse")
+        model.save(path)
+        return k.models.load_model(path).compiled
+
+    both(compiled, tmp_path)
+
+
+@deviation
+def test_weights_of_one_path_cannot_be_written(tmp_path):
+    def names(k, path):
+        model, _, _ = trained(k, a_stack, "Adafactor")
+        model.save(path)
+        with h5py.File(path) as file:
+            return len(file["optimizer_weights"].attrs["weight_names"])
+
+    both(names, tmp_path)
