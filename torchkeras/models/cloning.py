@@ -3,12 +3,15 @@
 May import core, layers and this room.
 """
 
+import inspect
+
 from torchkeras.core import sharing, tree
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.symbolic import FunctionOperation
 from torchkeras.layers.input import Input, InputLayer
 from torchkeras.models.functional import Functional
+from torchkeras.models.functional_config import takes_functional_arguments
 from torchkeras.models.sequential import Sequential
 
 
@@ -99,9 +102,21 @@ def _clone_functional(model, input_tensors, clone, call_function):
         return copy(*args, **kwargs) if call_function is None else call_function(copy, *args, **kwargs)
 
     outputs = model._graph.replay(inputs, call)
-    return Functional(
+    return _class_of_clone(model)(
         tree.pack_sequence_as(model._input_structure, inputs),
         tree.pack_sequence_as(model._output_structure, outputs),
         name=model.name,
         trainable=model.trainable,
     )
+
+
+def _class_of_clone(model):
+    """The class of the model, with its steps, where it is made of inputs and outputs."""
+    cls = type(model)
+    if cls is Functional or not takes_functional_arguments(cls):
+        return Functional
+    try:
+        inspect.signature(cls).bind(None, None, name="", trainable=True)
+    except TypeError:  # it wants more
+        return Functional
+    return cls

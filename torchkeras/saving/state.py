@@ -52,8 +52,7 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, comp
             faults.append((path, obj, found))
         else:
             plain.append((path, obj, store))
-    left = sorted(reader.paths() - {path for path, _, _ in entries})
-    left = [path for path in left if not path.startswith(("optimizer", "metrics"))]
+    left = sorted(path for path in reader.paths() - {path for path, _ in pairs} if _is_missed(path))
     surplus = complete and bool(left)
     if not (faults or surplus) or skip_mismatch:
         with _restored_on_error(own if not skip_mismatch else []) as ending:
@@ -61,9 +60,19 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, comp
             ending.failed = bool(faults)
     if faults or surplus:
         _tell(faults, left, what, skip_mismatch)
+    elif left:
+        warnings.warn(f"{what}: nothing of the model takes what it has for {', '.join(left[:_SHOWN])}.", stacklevel=4)
     for _, obj, store in plain:
         obj._take(store)
     return len(plain) + len(own) - len(faults)
+
+
+_NOT_MISSED = ("optimizer", "metrics", "seed_generator", "_seed_generators")
+
+
+def _is_missed(path):
+    """Whether values of a file that nothing takes are told of: a model can do without states of training and seeds."""
+    return not any(part.startswith(_NOT_MISSED) for part in path.split("/"))
 
 
 def _is_plain(obj):
