@@ -333,3 +333,98 @@ def test_errors_name_file_and_part(place):
 def test_a_pipe_is_never_opened(place):
     for read in (keras.models.load_model, _into_a_model):
         place.refused(read, os.fspath(place.pipe), types=U)
+
+
+# -- Keras 2's layout -------------------------------------------------------------------------------------------------
+
+
+def _old_file(place, change, whole, path=None):
+    name = os.fspath(place.own / "old.h5")
+    model = small_model()
+    model.optimizer.build(model.trainable_variables)
+    (model.save if whole else model.save_weights)(name)
+    with h5py.File(name, "a") as file:
+        found = []
+        file.visititems(lambda at, each: found.append(at) if isinstance(each, h5py.Dataset) else None)
+        kernels = [at for at in found if file[at].shape == (4, 3) and "optimizer" not in at]
+        change(file, path or kernels[0], place)
+    return name
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("change", AT_A_WEIGHT, ids=lambda change: change.__name__)
+def test_at_a_weight_of_the_old_layout(place, change, whole):
+    name = _old_file(place, change, whole)
+    error = place.refused(keras.models.load_model if whole else _into_a_model, name, types=AT_A_WEIGHT[change])
+    assert "old.h5" in str(error)
+
+
+@pytest.mark.parametrize("path", ["model_weights", "model_weights/first", "optimizer_weights"])
+@pytest.mark.parametrize("change", LINKS, ids=lambda change: change.__name__)
+def test_links_in_the_old_layout(place, change, path):
+    name = _old_file(place, change, True, path)
+    for read in (keras.models.load_model, _into_a_model):
+        place.refused(read, name, types=U)
+
+
+NAMES = {
+    "/etc/passwd": U,
+    "../../optimizer_weights": U,
+    "..": U,
+    "nobody": C,
+    "first/../last": U,
+    "": C,
+    "a\\b": C,
+    "x" * 5000: C,
+}
+
+
+@pytest.mark.parametrize("listed", ["layer_names", "weight_names"])
+@pytest.mark.parametrize("text", NAMES, ids=lambda text: text[:20])
+def test_names_that_lead_out(place, listed, text):
+    def change(file, path, place):
+        file[path].attrs[listed] = [text.encode()]
+
+    group = "model_weights" if listed == "layer_names" else "model_weights/first"
+    name = _old_file(place, change, True, group)
+    for read in (keras.models.load_model, _into_a_model):
+        place.refused(read, name, types=(NAMES[text], C))
+
+
+ATTRIBUTES = {
+    "numbers": np.zeros(3),
+    "a number": 7,
+    "references": np.array([h5py.Reference()] * 2, h5py.ref_dtype),
+    "a record": np.zeros(2, np.dtype([("a", "f4")])),
+    "no UTF-8": np.bytes_(b"\xff\xfe"),
+    "twice": [b"first", b"first"],
+    "ragged": np.array([np.zeros(2, "f4"), np.zeros(1, "f4")], object),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "case"),
+    [
+        (key, case)
+        for key in ("layer_names", "weight_names", "model_config", "training_config", "keras_version")
+        for case in ATTRIBUTES
+        if (key, case) != ("keras_version", "twice")  # a list of texts is read as one that says nothing
+    ],
+)
+def test_attributes_of_other_kinds(place, key, case):
+    at = {"layer_names": "model_weights", "weight_names": "model_weights/first"}.get(key, "/")
+
+    def change(file, path, place):
+        options = {"dtype": h5py.vlen_dtype("f4")} if case == "ragged" else {}
+        if key in file[path].attrs:
+            del file[path].attrs[key]
+        file[path].attrs.create(key, ATTRIBUTES[case], **options)
+
+    place.refused(keras.models.load_model, _old_file(place, change, True, at), types=ValueError)
+
+
+def test_an_editor_reads_no_links(place):
+    for change in (*LINKS, external_storage, virtual_dataset):
+        place.refused(keras.saving.KerasFileEditor, _weights_file(place, change, WEIGHT), types=U)
+        place.refused(keras.saving.KerasFileEditor, _keras_file(place, change, WEIGHT), types=U)
+    place.refused(keras.saving.KerasFileEditor, _weights_file(place, huge_contiguous, WEIGHT), types=R)
