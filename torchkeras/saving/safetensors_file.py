@@ -8,6 +8,7 @@ import json
 import math
 import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
@@ -16,6 +17,8 @@ from torchkeras.saving.replacing import replacing
 
 MAX_TENSORS = 100_000
 MAX_HEADER = 100_000_000  # the limit of the format's own library
+_PART = 2 * guards.MIB  # bytes that are worth a thread
+_MOST_THREADS = 8
 _DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -128,13 +131,27 @@ class Source:
             named_weights.fill(view, self.tensor(name))
 
     def _fill(self, tensor, name, place, size):
-        self._file.seek(place)
-        rest = memoryview(_bytes_of(tensor))
-        while len(rest):
-            count = self._file.readinto(rest)
+        """Large tensors are read by several threads: one alone is slower than the memory."""
+        parts = min(torch.get_num_threads(), _MOST_THREADS, size // _PART) if hasattr(os, "preadv") else 1
+        memory = memoryview(_bytes_of(tensor))
+        if parts < 2:
+            self._file.seek(place)
+            self._read_all(self._file.readinto, memory, name)
+            return
+        cuts = [size * part // parts for part in range(parts + 1)]
+        with ThreadPoolExecutor(parts) as threads:
+            list(threads.map(lambda a, b: self._read_part(memory[a:b], place + a, name), cuts, cuts[1:]))
+
+    def _read_part(self, memory, place, name):
+        descriptor, total = self._file.fileno(), len(memory)
+        self._read_all(lambda rest: os.preadv(descriptor, [rest], place + total - len(rest)), memory, name)
+
+    def _read_all(self, read, memory, name):
+        while len(memory):
+            count = read(memory)
             if not count:
-                raise guards.CorruptFileError(f"{self._what}: the file ends within {name!r}, of {size:,} bytes.")
-            rest = rest[count:]
+                raise guards.CorruptFileError(f"{self._what}: the file ends within {name!r}.")
+            memory = memory[count:]
 
 
 def _judged(file, what):
