@@ -25,6 +25,11 @@ def images():
     )  # fmt: skip
 
 
+def images_of_any_size():
+    convolution = layers.Conv2D(4, 3, padding="same", strides=2)  # what it adds depends on the size
+    return keras.Sequential([keras.Input((None, None, 3)), convolution, layers.GlobalAveragePooling2D()])
+
+
 def several_inputs():
     one, two = keras.Input((4,)), keras.Input((4,))
     return keras.Model([one, two], [layers.Concatenate()([one, two]), layers.Dense(2)(one)])
@@ -81,6 +86,7 @@ def rows(shape):
 CASES = {
     "sequential": (sequential, rows((4,))),
     "images": (images, rows((12, 12, 3))),
+    "images of any size": (images_of_any_size, lambda count: torch.rand(count, 9 + count, 20, 3)),
     "several inputs": (several_inputs, lambda count: [torch.rand(count, 4), torch.rand(count, 4)]),
     "named inputs": (named_inputs, lambda count: {"b": torch.rand(count, 4), "a": torch.rand(count, 2)}),
     "LSTM": (recurrent(layers.LSTM), rows((3, 4))),

@@ -28,11 +28,11 @@ def output_length(size, window, stride, padding, dilation=1):
     return -(-size // stride)  # "same" and "causal"
 
 
-def same_padding(size, window, stride, dilation=1):
+def same_padding(size, window, stride, dilation=1, at_least=max):
     """`(before, after)` of TensorFlow's "same" on one axis: as little as gives `ceil(size / stride)` windows, an odd
-    entry behind."""
+    entry behind. `at_least` is the maximum of two sizes, `torch.sym_max` for symbolic ones."""
     reach = (window - 1) * dilation + 1
-    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+    total = at_least((-(-size // stride) - 1) * stride + reach - size, 0)
     return total // 2, total - total // 2
 
 

@@ -183,7 +183,13 @@ class Padding:
 
     def __call__(self, x):
         """`(x, padding for torch's kernel)`."""
-        symmetric, explicit = self._split(x.shape[2:]) if self.by_size else (self.symmetric, self.explicit)
+        if not self.by_size:
+            symmetric, explicit = self.symmetric, self.explicit
+        elif any(isinstance(size, torch.SymInt) for size in x.shape[2:]):  # exported for any size: nothing to look at
+            pairs = zip(x.shape[2:], self.window, self.steps, self.gaps, strict=True)
+            symmetric, explicit = 0, pad_widths([same_padding(*axis, at_least=torch.sym_max) for axis in pairs])
+        else:
+            symmetric, explicit = self._split(x.shape[2:])
         return (x if explicit is None else F.pad(x, explicit)), symmetric
 
     def obstacle(self):
