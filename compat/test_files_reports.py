@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import torch
 
 import torchkeras
 from compat.file_cases import array, crossing, facts, load, made, scatter
@@ -292,3 +293,27 @@ def test_what_nobody_took_is_told_only_where_a_model_lacks_it(tmp_path):
     shorter = made(torchkeras, lambda k: k.Sequential([k.Input((5, 3)), k.layers.LSTM(2)]))
     with pytest.warns(UserWarning, match="layers/dense"):
         shorter.load_weights(tmp_path / "m.weights.h5")
+
+
+# -- modules of torch -------------------------------------------------------------------------------------------------
+
+
+def test_weights_of_wrapped_modules_cross(tmp_path):
+    """Without a config (compat/deviations.md): `.weights.h5`, with torch's names and buffers."""
+
+    def make(k):
+        module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3))
+        model = k.Sequential([k.layers.TorchModuleWrapper(module), k.layers.Dense(2)])
+        model(np.ones((2, 4), "float32"))
+        return model
+
+    path = tmp_path / "m.weights.h5"
+    for writer, reader in ((keras, torchkeras), (torchkeras, keras), (torchkeras, torchkeras)):
+        model, other = made(writer, make), made(reader, make)
+        module = model.layers[0].module
+        module[1].running_mean.add_(0.5)
+        model.save_weights(path)
+        other.load_weights(path)
+        for one, two in zip(module.state_dict().values(), other.layers[0].module.state_dict().values(), strict=True):
+            assert torch.equal(one, two)
+        assert [array(w).tobytes() for w in model.weights] == [array(w).tobytes() for w in other.weights]
