@@ -14,8 +14,9 @@ LIBRARIES = (torchkeras, keras)
 
 
 def network(library, units=2):
-    layers = library.layers
-    return library.Sequential([library.Input((3,)), layers.Dense(units), layers.BatchNormalization(), layers.Dense(4)])
+    layers, norm = library.layers, library.layers.BatchNormalization(name="batch_normalization")
+    parts = [layers.Dense(units, name="dense"), norm, layers.Dense(4, name="dense_1")]  # as they are called in files
+    return library.Sequential([library.Input((3,)), *parts])
 
 
 @pytest.fixture(scope="module")
