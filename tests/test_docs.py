@@ -9,8 +9,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
-def test_code_blocks_run(page):
+def test_code_blocks_run(page, tmp_path, monkeypatch):
     text = (ROOT / page).read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)  # some save files
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert blocks
     namespace = {"__name__": "__main__"}

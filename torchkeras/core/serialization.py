@@ -7,6 +7,7 @@ the slot allows.
 
 import contextlib
 import types
+import warnings
 
 import numpy as np
 import torch
@@ -122,13 +123,30 @@ def _serialize_instance(obj):
         build_config = build_config()
         if build_config is not None:
             result["build_config"] = build_config
-    compile_config = getattr(obj, "get_compile_config", None)
-    if compile_config is not None:
-        compiled = scopes.state.describes_training and getattr(obj, "compiled", False)
-        result["compile_config"] = serialize_keras_object(compile_config()) if compiled else {}
+    if hasattr(obj, "get_compile_config"):
+        result["compile_config"] = _compile_config(obj) if scopes.state.describes_training else {}
     if entry is None or isinstance(obj, torch.nn.Module):  # nobody can tell one published regularizer from its equal
         sharing.note(obj, result)
     return result
+
+
+def _compile_config(model):
+    """What `compile` was told; nothing, with a warning, where that has no form. A training is not lost for that."""
+    if not getattr(model, "compiled", False):
+        return {}
+    try:
+        return serialize_keras_object(model.get_compile_config())
+    except UnserializableError as error:
+        warn_not_compiled(model, error)
+        return {}
+
+
+def warn_not_compiled(model, error):
+    """Says that a file will have a model without what its `compile` was told."""
+    warnings.warn(
+        f"Model {model.name!r} is saved without the arguments of compile(): {error} Compile it again after loading.",
+        stacklevel=2,
+    )
 
 
 def _config_value(value):

@@ -14,6 +14,7 @@ import torch
 from torchkeras.core import registry
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object
+from torchkeras.errors import UnserializableError
 from torchkeras.optimizers.groups import like_parameter
 from torchkeras.optimizers.learning_rate import as_number
 from torchkeras.optimizers.optimizer import Optimizer
@@ -232,6 +233,8 @@ class TorchOptimizer(Optimizer):
         """Writes counter and rate, then torch's state of each parameter as `position_name`. Parameters that do not
         learn have no position: an optimizer made by `model.parameters()` has them, one made by a model has not."""
         super().save_own_variables(store)
+        if not self.built:
+            return
         places = {old: new for new, old in enumerate(self._places_that_learn())}
         for place, slots in self.state_dict()["state"].items():
             key = places[place]
@@ -277,14 +280,15 @@ class TorchOptimizer(Optimizer):
     # -- configuration ------------------------------------------------------------------------------------------------
 
     def get_config(self):
-        """Name of the optimizer or function, and its settings. Raises `ValueError` where that does not say all."""
+        """Name of the optimizer or function, and its settings. Raises `UnserializableError` where they do not say
+        all."""
         if self.bound_by_user:
             made, settings = type(self.torch_optimizer), self._settings()
         else:
             made = self.source.func if isinstance(self.source, functools.partial) else self.source
             settings = dict(self.source.keywords) if isinstance(self.source, functools.partial) else {}
             if getattr(made, "__name__", "<lambda>") == "<lambda>" or getattr(self.source, "args", ()):
-                raise ValueError(f"{self.source!r} cannot be saved: define a function and register its name.")
+                raise UnserializableError(f"{self.source!r} cannot be saved: define a function and register its name.")
         if self._learning_rate is not None and (isinstance(made, type) or "lr" in settings):
             settings["lr"] = self._host_rate()
         return {"optimizer": made.__name__, "settings": settings, "name": self.name}
@@ -292,7 +296,7 @@ class TorchOptimizer(Optimizer):
     def _settings(self):
         inner = self.torch_optimizer
         if len(inner.param_groups) > 1:
-            raise ValueError(
+            raise UnserializableError(
                 f"A {type(inner).__name__} of several groups cannot be described: give compile() a function of the "
                 "parameters that makes it, and register its name."
             )

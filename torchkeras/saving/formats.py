@@ -43,13 +43,19 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         >>> load_model("model.keras").count_params()
         3
     """
-    include_optimizer = kwargs.pop("include_optimizer", True)
+    filepath, include_optimizer = os.fsdecode(filepath), kwargs.pop("include_optimizer", True)
     form = _form_to_write(filepath, kwargs.pop("save_format", None))
     kwargs.pop("options", None)  # of TensorFlow
     if kwargs:
         raise TypeError(f"save_model() does not know the arguments {sorted(kwargs)}.")
     if zipped is not None and form != "keras":
         raise ValueError(f"zipped={zipped} is for `.keras` files only, got {filepath!r}.")
+    if not model.built:
+        warnings.warn(
+            f"Model {model.name!r} is saved before it has weights. Call it on data or build(input_shape) first to have "
+            "them in the file.",
+            stacklevel=3,
+        )
     if not _may_write(filepath, overwrite):
         return
     if form == "keras":
@@ -77,12 +83,13 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, c
     """
     from torchkeras.saving import h5_file, keras_file
 
+    filepath = os.fsdecode(filepath)
     form = _form_to_read(filepath)
     reading = {"keras": keras_file.read, "h5": h5_file.read}.get(form)
     if reading is None:
         raise _no_format(filepath, "a model")
-    line = f"keras.models.load_model({os.fspath(filepath)!r}, {{}})"
-    with guards.description(os.fspath(filepath)), missing.told(line):
+    line = f"keras.models.load_model({filepath!r}, {{}})"
+    with guards.description(filepath), missing.told(line):
         model = reading(filepath, custom_objects, compile, safe_mode)
     if check_finite:
         _require_finite(model, filepath)
@@ -118,11 +125,12 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         >>> model.save_weights("model.safetensors")
         >>> model.load_weights("model.safetensors")
     """
+    filepath = os.fsdecode(filepath)
     form = _weights_form(filepath, max_shard_size, kwargs.pop("save_format", None))
     kwargs.pop("options", None)  # of TensorFlow
     unknown = set(kwargs) - _WRITE_OPTIONS.get(form, {"include_optimizer", "objects_to_skip"})
     if unknown:
-        raise TypeError(f"save_weights() does not know the arguments {sorted(unknown)} for {os.fspath(filepath)!r}.")
+        raise TypeError(f"save_weights() does not know the arguments {sorted(unknown)} for {filepath!r}.")
     _require_weights(model, "saving any")
     if not _may_write(filepath, overwrite):
         return
@@ -174,6 +182,7 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
         >>> torch.equal(model.layers[0].kernel, linear.weight.T)
         True
     """
+    filepath = os.fsdecode(filepath)
     _require_weights(model, "loading any")
     if not kwargs.pop("check_finite", False):
         _load_weights(model, filepath, skip_mismatch, **kwargs)
@@ -200,7 +209,7 @@ def _load_weights(model, filepath, skip_mismatch, **kwargs):
         _flat_format(form).load(model, filepath, skip_mismatch=skip_mismatch, skip=skip, **options)
         return
     if options:
-        raise ValueError(f"{sorted(options)} are for .safetensors and .npz files; {os.fspath(filepath)!r} is none.")
+        raise ValueError(f"{sorted(options)} are for .safetensors and .npz files; {filepath!r} is none.")
     _load_by_path(model, filepath, form, by_name, skip_mismatch, skip)
 
 
@@ -213,20 +222,19 @@ def _numbers_of(model):
 def _require_finite(model, filepath):
     found = [getattr(tensor, "path", name) for name, tensor in _numbers_of(model) if not tensor.isfinite().all()]
     if found:
-        raise ValueError(f"{os.fspath(filepath)} holds NaN or infinities for {', '.join(found[:20])}.")
+        raise ValueError(f"{filepath} holds NaN or infinities for {', '.join(found[:20])}.")
 
 
 def _load_by_path(model, filepath, form, by_name, skip_mismatch, skip):
     from torchkeras.saving import h5_weights
 
-    name = os.fspath(filepath)
-    with guards.description(name), _reader(filepath, form) as reader:
+    with guards.description(filepath), _reader(filepath, form) as reader:
         if isinstance(reader, h5_weights.Layers):
             h5_weights.load(model, reader, by_name, skip_mismatch, skip)
         elif by_name:
-            raise ValueError(f"by_name=True is for HDF5 files in Keras 2's layout; {name!r} has another.")
+            raise ValueError(f"by_name=True is for HDF5 files in Keras 2's layout; {filepath!r} has another.")
         else:
-            load_state(model, reader, name, skip_mismatch, skip)
+            load_state(model, reader, filepath, skip_mismatch, skip)
 
 
 _FLAT = ("safetensors", "npz")
@@ -258,8 +266,7 @@ def _reader(filepath, form):
 # -- which format -----------------------------------------------------------------------------------------------------
 
 
-def _form_to_write(filepath, word):
-    path = os.fspath(filepath)
+def _form_to_write(path, word):
     form = _ENDINGS.get(os.path.splitext(path)[1]) or _WORDS.get(word)
     if form is None:
         raise ValueError(
@@ -269,9 +276,8 @@ def _form_to_write(filepath, word):
     return form
 
 
-def _weights_form(filepath, max_shard_size, word):
+def _weights_form(path, max_shard_size, word):
     """The format in which weights are written to a path."""
-    path = os.fspath(filepath)
     if max_shard_size is not None:
         if not path.endswith((".weights.json", ".weights.h5")):
             raise ValueError(f"With max_shard_size the path must end in `.weights.json`, got {path!r}.")
@@ -296,9 +302,8 @@ def _weights_form(filepath, max_shard_size, word):
     return "weights"
 
 
-def _form_to_read(filepath):
+def _form_to_read(path):
     """`keras`, `h5`, `safetensors`, `npz`, `sharded` or None, by what is there and not by its name."""
-    path = os.fspath(filepath)
     if not os.path.exists(path):
         if os.path.exists(f"{path}.index"):
             raise _of_tensorflow(path, "a checkpoint of TensorFlow")
@@ -337,7 +342,7 @@ def _of_tensorflow(path, kind):
 
 def _no_format(filepath, wanted):
     return ValueError(
-        f"{os.fspath(filepath)!r} holds no {wanted.removeprefix('a ')} in a format that is read here: `.keras` or HDF5 "
+        f"{filepath!r} holds no {wanted.removeprefix('a ')} in a format that is read here: `.keras` or HDF5 "
         f"(`.h5`){', `.safetensors`, `.npz` or `.weights.json`' if wanted == 'weights' else ''}."
     )
 
@@ -347,8 +352,8 @@ def _may_write(filepath, overwrite):
     if overwrite or not os.path.exists(filepath):
         return True
     if sys.stdin is None or not sys.stdin.isatty():
-        raise FileExistsError(f"{os.fspath(filepath)} exists already: pass overwrite=True or choose another path.")
+        raise FileExistsError(f"{filepath} exists already: pass overwrite=True or choose another path.")
     answer = ""
     while answer not in ("y", "n"):
-        answer = input(f"{os.fspath(filepath)} exists already - overwrite it? [y/n] ").strip().lower()
+        answer = input(f"{filepath} exists already - overwrite it? [y/n] ").strip().lower()
     return answer == "y"

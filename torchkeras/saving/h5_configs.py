@@ -9,7 +9,7 @@ from torchkeras.errors import CorruptFileError
 from torchkeras.saving import old_names
 
 _METRICS = ("metric", "metric_function", "loss")
-_KINDS = {"optimizer": ("optimizer", "torch optimizer"), "loss": ("loss",), "metrics": _METRICS}
+_KINDS = {"optimizer": ("optimizer", "torch optimizer"), "loss": ("loss", "torch loss"), "metrics": _METRICS}
 _KINDS["weighted_metrics"] = _METRICS
 _WRAPPERS = ("MeanMetricWrapper", "LossFunctionWrapper")
 

@@ -10,7 +10,8 @@ import os
 
 from torchkeras.core import scopes, unfilled
 from torchkeras.core.registry import CustomObjectScope
-from torchkeras.core.serialization import deserialize_keras_object, is_safe
+from torchkeras.core.serialization import deserialize_keras_object, is_safe, warn_not_compiled
+from torchkeras.errors import UnserializableError
 from torchkeras.optimizers import Optimizer, old_states
 from torchkeras.saving import guards, h5_configs, h5_weights, hdf5, weights_h5
 from torchkeras.saving.keras_file import KERAS_VERSION
@@ -27,7 +28,10 @@ def write(model, path, include_optimizer=True):
     texts = {MODEL: json.dumps(h5_configs.written(model)), "keras_version": KERAS_VERSION, "backend": "torch"}
     trains = include_optimizer and getattr(model, "compiled", False) and model.optimizer is not None
     if trains:
-        texts[TRAINING] = json.dumps(h5_configs.training(model))
+        try:
+            texts[TRAINING] = json.dumps(h5_configs.training(model))
+        except UnserializableError as error:
+            warn_not_compiled(model, error)
     with replacing(path) as file, hdf5.create_h5(file) as opened:
         for key, text in texts.items():
             opened.attrs[key] = text.encode()

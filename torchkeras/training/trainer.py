@@ -16,6 +16,7 @@ from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.errors import UnknownObjectError
+from torchkeras.training import torch_losses_in_configs
 from torchkeras.training.arguments import OLDER_COMPILE, positive_number, refuse_unknown
 from torchkeras.training.compile_loss import CompileLoss
 from torchkeras.training.compile_metrics import CompileMetrics
@@ -166,8 +167,15 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
             self.optimizer.build(self.trainable_variables)
 
     def get_compile_config(self):
-        """The arguments of `compile` in a form for JSON; empty for a model that is not compiled."""
-        return serialize_keras_object(self._training.arguments) if self._training.arguments else {}
+        """The arguments of `compile` in a form for JSON; empty for a model that is not compiled.
+
+        Raises `UnserializableError` (a `ValueError` and a `TypeError`) for what has no such form. A model is then saved
+        without them, with a warning.
+        """
+        arguments = self._training.arguments
+        if not arguments:
+            return {}
+        return serialize_keras_object({**arguments, "loss": torch_losses_in_configs.written(arguments.get("loss"))})
 
     def _require_compiled(self, what):
         if not self.compiled:
