@@ -93,7 +93,7 @@ MEASURES = (
     Measure("auc", "AUC: 200 thresholds, 1 M predictions", "auc", "", 2, 0.3, "keras", by_hand=False),
     file("save_large", "save 100 MB, .keras"),
     file("load_large", "load 100 MB, .keras"),
-    file("save_large_h5", "save 100 MB, .h5"),
+    file("save_large_h5", "save 100 MB, .h5", wanted=None),
     file("load_large_h5", "load 100 MB, .h5"),
     file("save_weights", "save_weights 100 MB", wanted=None),
     file("load_weights", "load_weights 100 MB", wanted=None),

@@ -405,3 +405,9 @@ def test_a_clone_knows_the_objects_of_its_original():
     clone = keras.models.clone_model(model)
     assert clone.layers[0].activation is own_metric and type(clone.layers[0].kernel_initializer) is Near
     error_of(layers.Dense.from_config, model.layers[0].get_config())
+
+
+def test_a_function_that_shares_its_name_with_one_of_keras_is_told():
+    layer = keras.layers.Dense(2, activation=torch.nn.functional.leaky_relu)
+    with pytest.warns(UserWarning, match="functional.leaky_relu is saved by its name.*read in its place"):
+        keras.saving.serialize_keras_object(layer)

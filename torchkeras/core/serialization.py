@@ -97,7 +97,18 @@ def _serialize_function(function):
     )
     if entry is None:
         sharing.name(function, name)
+        _warn_of_namesake(function, name)
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def _warn_of_namesake(function, name):
+    """A config holds nothing of a function but its name, and one of Keras's comes first when that is read."""
+    if name and any(not isinstance(each, type) for each in registry.all_named(name, FUNCTION_KINDS)):
+        warnings.warn(
+            f"{function.__module__}.{name} is saved by its name, and {name!r} is a function of Keras's too, which will "
+            "be read in its place. Give yours another name and register it.",
+            stacklevel=2,
+        )
 
 
 def _serialize_instance(obj):

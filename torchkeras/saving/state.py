@@ -72,7 +72,8 @@ _NOT_MISSED = ("optimizer", "metrics", "seed_generator", "_seed_generators")
 
 def _is_missed(path):
     """Whether values of a file that nothing takes are told of: a model can do without states of training and seeds."""
-    return not any(part.startswith(_NOT_MISSED) for part in path.split("/"))
+    parts = path.split("/")
+    return parts[0] != "loss" and not any(part.startswith(_NOT_MISSED) for part in parts)
 
 
 def _is_plain(obj):
