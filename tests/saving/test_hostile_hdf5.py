@@ -6,6 +6,7 @@ hang whoever opened it.
 
 import os
 import shutil
+import struct
 import zipfile
 import zlib
 
@@ -428,3 +429,17 @@ def test_an_editor_reads_no_links(place):
         place.refused(keras.saving.KerasFileEditor, _weights_file(place, change, WEIGHT), types=U)
         place.refused(keras.saving.KerasFileEditor, _keras_file(place, change, WEIGHT), types=U)
     place.refused(keras.saving.KerasFileEditor, _weights_file(place, huge_contiguous, WEIGHT), types=R)
+
+
+@pytest.mark.parametrize("length", [2**64 - 16, 2**64 - 1, 0])
+def test_a_heap_that_leads_into_itself(tmp_path, length):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = "{}"  # a text of variable length lies in a heap
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    number = 0 if length == 0 else 1
+    content[heap + 16 : heap + 32] = struct.pack("<HHIQ", number, 1, 0, length)
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match="heap of texts"):
+        keras.models.load_model(path)

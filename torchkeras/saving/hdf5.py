@@ -7,6 +7,7 @@ import contextlib
 import io
 import math
 import os
+import struct
 import zlib
 
 import h5py
@@ -14,6 +15,7 @@ import numpy as np
 
 from torchkeras.saving import guards
 
+MAX_HEAP = 64 * guards.MIB  # bytes of one heap of texts
 MAX_OBJECTS = 300_000  # groups and datasets of one file
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
@@ -28,6 +30,7 @@ def open_h5(file, budget, name):
         name: how errors call it.
     """
     with guards.damage(name):
+        _judge_heaps(file, name)
         opened = h5py.File(file, "r")
     try:
         with guards.damage(name):
@@ -35,6 +38,40 @@ def open_h5(file, budget, name):
         yield opened, groups
     finally:
         opened.close()
+
+
+_HEAP = b"GCOL\x01\x00\x00\x00"
+_STEP = guards.MIB // 2  # stays in a core's cache
+
+
+def _judge_heaps(file, name):
+    """Texts of variable length lie in heaps, lists of objects that each tell where the next one begins. HDF5 follows
+    them without an end where one of them tells its own place."""
+    buffer, place = bytearray(_STEP), 0
+    while True:
+        file.seek(place)
+        count = file.readinto(buffer)
+        found = buffer.find(_HEAP, 0, count)
+        while found >= 0:
+            _judge_heap(file, place + found, name)
+            found = buffer.find(_HEAP, found + 1, count)
+        if count < len(_HEAP):
+            return
+        place += count - len(_HEAP) + 1  # a mark may lie across the border
+
+
+def _judge_heap(file, start, name):
+    file.seek(start + 8)
+    (size,) = struct.unpack("<Q", file.read(8))
+    file.seek(start)
+    heap = file.read(min(size, MAX_HEAP))
+    place = 16
+    while place + 16 <= len(heap):
+        number, length = struct.unpack_from("<H6xQ", heap, place)
+        step = length if number == 0 else 16 + (length + 7) // 8 * 8
+        if step < 16 or place + step > size:
+            raise guards.CorruptFileError(f"{name}: a heap of texts at byte {start:,} leads into itself or out.")
+        place += step
 
 
 @contextlib.contextmanager
