@@ -334,3 +334,17 @@ def test_weights_of_one_path_cannot_be_written(tmp_path):
             return len(file["optimizer_weights"].attrs["weight_names"])
 
     both(names, tmp_path)
+
+
+def test_state_of_an_optimizer_whose_rate_is_a_schedule(tmp_path):
+    model = torchkeras.Sequential([torchkeras.Input((3,)), torchkeras.layers.Dense(2)])
+    model.compile(torchkeras.optimizers.Adam(torchkeras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)), "mse")
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 2), "float32")
+    model.fit(x, y, epochs=3, verbose=0)
+    model.save(tmp_path / "model.h5")
+    again = torchkeras.models.load_model(tmp_path / "model.h5")
+    assert int(again.optimizer.iterations) == 3
+    assert (
+        again.fit(x, y, epochs=2, shuffle=False, verbose=0).history
+        == model.fit(x, y, epochs=2, shuffle=False, verbose=0).history
+    )

@@ -89,3 +89,56 @@ def test_states_that_a_layer_keeps_are_zeros_after_loading(tmp_path):
     first = model(x)
     model.save(tmp_path / "model.keras")
     torch.testing.assert_close(keras.models.load_model(tmp_path / "model.keras")(x), first)
+
+
+def test_a_training_is_not_lost_for_what_a_lambda_holds(tmp_path):
+    scale = layers.Dense(1)
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", lambda y_true, y_pred: (y_true - y_pred) ** 2 if scale else y_pred)
+
+    def closed_over(factor):
+        return lambda y_true, y_pred: (y_true - y_pred) ** 2 if factor else y_pred
+
+    model.compile("sgd", closed_over(scale))
+    with pytest.warns(UserWarning, match=r"without the arguments of compile\(\)"):
+        model.save(tmp_path / "model.keras")
+    assert not keras.models.load_model(tmp_path / "model.keras").compiled
+
+
+def test_weights_without_memory_take_nothing(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+    with torch.device("meta"):
+        empty = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+        with pytest.raises(ValueError, match=r"no memory.*to_empty"):
+            keras.models.load_model(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"no memory.*to_empty"):
+        empty.load_weights(tmp_path / "model.keras")
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    model.save(tmp_path / "saved", zipped=False)
+    assert keras.models.load_model(tmp_path / "saved").count_params() == 8
+    with pytest.raises(ValueError, match="zipped=False is for"):
+        model.save(tmp_path / "saved.h5", zipped=False)
+    model.save(tmp_path / "new" / "folder" / "model.h5")  # as Keras does, for this format only
+    with pytest.raises(FileNotFoundError, match=r"folder .* does not exist"):
+        model.save(tmp_path / "other" / "model.keras")
+
+
+@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1\n", b"<!DOCTYPE html>"])
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_what_is_no_file_of_keras_says_how_it_begins(tmp_path, content, ending):
+    path = tmp_path / f"model.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(keras.errors.CorruptFileError, match=r"begins with.*git-lfs"):
+        keras.models.load_model(path)
+
+
+def test_files_of_torch_say_what_reads_them(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    torch.save(model.state_dict(), tmp_path / "state.pt")
+    for read in (model.load_weights, keras.models.load_model):
+        with pytest.raises(ValueError, match=r"torch.save.*load_state_dict"):
+            read(tmp_path / "state.pt")

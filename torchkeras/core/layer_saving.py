@@ -86,6 +86,11 @@ def _shape_of(store, key):
 def give(weight, store, key):
     """Copies a saved value into a weight: straight into its memory where the store can do that."""
     unfilled.allocate(weight)
+    if weight.is_meta:
+        raise ValueError(
+            f"Weight {getattr(weight, 'path', key)!r} has no memory (torch.device('meta')), so nothing can be loaded "
+            "into it: model.to_empty(device='cpu') gives it some."
+        )
     with torch.no_grad():
         if hasattr(store, "read_into") and store.read_into(key, weight):
             return

@@ -6,6 +6,7 @@ the slot allows.
 """
 
 import contextlib
+import json
 import types
 import warnings
 
@@ -146,10 +147,16 @@ def _compile_config(model):
     if not getattr(model, "compiled", False):
         return {}
     try:
-        return serialize_keras_object(model.get_compile_config())
+        config = serialize_keras_object(model.get_compile_config())
     except UnserializableError as error:
         warn_not_compiled(model, error)
         return {}
+    try:
+        json.dumps(config)
+    except TypeError as error:  # what a lambda holds, say
+        warn_not_compiled(model, f"{error}.")
+        return {}
+    return config
 
 
 def warn_not_compiled(model, error):

@@ -100,7 +100,9 @@ def _in_our_order(optimizer, entries, names):
 
 
 def _is_of_keras_3(names):
-    return any(name.endswith("/learning_rate") for name in names[:2]) or [name.count("/") for name in names] == [1]
+    """A schedule has no variable for the rate. tf.keras wrote `iteration:0`, without the optimizer before it."""
+    ends = ("/iteration", "/learning_rate")
+    return any(name.endswith(ends) for name in names[:2]) or [name.count("/") for name in names] == [1]
 
 
 def _without(variables, left_out):

@@ -32,7 +32,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         filepath: path that ends in `.keras`, or in `.h5` or `.hdf5` for the format of Keras 2.
         overwrite: whether a file that is there is replaced; else a prompt asks, or `FileExistsError` is raised where
             nobody can answer.
-        zipped: False writes a `.keras` folder in place of a zip.
+        zipped: False writes a folder in place of a zip, under a name of any ending.
         include_optimizer: False leaves the optimizer's state and the arguments of `compile` out.
         save_format: Keras 2's word, `"keras"` or `"h5"`, for paths of any ending.
 
@@ -44,7 +44,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         3
     """
     filepath, include_optimizer = os.fsdecode(filepath), kwargs.pop("include_optimizer", True)
-    form = _form_to_write(filepath, kwargs.pop("save_format", None))
+    word = kwargs.pop("save_format", None)
+    form = _form_to_write(filepath, "keras" if zipped is False else word)  # a folder may have any name
     kwargs.pop("options", None)  # of TensorFlow
     if kwargs:
         raise TypeError(f"save_model() does not know the arguments {sorted(kwargs)}.")
@@ -319,6 +320,11 @@ def _form_to_read(path):
     ending = os.path.splitext(path)[1]
     if start[8:] == b"{" and ending != ".json":
         return "safetensors"
+    if ending in _ENDINGS and not any(each.startswith(start[: len(each)]) for each in (b"PK\x03\x04", _HDF5)):
+        raise guards.CorruptFileError(
+            f"{path!r} is damaged, or no file of Keras's: it begins with {start!r}. A pointer of git-lfs, or a page "
+            "that says why a download failed, looks so."
+        )
     return {**_ENDINGS, ".safetensors": "safetensors", ".npz": "npz", ".json": "sharded"}.get(ending)  # damaged
 
 

@@ -120,11 +120,11 @@ def _refuse_depth(text, name):
     left = left.translate(_PAIRS, _NEITHER).replace(b'""', b"")  # two in a row: what follows stays inside or outside
     left = re.sub(b'"[^"]*"', b"", left)
     for _ in range(MAX_DEPTH):
-        if not left:
-            return
+        if b"[]" not in left:
+            return  # no level is left, or brackets that do not match: the parser says where
         left = left.replace(b"[]", b"")  # the innermost level
     if left:
-        raise CorruptFileError(f"{name} is nested more than {MAX_DEPTH} deep, or its brackets do not match.")
+        raise CorruptFileError(f"{name} is nested more than {MAX_DEPTH} deep.")
 
 
 _PAIRS = bytes.maketrans(b"{}", b"[]")

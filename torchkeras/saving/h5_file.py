@@ -32,6 +32,7 @@ def write(model, path, include_optimizer=True):
             texts[TRAINING] = json.dumps(h5_configs.training(model))
         except UnserializableError as error:
             warn_not_compiled(model, error)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)  # Keras makes it for this format, and no other
     with replacing(path) as file, hdf5.create_h5(file) as opened:
         for key, text in texts.items():
             opened.attrs[key] = text.encode()

@@ -222,6 +222,11 @@ class _Parts:
             yield weights_h5.Reader(groups, what, opened, budget)
 
     def _missing(self, part):
+        if any(name.endswith(("/data.pkl", "/archive_format")) for name in self.names):
+            return guards.CorruptFileError(
+                f"{self.name} was written by torch.save or torch.export and is no file of Keras's. A state_dict that you "
+                "trust is read by model.load_state_dict(torch.load(path)), a program by torch.export.load(path)."
+            )
         return guards.CorruptFileError(f"{self.name} holds no {part}: it is no saved model, or a part of one.")
 
 

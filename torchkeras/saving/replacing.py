@@ -31,6 +31,8 @@ def replacing(path):
     try:
         descriptor = os.open(temporary, _FLAGS, 0o666)  # the umask has its say
     except FileNotFoundError:
+        if os.path.isdir(folder):
+            raise
         raise FileNotFoundError(f"The folder {folder} does not exist: make it before saving {name}.") from None
     try:
         with _Whole(descriptor, "w+") as file:
