@@ -93,7 +93,7 @@ LEADING_OUT = (
     ASSETS + "./words.txt",
     ASSETS + "/double",
     ASSETS + "n" * 300,
-    ASSETS + "/".join("d" * 200),
+    ASSETS + "/".join("d" * 300),
     ".",
     "..",
 )

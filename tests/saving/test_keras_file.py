@@ -142,3 +142,13 @@ def test_files_of_torch_say_what_reads_them(tmp_path):
     for read in (model.load_weights, keras.models.load_model):
         with pytest.raises(ValueError, match=r"torch.save.*load_state_dict"):
             read(tmp_path / "state.pt")
+
+
+def test_forty_models_in_one_another(tmp_path):
+    model = keras.Sequential([layers.Dense(2)])
+    for _ in range(40):
+        model = keras.Sequential([model])
+    model = keras.Sequential([keras.Input((3,)), model])
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert all((a == b).all() for a, b in zip(model.get_weights(), again.get_weights(), strict=True))

@@ -20,7 +20,7 @@ from collections import Counter
 from torchkeras.errors import CorruptFileError, ResourceLimitError, UnsafeFileError
 
 MIB = 2**20
-MAX_DEPTH = 100
+MAX_DEPTH = 250  # of JSON and of groups; a model in a model is four levels of JSON
 MAX_MEMBERS = 100_000  # entries of one zip
 MAX_NAME = 255  # bytes of one part of a path
 MAX_CONFIG = 64 * MIB  # bytes of a config

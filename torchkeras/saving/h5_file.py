@@ -5,7 +5,6 @@ May import core, optimizers and this room's files below. Layout of the weights:
 """
 
 import contextlib
-import json
 import os
 
 from torchkeras.core import scopes, unfilled
@@ -14,6 +13,7 @@ from torchkeras.core.serialization import deserialize_keras_object, is_safe, war
 from torchkeras.errors import UnserializableError
 from torchkeras.optimizers import Optimizer, old_states
 from torchkeras.saving import guards, h5_configs, h5_weights, hdf5, weights_h5
+from torchkeras.saving.json import text_of
 from torchkeras.saving.keras_file import KERAS_VERSION
 from torchkeras.saving.replacing import replacing
 
@@ -25,11 +25,11 @@ MODEL, WEIGHTS, TRAINING, OPTIMIZER = "model_config", "model_weights", "training
 
 def write(model, path, include_optimizer=True):
     """Writes a model whole. Nothing is touched before its config is made: an error there leaves the old file."""
-    texts = {MODEL: json.dumps(h5_configs.written(model)), "keras_version": KERAS_VERSION, "backend": "torch"}
+    texts = {MODEL: text_of(h5_configs.written(model)), "keras_version": KERAS_VERSION, "backend": "torch"}
     trains = include_optimizer and getattr(model, "compiled", False) and model.optimizer is not None
     if trains:
         try:
-            texts[TRAINING] = json.dumps(h5_configs.training(model))
+            texts[TRAINING] = text_of(h5_configs.training(model))
         except UnserializableError as error:
             warn_not_compiled(model, error)
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)  # Keras makes it for this format, and no other

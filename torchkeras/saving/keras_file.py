@@ -174,12 +174,12 @@ def read(path, custom_objects=None, compile=True, safe_mode=True):
 def fill(model, reader, what, waiting, compile):
     """Weights first, then what `compile` makes of them, then the state of optimizers."""
     done = set()
-    load_state(model, reader, what, done=done)
+    load_state(model, reader, what, done=done, making="begun" if compile else "ended")
     waiting.finish()
     if compile:
         for each, config in waiting.compiles:
             each.compile_from_config(config)
-        load_state(model, reader, what, done=done)
+        load_state(model, reader, what, done=done, making="ended")
 
 
 @contextlib.contextmanager
@@ -224,8 +224,8 @@ class _Parts:
     def _missing(self, part):
         if any(name.endswith(("/data.pkl", "/archive_format")) for name in self.names):
             return guards.CorruptFileError(
-                f"{self.name} was written by torch.save or torch.export and is no file of Keras's. A state_dict that you "
-                "trust is read by model.load_state_dict(torch.load(path)), a program by torch.export.load(path)."
+                f"{self.name} was written by torch.save or torch.export and is no file of Keras's. A state_dict that "
+                "you trust is read by model.load_state_dict(torch.load(path)), a program by torch.export.load(path)."
             )
         return guards.CorruptFileError(f"{self.name} holds no {part}: it is no saved model, or a part of one.")
 

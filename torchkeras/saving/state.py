@@ -26,7 +26,7 @@ def save_state(root, writer, skip=()):
             save_variables(obj, writer.store(path, getattr(obj, "name", None)))
 
 
-def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, complete=False):
+def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, complete=False, making=None):
     """Reads what `save_state` wrote, here or in Keras.
 
     Args:
@@ -36,6 +36,8 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, comp
         skip: objects that are left as they are, with what they hold.
         done: ids of objects that an earlier call has read; takes up those of this one.
         complete: whether something in the file that no object takes is a mismatch too.
+        making: "begun" or "ended" where the model is being made from this very file, and more may be made of it
+            between the two.
     """
     done = set() if done is None else done
     done |= _below(skip)
@@ -59,8 +61,8 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, comp
             faults += _load_own(own)
             ending.failed = bool(faults)
     if faults or surplus:
-        _tell(faults, left, what, skip_mismatch)
-    elif left:
+        _tell(faults, left, what, skip_mismatch, making)
+    elif left and making != "begun":
         warnings.warn(f"{what}: nothing of the model takes what it has for {', '.join(left[:_SHOWN])}.", stacklevel=4)
     for _, obj, store in plain:
         obj._take(store)
@@ -134,7 +136,7 @@ def _restored_on_error(entries):
                     tensor.copy_(value)
 
 
-def _tell(faults, left, what, skip_mismatch):
+def _tell(faults, left, what, skip_mismatch, making):
     lines = [
         f"  {path or 'the model itself'} ({type(obj).__name__} {getattr(obj, 'name', '')!r}): {'; '.join(found)}"
         for path, obj, found in faults[:_SHOWN]
@@ -147,6 +149,8 @@ def _tell(faults, left, what, skip_mismatch):
     if skip_mismatch:
         warnings.warn(f"{what} does not fit the model everywhere. Left as they are:\n{text}", stacklevel=4)
         return
+    if making is not None:
+        raise ValueError(f"The weights in {what} do not fit the config there:\n{text}")
     raise ValueError(
         f"{what} does not fit the model, which is unchanged:\n{text}\n"
         "With skip_mismatch=True what fits is loaded and the rest left as it is."
