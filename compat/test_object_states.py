@@ -8,6 +8,7 @@ import copy
 import gc
 import inspect
 import pickle
+import tempfile
 import warnings
 import weakref
 
@@ -30,6 +31,12 @@ def schedule(*arguments):
     return lambda cls: cls(0.1, *arguments)
 
 
+def editor(cls):
+    with tempfile.TemporaryDirectory() as folder:
+        torchkeras.Sequential([torchkeras.Input((2,)), layers.Dense(1)]).save(f"{folder}/model.keras")
+        return cls(f"{folder}/model.keras")
+
+
 ARGUMENTS = {
     "AWQDTypePolicy": lambda cls: cls("awq/4/128", source_name="float32"),
     "CosineDecay": schedule(10),
@@ -42,6 +49,7 @@ ARGUMENTS = {
     "Int4DTypePolicy": lambda cls: cls("int4/128", source_name="float32"),
     "InverseTimeDecay": schedule(10, 0.9),
     "KerasTensor": lambda cls: cls((None, 2)),
+    "KerasFileEditor": editor,
     "LossScaleOptimizer": lambda cls: cls(torchkeras.optimizers.SGD(0.1)),
     "MultiOptimizer": lambda cls: cls(torchkeras.optimizers.OptimizerMap(torchkeras.optimizers.SGD(0.1))),
     "OptimizerMap": lambda cls: cls(torchkeras.optimizers.SGD(0.1)),
