@@ -10,7 +10,7 @@ OBJECTS = {
     "layer": lambda k: k.layers.Dense(2, activation="relu", kernel_regularizer=k.regularizers.L2(0.5), name="d"),
     "regularizer": lambda k: k.regularizers.L1L2(0.25, 0.5),
     "loss": lambda k: k.losses.MeanSquaredError("sum"),
-    "optimizer": lambda k: k.optimizers.SGD(0.5, momentum=0.5),
+    "optimizer": lambda k: k.optimizers.SGD(0.5, momentum=0.5, name="sgd"),
     "initializer": lambda k: k.initializers.RandomNormal(seed=3),
     "function": lambda k: k.activations.gelu,
     "none": lambda k: None,
