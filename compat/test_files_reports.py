@@ -317,3 +317,16 @@ def test_weights_of_wrapped_modules_cross(tmp_path):
         for one, two in zip(module.state_dict().values(), other.layers[0].module.state_dict().values(), strict=True):
             assert torch.equal(one, two)
         assert [array(w).tobytes() for w in model.weights] == [array(w).tobytes() for w in other.weights]
+
+
+def test_one_layer_of_a_frozen_stack_is_made_to_learn_again(tmp_path):
+    found = []
+    for library in (keras, torchkeras):
+        model = library.Sequential([library.Input((3,)), library.layers.Dense(2), library.layers.Dense(1)])
+        model.trainable = False
+        model.save(tmp_path / "model.keras")
+        again = library.models.load_model(tmp_path / "model.keras")
+        frozen = [layer.trainable for layer in again.layers]
+        again.layers[-1].trainable = True
+        found.append((frozen, len(again.trainable_weights)))
+    assert found == [([False, False], 2)] * 2

@@ -224,7 +224,7 @@ class Sequential(Model):
             config = old_names.modernized(config)
         if "layers" not in config or "input_layers" in config:
             return Model.from_config(config, custom_objects)
-        model = cls(name=config.get("name"), trainable=config.get("trainable", True))
+        model = cls(name=config.get("name"))  # whether they learn, the layers say themselves, as in Keras
         if config.get("dtype") is not None:
             model.dtype_policy = config["dtype"]
         line = f"{cls.__name__}.from_config(config, {{}})"
