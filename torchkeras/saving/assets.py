@@ -31,6 +31,8 @@ def written(root):
 
 def load(root, parts):
     """Gives each object that reads assets a folder with its own files. The folder is gone afterwards."""
+    if not any(name.startswith(f"{_FOLDER}/") for name in parts.names):
+        return
     for path, obj in walk(root):
         prefix = f"{_FOLDER}/{path}/" if path else f"{_FOLDER}/"
         mine = [name for name in sorted(parts.names) if name.startswith(prefix) and not name.endswith("/")]

@@ -25,7 +25,8 @@ MODEL, WEIGHTS, TRAINING, OPTIMIZER = "model_config", "model_weights", "training
 
 def write(model, path, include_optimizer=True):
     """Writes a model whole. Nothing is touched before its config is made: an error there leaves the old file."""
-    texts = {MODEL: text_of(h5_configs.written(model)), "keras_version": KERAS_VERSION, "backend": "torch"}
+    with scopes.override(describes_training=False):  # that stands apart
+        texts = {MODEL: text_of(h5_configs.written(model)), "keras_version": KERAS_VERSION, "backend": "torch"}
     trains = include_optimizer and getattr(model, "compiled", False) and model.optimizer is not None
     if trains:
         try:

@@ -47,6 +47,7 @@ def write(model, path, zipped=True, include_optimizer=True):
 
 
 def _write_folder(model, path, texts, skip):
+    """Each part is written whole or not at all; the folder is not, as no system replaces folders."""
     os.makedirs(path, exist_ok=True)
     for name, text in texts.items():
         with replacing(os.path.join(path, name)) as file:
@@ -126,11 +127,8 @@ class Window(io.RawIOBase):
         return done
 
     def write(self, data):
-        view = memoryview(data).cast("B")
         self._file.seek(self.start + self._place)
-        done = 0
-        while done < len(view):
-            done += self._file.write(view[done:])
+        done = self._file.write(data)  # all of it: `replacing` sees to that
         self._place += done
         self.size = max(self.size, self._place)
         return done
