@@ -5,6 +5,7 @@ Each test runs the same function under both and asserts that they agree. It must
 
 import contextlib
 import io
+import warnings
 
 import keras as real
 import numpy as np
@@ -705,3 +706,23 @@ def test_files_of_keras_2_take_todays_hard_sigmoid():
 
     here, there = both(value)
     assert here == pytest.approx(there, abs=1e-3)
+
+
+@deviation
+def test_a_model_is_not_saved_for_a_loss_that_has_no_form(tmp_path):
+    class Loss:
+        def __call__(self, y_true, y_pred):
+            return (y_true - y_pred) ** 2
+
+    def told(keras):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", Loss())
+        try:
+            with warnings.catch_warnings(record=True):
+                model.save(tmp_path / "model.keras")
+        except TypeError:
+            return "refused"
+        return "saved"
+
+    here, there = both(told)
+    assert here == there
