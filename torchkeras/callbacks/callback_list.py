@@ -191,6 +191,8 @@ def _overrides(callback, hook):
 
 def _reads_lazily(callback, name):
     """Whether the hook takes unread logs: said by the class that defines it, as a subclass's hook expects a dict."""
+    if getattr(getattr(callback, name), "_is_default", False):  # it then calls the older one
+        name = name.replace("on_train_", "on_")
     if name not in getattr(callback, "__dict__", ()):
         for cls in type(callback).__mro__:
             if name in vars(cls):

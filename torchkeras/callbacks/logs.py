@@ -33,6 +33,32 @@ def called(logs):
     return logs() if callable(logs) else logs
 
 
+class UnreadLogs:
+    """The logs of a batch before anyone reads them: a function that makes them, called by whoever wants the numbers.
+
+    Args:
+        make: gives the dict of all logs.
+        loss: gives the value of "loss" alone, without asking the metrics; None where `make` only can.
+    """
+
+    def __init__(self, make, loss=None):
+        self._make, self._loss = make, loss
+
+    def __call__(self):
+        return self._make()
+
+    def one(self, name):
+        """One value, or None for a name that the logs lack."""
+        return self._loss() if name == "loss" and self._loss is not None else self._make().get(name)
+
+
+def one_of(logs, name):
+    """One value of logs of any kind, read or unread. None for a name that they lack."""
+    if isinstance(logs, UnreadLogs):
+        return logs.one(name)
+    return (called(logs) or {}).get(name)
+
+
 def _python_value(value):
     if isinstance(value, torch.Tensor):
         return float(value.detach()) if value.numel() == 1 else to_numpy(value)

@@ -8,7 +8,7 @@ import warnings
 import torch
 
 from torchkeras.callbacks import CallbackList, History
-from torchkeras.callbacks.logs import python_logs
+from torchkeras.callbacks.logs import UnreadLogs, python_logs
 from torchkeras.core import scopes
 from torchkeras.training.arguments import refuse_unknown, whole_number
 from torchkeras.training.compiled import epoch
@@ -141,18 +141,24 @@ class Loops:
         """
         begin, end = callbacks.batch_hooks(phase)
         every, stop = self.steps_per_execution, _STOP[phase]
+        unread = self._unread_logs()
         index, logs = -1, None
         for index, batch in enumerate(batches):
             if begin is not None and index % every == 0:
                 begin(index)
             logs = step(batch)
             if end is not None and (index + 1) % every == 0:
-                end(index, self.get_metrics_result if logs is None else logs)
+                end(index, unread if logs is None else logs)
             if getattr(self._training, stop):
                 break
         if end is not None and (index + 1) % every:
-            end(index, self.get_metrics_result if logs is None else logs)
+            end(index, unread if logs is None else logs)
         return logs
+
+    def _unread_logs(self):
+        """The logs of batches whose steps leave everything in the metrics."""
+        own = self._training.loss_tracker is None or self._overrides("get_metrics_result")
+        return UnreadLogs(self.get_metrics_result, None if own else lambda: self._training.loss_tracker.result())
 
     def _validator(self, data, batch_size, steps, freq):
         if data is None:
