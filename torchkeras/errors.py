@@ -44,6 +44,10 @@ class ShapeInferenceError(RuntimeError):
     """The output shape cannot be found by running on shapes alone: define `compute_output_shape`."""
 
 
+class WorkerError(RuntimeError):
+    """A thread or process that makes batches died, or did not answer in time."""
+
+
 class SlowPathError(RuntimeError):
     """`model.explain(strict=True)` found a layer whose fast kernel cannot serve."""
 

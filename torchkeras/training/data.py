@@ -5,6 +5,8 @@ May import core and this room. Knows no model. What cuts them into batches is in
 
 import math
 import numbers
+from collections.abc import Mapping
+from types import FunctionType
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from torchkeras.core.conversion import as_tensor, is_array_like, view_of
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.errors import UnsupportedInputError
-from torchkeras.training.mapped import MappedArray, is_mapped
+from torchkeras.training.row_readers import RowReader, row_reader
 
 
 def unpack_x_y_sample_weight(data):
@@ -34,6 +36,20 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
     if y is None:
         return x if not tree.is_nested(x) else (x,)
     return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+class GivenBatch(tuple):
+    """`(x, y, sample_weight)` of a batch that came in a form of its own: `given`, for steps of the user's."""
+
+    def __new__(cls, batch, given):
+        made = super().__new__(cls, batch)
+        made.given = given
+        return made
+
+
+def packed(batch):
+    """What a step of the user's is given of a batch: the form in which it came."""
+    return batch.given if type(batch) is GivenBatch else pack_x_y_sample_weight(*batch)
 
 
 def is_array(value):
@@ -55,37 +71,39 @@ def to_arrays(value, what, strings=True):
     Floats become `floatx()`. A tensor lies over the user's own memory where torch can read that, read-only memory too:
     who hands it on copies.
     """
-    if value is None or isinstance(value, MappedArray):
+    if value is None or isinstance(value, RowReader):
         return value
-    if is_mapped(value):
-        return MappedArray(value, lambda part: _to_tensor(part, what, strings))
+    value = row_reader(value, lambda part: _to_tensor(part, what, strings))
+    if isinstance(value, RowReader):
+        return value
     if is_array(value):
         return _to_tensor(value, what, strings)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: to_arrays(item, f"{what}[{key!r}]", strings) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         items = [to_arrays(item, f"{what}[{i}]", strings) for i, item in enumerate(value)]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, KerasTensor):
         raise UnsupportedInputError(f"`{what}` is {value!r}, which is symbolic and has no numbers: give data.")
-    hint = " Sparse matrices become arrays by `.toarray()`." if hasattr(value, "toarray") else ""
+    called = "It is a function: call it. " if isinstance(value, FunctionType) else ""
     raise UnsupportedInputError(
-        f"`{what}` is of type {type(value).__name__}, which is not understood. Pass numpy arrays, torch tensors, or "
-        f"lists and dicts of them; collect what a generator or loader gives into arrays first.{hint}"
+        f"`{what}` is of type {type(value).__name__}, which is not understood. {called}Pass numpy arrays, torch "
+        "tensors, lists and dicts of them; or, as `x`, what gives batches: a generator, DataLoader, PyDataset."
     )
 
 
 def _to_tensor(value, what, strings):
     """One tensor, or numpy's array of strings."""
     if not isinstance(value, torch.Tensor):
-        value = _seen(value, f"`{what}`", strings)
+        value = seen(value, f"`{what}`", strings)
         if not isinstance(value, torch.Tensor):
             return value
     value = value.detach()
     return value.to(torch_dtype(None)) if value.is_floating_point() else value
 
 
-def _seen(value, what, strings):
+def seen(value, what, strings):
+    """A tensor of an array, over its memory where that can be read; numpy's array of strings."""
     if is_array_like(value) and not hasattr(type(value), "__array__"):
         return as_tensor(value, what=what)  # memory of another library
     array = plain_array(value, what, strings)
@@ -134,7 +152,7 @@ def split_validation(x, y, sample_weight, validation_split):
 def _part(array, where):
     if array is None:
         return None
-    return array.part(where) if isinstance(array, MappedArray) else array[where]
+    return array.part(where) if isinstance(array, RowReader) else array[where]
 
 
 def class_weights(y, class_weight):
@@ -145,9 +163,9 @@ def class_weights(y, class_weight):
         raise ValueError(f"`class_weight` must be a dict of class index -> weight, got {class_weight!r}.")
     if not all(isinstance(weight, numbers.Real) for weight in class_weight.values()):
         raise ValueError(f"The weights in `class_weight` must be numbers, got {class_weight!r}.")
-    if not isinstance(y, (torch.Tensor, MappedArray)):
+    if not isinstance(y, (torch.Tensor, RowReader)):
         raise ValueError("`class_weight` needs one target array `y`; with several outputs use `sample_weight`.")
-    labels = torch.cat([_labels(part) for part in y.in_parts()]) if isinstance(y, MappedArray) else _labels(y)
+    labels = torch.cat([_labels(part) for part in y.in_parts()]) if isinstance(y, RowReader) else _labels(y)
     if not class_weight:
         return torch.ones(labels.shape, device=labels.device)
     classes = sorted(class_weight)

@@ -3,6 +3,7 @@
 May import core, callbacks and this room. A mixin of Trainer; what happens in a step is said in steps.py.
 """
 
+import contextlib
 import warnings
 
 import torch
@@ -11,10 +12,11 @@ from torchkeras.callbacks import CallbackList, History
 from torchkeras.callbacks.logs import UnreadLogs, python_logs
 from torchkeras.core import scopes
 from torchkeras.training.arguments import refuse_unknown, whole_number
+from torchkeras.training.array_source import ArraySource
 from torchkeras.training.compiled import epoch
 from torchkeras.training.data import split_validation, unpack_x_y_sample_weight
 from torchkeras.training.results import Predictions
-from torchkeras.training.sources import source_of
+from torchkeras.training.sources import kind_of, source_of
 
 _STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 _NO_CALLBACKS = CallbackList()
@@ -57,19 +59,23 @@ class Loops:
         """Trains the model.
 
         Args:
-            x, y: arrays or tensors, or lists, tuples and dicts of them; the first axis counts the samples.
-            batch_size: samples per update, 32 by default.
+            x, y: arrays or tensors (data frames, memory maps, HDF5 data sets, sparse matrices of scipy too), or lists,
+                tuples and dicts of them; the first axis counts the samples. Or, as `x` alone, what makes batches
+                `(x, y)` or `(x, y, sample_weight)`: a generator, a DataLoader, a PyDataset, any iterable; a torch
+                Dataset gives single samples.
+            batch_size: samples per update, 32 by default; for arrays and torch Datasets.
             epochs: number of the last epoch; with `initial_epoch=2, epochs=5` three are run.
             verbose: 0 silent, 1 or "auto" a progress bar, 2 a line per epoch.
             callbacks: Callback objects.
             validation_split: share of the samples, taken from the end, to validate on.
-            validation_data: `(x, y)` or `(x, y, sample_weight)` to validate on.
+            validation_data: `(x, y)` or `(x, y, sample_weight)` to validate on, or what makes batches of these.
             shuffle: new order of the samples in each epoch.
             class_weight: dict of class index -> weight.
             sample_weight: weights of the samples.
-            steps_per_epoch, validation_steps: number of batches, where not all are wanted.
+            steps_per_epoch, validation_steps: number of batches, where not all are wanted, or where the data have no
+                end. The next epoch goes on where the last one stopped; validation always begins again.
             validation_freq: every how many epochs to validate, or the list of epochs.
-            older: `workers`, `use_multiprocessing`, `max_queue_size` of Keras 2: no effect on arrays.
+            older: `workers`, `use_multiprocessing`, `max_queue_size` of Keras 2, for a PyDataset; no effect elsewhere.
 
         Returns a History: `history.history` maps log names to one number per epoch. Interrupting with Ctrl-C leaves
         a usable model.
@@ -91,20 +97,26 @@ class Loops:
             whole_number("initial_epoch", initial_epoch),
         )
         if validation_split and validation_data is None:
+            if kind_of(x) is not ArraySource:
+                raise ValueError(
+                    f"`validation_split` cuts arrays, got `x` of type {type(x).__name__}: pass `validation_data`."
+                )
             (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
         source = source_of(
             x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, class_weight=class_weight,
-            device=self._model_device(), steps=steps_per_epoch,
+            device=self._model_device(), steps=steps_per_epoch, **older,
         )  # fmt: skip
-        validation_batch_size = validation_batch_size or batch_size
-        validate = self._validator(validation_data, validation_batch_size, validation_steps, validation_freq)
+        options = {"batch_size": validation_batch_size or batch_size, "steps": validation_steps, **older}
+        validate = self._validator(validation_data, validation_freq, options)
         self.stop_training = False
-        with self._training.trainable.in_force(self):
+        with self._training.trainable.in_force(self), contextlib.closing(source):
             self._get_ready_to_learn(self._first_look(source))
             callbacks = self._loop_callbacks(callbacks, verbose, True, epochs=epochs, steps=source.num_batches)
             callbacks.on_train_begin()
             logs = {}
             for number in range(initial_epoch, epochs):
+                if source.ended():
+                    break
                 with epoch(self):
                     self.reset_metrics()
                     callbacks.on_epoch_begin(number)
@@ -127,7 +139,7 @@ class Loops:
         looked = training.looked or (training.compile_loss is None and training.compile_metrics is None)
         training.looked = True
         if looked and all(layer.built for layer in self._flatten_layers()):
-            return source.first_batch()
+            return None  # nothing is to be learned from it
         return source.look()
 
     def _run_epoch(self, phase, batches, step, callbacks):
@@ -143,14 +155,15 @@ class Loops:
         every, stop = self.steps_per_execution, _STOP[phase]
         unread = self._unread_logs()
         index, logs = -1, None
-        for index, batch in enumerate(batches):
-            if begin is not None and index % every == 0:
-                begin(index)
-            logs = step(batch)
-            if end is not None and (index + 1) % every == 0:
-                end(index, unread if logs is None else logs)
-            if getattr(self._training, stop):
-                break
+        with contextlib.closing(batches):  # what runs beside ends with the loop, also where a step fails
+            for index, batch in enumerate(batches):
+                if begin is not None and index % every == 0:
+                    begin(index)
+                logs = step(batch)
+                if end is not None and (index + 1) % every == 0:
+                    end(index, unread if logs is None else logs)
+                if getattr(self._training, stop):
+                    break
         if end is not None and (index + 1) % every:
             end(index, unread if logs is None else logs)
         return logs
@@ -160,15 +173,13 @@ class Loops:
         own = self._training.loss_tracker is None or self._overrides("get_metrics_result")
         return UnreadLogs(self.get_metrics_result, None if own else lambda: self._training.loss_tracker.result())
 
-    def _validator(self, data, batch_size, steps, freq):
+    def _validator(self, data, freq, options):
         if data is None:
             return None
         if isinstance(data, (list, tuple)) and not 1 <= len(data) <= 3:
             raise ValueError(f"`validation_data` must be (x, y) or (x, y, sample_weight), got {len(data)} entries.")
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        source = source_of(
-            x, y, sample_weight, batch_size=batch_size, device=self._model_device(), steps=steps, what="validation_data"
-        )
+        source = source_of(x, y, sample_weight, device=self._model_device(), what="validation_data", **options)
         return _Validation(self, source, freq)
 
     # -- evaluate and predict -----------------------------------------------------------------------------------------
@@ -195,11 +206,14 @@ class Loops:
         """
         self._require_compiled("evaluate")
         refuse_unknown(Loops.evaluate, older)
-        source = source_of(x, y, sample_weight, batch_size=batch_size, device=self._model_device(), steps=steps)
-        with torch.no_grad():
-            self._ensure_weights(self._first_look(source))
-        callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
-        return self._in_order(self._test(source, callbacks), return_dict)
+        source = source_of(
+            x, y, sample_weight, batch_size=batch_size, device=self._model_device(), steps=steps, **older
+        )
+        with contextlib.closing(source):
+            with torch.no_grad():
+                self._ensure_weights(self._first_look(source))
+            callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
+            return self._in_order(self._test(source, callbacks), return_dict)
 
     def _test(self, source, callbacks):
         """Logs of one pass over the data, without gradients."""
@@ -226,7 +240,9 @@ class Loops:
         In torch: `with torch.no_grad(): model(x).numpy()`, batch by batch.
         """
         refuse_unknown(Loops.predict, older)
-        source = source_of(x, batch_size=batch_size, device=self._model_device(), steps=steps, may_be_empty=True)
+        source = source_of(
+            x, batch_size=batch_size, device=self._model_device(), steps=steps, may_be_empty=True, **older
+        )
         if callbacks is None and verbose == 0:
             callbacks = _NO_CALLBACKS
         else:
@@ -238,7 +254,7 @@ class Loops:
             with scopes.override(losses=[]):  # a training of this model in another thread keeps its own
                 return predictions.add(predict(batch))
 
-        with torch.no_grad():
+        with torch.no_grad(), contextlib.closing(source):
             callbacks.on_predict_begin()
             self._own_training().stop_predicting = False
             self._run_epoch("predict", source.batches(), step, callbacks)
@@ -259,7 +275,8 @@ class _Validation:
         return epoch % self.freq == 0 if isinstance(self.freq, int) else epoch in self.freq
 
     def __call__(self, callbacks):
-        return self.model._test(self.source, callbacks)
+        with contextlib.closing(self.source):
+            return {} if self.source.ended() else self.model._test(self.source, callbacks)
 
 
 def _capped_epochs(epochs):

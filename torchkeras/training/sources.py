@@ -1,271 +1,34 @@
-"""Sources: what the loops take their batches from. `source_of` alone knows kinds of data.
+"""Sources: what the loops take their batches from. `source_of` alone knows which kinds of data there are.
 
-May import core and this room. Knows no model. Another kind (a generator, a DataLoader, a PyDataset, a tf.data dataset)
-is one more class with the members of `Source`, listed in `_KINDS`.
+May import this room. Another kind is one more class with the members of `Source`, listed in `_KINDS`.
 """
 
-import math
-import warnings
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-import torch
-
-from torchkeras.core import scopes, tree
 from torchkeras.training.arguments import positive_number
-from torchkeras.training.data import adapt, class_weights, rows_of
-from torchkeras.training.mapped import MappedArray
+from torchkeras.training.array_source import ArraySource
+from torchkeras.training.loaders import IterableSource, IteratorSource, LoaderSource
+from torchkeras.training.py_dataset import PyDatasetSource
 
-_WHOLE_SHUFFLE_BYTES = 64 * 2**20  # up to this size the data of an epoch are shuffled at once
-_WHOLE_COPY_BYTES = 2**20  # up to this size data in order are copied at once; larger ones per batch, into warm memory
-_FREE_SHARE = 0.25  # data stay on the GPU if they take at most this share of its free memory
+_KINDS = (LoaderSource, PyDatasetSource, IteratorSource, IterableSource, ArraySource)
 
 
 def source_of(x, y=None, sample_weight=None, **options):
     """The source for whatever is given as `x`. `options` are those of `Source`."""
-    return next(kind for kind in _KINDS if kind.accepts(x))(x, y, sample_weight, **options)
+    if isinstance(x, Dataset):
+        x, y, sample_weight = _of_dataset(x, y, sample_weight, **options)
+    return kind_of(x)(x, y, sample_weight, **options)
 
 
-class Source:
-    """What the loops ask of data: these five members and a constructor, and nothing else.
-
-    Constructor: `(x, y, sample_weight, batch_size, shuffle, class_weight, device, steps, may_be_empty, what)`, all but
-    `x` optional. A kind that makes batches by itself raises `ValueError` for arguments that only arrays have.
-
-    Attributes:
-        num_batches: batches in an epoch; None while that is not known.
-        rows: samples in an epoch; None where that is not known.
-    """
-
-    num_batches = rows = None
-
-    @classmethod
-    def accepts(cls, x):
-        """Whether `x` is of this kind. Looks at its type only."""
-        raise NotImplementedError(f"{cls.__name__} must say which data it accepts.")
-
-    def batches(self, restart=False):
-        """The batches of one epoch, each `(x, y, sample_weight)`: tensors on the wanted device (strings as numpy
-        arrays), None, or structures of these. What is yielded may be changed by who takes it.
-
-        An epoch of a limited number of steps goes on where the last one ended; `restart`: from the beginning.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define batches(restart).")
-
-    def first_batch(self):
-        """A batch to see shapes by. The batches to come are not disturbed."""
-        raise NotImplementedError(f"{type(self).__name__} must define first_batch().")
-
-    def look(self):
-        """`first_batch`, at the price in random numbers that Keras pays for looking at the data after `compile`."""
-        return self.first_batch()
+def kind_of(x):
+    """The class of sources for `x`."""
+    return next(kind for kind in _KINDS if kind.accepts(x))
 
 
-class ArraySource(Source):
-    """Batches of arrays: tensors are cut from those that lie in memory, and read from those that lie in files.
-
-    Args:
-        x, y, sample_weight: arrays or structures of them.
-        batch_size: samples per batch; the last batch may be smaller.
-        shuffle: new order every epoch, from torch's random stream; "batch" changes the order within each batch only.
-        device: where the batches are wanted.
-        steps: batches per epoch, where the user gave it; see `batches`.
-        may_be_empty: whether no samples are one empty batch and no error.
-        what: in errors, whose data these are.
-    """
-
-    def __init__(
-        self,
-        x,
-        y=None,
-        sample_weight=None,
-        batch_size=None,
-        shuffle=False,
-        class_weight=None,
-        device=None,
-        steps=None,
-        may_be_empty=False,
-        what=None,
-    ):
-        x, y, sample_weight = adapt(x, y, sample_weight, what)
-        if class_weight is not None:
-            sample_weight = _times(class_weights(y, class_weight), sample_weight)
-        whole = rows_of((x, y, sample_weight))
-        if whole == 0 and not may_be_empty:
-            raise ValueError("The data are empty: `x` has no samples.")
-        self.batch_size = min(_batch_size(batch_size), whole or 1)
-        self.shuffle, self.steps = shuffle, _steps(steps)
-        self.device = device or torch.device("cpu")
-        self._arrays, self._flat = (x, y, sample_weight), not any(map(tree.is_nested, (x, y, sample_weight)))
-        self._place()
-        self._running, self._left, self._stream = None, 0, _Stream()
-        self._samples, self._whole = whole, math.ceil(whole / self.batch_size) or 1
-        self.num_batches = self._whole if self.steps is None else self.steps
-        self.rows = min(self.num_batches * self.batch_size, whole)
-
-    @classmethod
-    def accepts(cls, x):
-        """Everything: what turns out to be no array is refused with advice."""
-        return True
-
-    def _place(self):
-        """Moves the data to the device once if they fit; else batches travel, from pinned memory."""
-        leaves = [leaf for leaf in tree.flatten(self._arrays) if leaf is not None]
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        self._bytes = sum(leaf.numel() * leaf.element_size() for leaf in tensors)
-        self._travel = any(isinstance(leaf, MappedArray) for leaf in leaves)  # those in files always do
-        if all(leaf.device == self.device for leaf in tensors):
-            return
-        if self.device.type != "cuda" or self._bytes <= _FREE_SHARE * torch.cuda.mem_get_info(self.device)[0]:
-            self._arrays = _map(lambda leaf: leaf.to(self.device), self._arrays)
-        else:
-            self._travel = True
-            self._arrays = _map(lambda leaf: leaf.pin_memory() if leaf.device.type == "cpu" else leaf, self._arrays)
-
-    def batches(self, restart=False):
-        """The batches of one epoch, as tuples `(x, y, sample_weight)`.
-
-        With `steps`, an epoch goes on where the last one ended (`restart`: from the beginning). It ends, with a
-        warning, where the data end; the next one then begins with the first sample.
-        """
-        if self.steps is None:
-            yield from self._pass()
-            return
-        if restart or self._running is None:
-            self._start_again()
-        for _ in range(self.steps):
-            if self._left == 0:
-                warnings.warn(
-                    f"The data ended before {self.steps} steps: they make {self._whole} batches of {self.batch_size}. "
-                    "The epoch ends here; leave out steps_per_epoch (or steps) to use all data in each epoch.",
-                    stacklevel=2,
-                )
-                break
-            self._left -= 1
-            yield next(self._running)
-        if self._left == 0:
-            self._start_again()
-
-    def _start_again(self):
-        self._running, self._left = self._pass(), self._whole
-
-    def first_batch(self):
-        """The first samples, without disturbing the order."""
-        return _map(lambda leaf: leaf.to(self.device), self._samples_at(slice(0, self.batch_size)))
-
-    def look(self):
-        """The first batch, at the price in random numbers that Keras pays for looking at the data after `compile`."""
-        self._stream.draw()
-        if self.shuffle:
-            self._stream.draw()
-        return self.first_batch()
-
-    def _samples_at(self, where):
-        """Copies of the samples in a slice or at indices, as `(x, y, sample_weight)`."""
-        if self._flat:
-            return tuple([_copy(leaf, where) for leaf in self._arrays])
-        return tree.map_structure(lambda leaf: _copy(leaf, where), self._arrays)
-
-    def _order(self):
-        """A random order of the samples: of all, or within each batch (`shuffle="batch"`)."""
-        if self.shuffle != "batch":
-            return self._stream.order(self._samples)
-        size, rows = self.batch_size, self._samples
-        return torch.cat([start + torch.randperm(min(size, rows - start)) for start in range(0, rows, size)])
-
-    def _pass(self):
-        """One run through the data. The numbers drawn before and after are those of the loader that Keras uses."""
-        self._stream.draw()
-        yield from self._run()
-        self._stream.draw()
-
-    def _run(self):
-        """The batches: copies, since a torch module may change its input in place, and the data are the user's."""
-        order = self._order() if self.shuffle else None
-        limit = _WHOLE_COPY_BYTES if order is None else _WHOLE_SHUFFLE_BYTES
-        at_once = self._bytes <= limit or (order is not None and self.device.type == "cuda")
-        if at_once and not self._travel:
-            arrays = self._samples_at(slice(None) if order is None else order)
-            yield from [arrays] if self._whole == 1 else _split(arrays, self.batch_size, self._samples)
-            return
-        for start in range(0, self._samples or 1, self.batch_size):
-            where = slice(start, start + self.batch_size)
-            where = where if order is None else order[where]
-            batch = self._samples_at(where)
-            yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch) if self._travel else batch
-
-
-_KINDS = (ArraySource,)
-
-
-def _times(extra, sample_weight):
-    """Weights of the samples' classes, times those of the samples themselves."""
-    if sample_weight is None:
-        return extra
-    if isinstance(sample_weight, MappedArray):
-        sample_weight = sample_weight[:]
-    return sample_weight * extra.reshape(-1, *[1] * (sample_weight.dim() - 1))
-
-
-class _Stream:
-    """Numbers of torch's random stream. Drawing them where Keras's loaders do keeps orders and dropout masks after
-    `set_random_seed` equal to Keras's."""
-
-    def __init__(self):
-        self._number, self._generator = torch.empty((), dtype=torch.int64), None
-
-    def draw(self):
-        """One number."""
-        return self._number.random_()
-
-    def order(self, count):
-        """A random order of so many, from a generator that one number seeds."""
-        if self._generator is None:
-            self._generator = torch.Generator()
-        return torch.randperm(count, generator=self._generator.manual_seed(int(self.draw())))
-
-
-def _steps(value):
-    most = scopes.settings.max_steps_per_epoch
-    if most and (value is None or most < value):
-        warnings.warn(f"Limiting steps_per_epoch to {most}", stacklevel=4)
-        return most
-    if value is None:
-        return None
-    return positive_number("`steps_per_epoch` (`validation_steps`, `steps`)", value)
-
-
-def _split(arrays, size, rows):
-    """All batches as views, cut in one call per array."""
-    count = math.ceil(rows / size) or 1
-
-    def cut(array):
-        if array is None:
-            return [None] * count
-        if isinstance(array, torch.Tensor):
-            return array.split(size)
-        return [array[i : i + size] for i in range(0, rows or 1, size)]
-
-    parts = []
-    for array in arrays:
-        if array is None or not tree.is_nested(array):
-            parts.append(cut(array))
-        else:
-            columns = [cut(leaf) for leaf in tree.flatten(array)]
-            parts.append([tree.pack_sequence_as(array, leaves) for leaves in zip(*columns, strict=True)])
-    return zip(*parts, strict=True)
-
-
-def _copy(leaf, where):
-    """A copy of the samples in a slice, or at the indices of a tensor."""
-    if leaf is None:
-        return None
-    if isinstance(leaf, torch.Tensor):
-        return leaf[where].clone() if isinstance(where, slice) else leaf.index_select(0, where.to(leaf.device))
-    return leaf[where if isinstance(where, slice) else where.numpy()]
-
-
-def _map(function, arrays):
-    return tree.map_structure(lambda leaf: function(leaf) if isinstance(leaf, torch.Tensor) else leaf, arrays)
-
-
-def _batch_size(value):
-    return 32 if value is None else positive_number("`batch_size`", value)
+def _of_dataset(dataset, y, sample_weight, batch_size=None, shuffle=False, **options):
+    """torch's data set of single samples as what makes batches of it: its tensors, or a loader."""
+    if type(dataset) is TensorDataset and y is None and sample_weight is None and len(dataset.tensors) <= 3:
+        return (*dataset.tensors, None, None)[:3]
+    size = 32 if batch_size is None else positive_number("`batch_size`", batch_size)
+    order = {} if isinstance(dataset, IterableDataset) else {"shuffle": bool(shuffle)}
+    return DataLoader(dataset, size, **order), y, sample_weight

@@ -9,7 +9,7 @@ import torch
 from torchkeras.core import tree
 from torchkeras.core.scopes import state
 from torchkeras.core.scores import room_for_scores
-from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from torchkeras.training.data import packed, unpack_x_y_sample_weight
 
 _NO_GRADIENT = (
     "The loss does not depend on the model's weights, so there is no gradient: compute it from y_pred by torch or "
@@ -145,7 +145,7 @@ class Steps:
     def _custom_step(self, step, batch):
         """A step of the user's: it may call parts of the model only, so what earlier steps added is dropped first."""
         self._forget_losses()
-        return step(pack_x_y_sample_weight(*batch))
+        return step(packed(batch))
 
     def _test_function(self, may_wait=False):
         if self._overrides("test_step"):
@@ -161,7 +161,7 @@ class Steps:
 
     def _predict_function(self):
         if self._overrides("predict_step"):
-            return lambda batch: self.predict_step(pack_x_y_sample_weight(*batch))
+            return lambda batch: self.predict_step(packed(batch))
         return lambda batch: self(batch[0], training=False)
 
     def _overrides(self, name):

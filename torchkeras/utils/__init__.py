@@ -18,12 +18,17 @@ from torchkeras.core.scopes import clear_session
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
 from torchkeras.random import set_random_seed
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from torchkeras.training.py_dataset import PyDataset
 from torchkeras.utils import legacy
 from torchkeras.utils.numeric import normalize, to_categorical
+
+Sequence = PyDataset
 
 __all__ = [
     "CustomObjectScope",
     "Progbar",
+    "PyDataset",
+    "Sequence",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",

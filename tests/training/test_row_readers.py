@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import torchkeras as keras
-from torchkeras.training.mapped import MappedArray, is_mapped
+from torchkeras.training.row_readers import RowReader, is_mapped, row_reader
 from torchkeras.training.sources import source_of
 
 ROWS, COLUMNS = 40000, 32  # 5 MB of float32, more than is read at once
@@ -54,9 +54,9 @@ def test_small_maps_are_read_at_once(mapped):
 
 
 def test_parts_stay_in_the_file(mapped):
-    array = MappedArray(mapped(), torch.from_numpy)
+    array = row_reader(mapped(), torch.from_numpy)
     part = array.part(slice(10, 20))
-    assert isinstance(part, MappedArray) and part.shape == (10, COLUMNS) and len(list(array.in_parts())) == 2
+    assert isinstance(part, RowReader) and part.shape == (10, COLUMNS) and len(list(array.in_parts())) == 2
     assert torch.equal(torch.cat(list(array.in_parts())), array[:])
 
 

@@ -1,0 +1,89 @@
+"""Sources of batches that other code makes: torch's loaders, iterators, and whatever can be iterated over.
+
+May import torch's data utilities and this room.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from torch.utils.data import DataLoader, IterableDataset, RandomSampler
+
+from torchkeras.core.conversion import is_array_like
+from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.training.batch_source import BatchSource
+from torchkeras.training.row_readers import is_hdf5, is_sparse
+
+
+class LoaderSource(BatchSource):
+    """Batches of a `torch.utils.data.DataLoader`."""
+
+    kind = "a DataLoader"
+    fresh = True  # collated
+
+    @classmethod
+    def accepts(cls, x):
+        return isinstance(x, DataLoader)
+
+    def _length(self):
+        loader = self._data
+        if isinstance(loader.dataset, IterableDataset):
+            return _length_of(loader) if hasattr(type(loader.dataset), "__len__") else None
+        length = _length_of(loader)
+        if length is not None and loader.batch_size is not None:
+            samples = _length_of(loader.sampler)
+            self.rows = length * loader.batch_size if samples is None or loader.drop_last else samples
+            if self.steps is not None:
+                self.rows = min(self.rows, self.steps * loader.batch_size)
+        return length
+
+    def _begin_pass(self):
+        self._pass, self._taken = self._open(), 0  # draws from the random stream itself
+
+    def look(self):
+        """As in Keras, a batch of a pass that then is given up, where that costs little; else the first one of the pass
+        to come, after as many random numbers."""
+        loader = self._data
+        if loader.num_workers == 0 and not isinstance(loader.dataset, IterableDataset):
+            return self.batch(next(iter(loader)))
+        self._stream.draw()
+        if isinstance(loader.sampler, RandomSampler) and loader.sampler.generator is None:
+            self._stream.draw()
+        return self.first_batch()
+
+
+class IteratorSource(BatchSource):
+    """Batches of a generator or another iterator: read once, in order, and never further than the steps need."""
+
+    kind = "a generator"
+    restarts = False
+
+    @classmethod
+    def accepts(cls, x):
+        return isinstance(x, Iterator)
+
+
+class IterableSource(BatchSource):
+    """Batches of an object that can be iterated over again and again, with a length or without: a `tf.data.Dataset`,
+    a loader of another library."""
+
+    kind = "an iterable"
+
+    @classmethod
+    def accepts(cls, x):
+        if isinstance(x, (list, tuple, Mapping, str, bytes, set, range, KerasTensor, type)) or is_array_like(x):
+            return False
+        if hasattr(x, "iloc") or hasattr(x, "__arrow_c_stream__") or is_hdf5(x) or is_sparse(x):
+            return False
+        return isinstance(x, Iterable)
+
+    def _length(self):
+        return _length_of(self._data)
+
+
+def _length_of(value):
+    """The length that a value has; None where it has none, or cannot say (a dataset of unknown length)."""
+    if not hasattr(type(value), "__len__"):
+        return None
+    try:
+        return len(value)
+    except TypeError:
+        return None

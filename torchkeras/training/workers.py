@@ -1,0 +1,159 @@
+"""Workers: batches of a data set made beside the training, handed out in order.
+
+May import torch's data utilities. Knows no model. Threads are these few lines; processes are torch's DataLoader, which
+ends with its worker's traceback where one raises, and notices one that was killed.
+"""
+
+import collections
+import concurrent.futures
+import faulthandler
+import itertools
+import os
+import pathlib
+import queue
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+from torch.utils.data import DataLoader, Dataset
+
+from torchkeras.errors import WorkerError
+
+_SIGNAL = getattr(signal, "SIGUSR1", None)
+_MOMENT = 0.5  # seconds in which a worker writes down where it stands
+
+
+def in_threads(dataset, order, count, ahead, timeout):
+    """The batches `dataset[index] for index in order`, made by `count` threads, up to `ahead` of them in advance.
+
+    Args:
+        dataset: has `__getitem__`.
+        order: numbers of batches; may be without end.
+        count: threads.
+        ahead: batches that are made or wait to be used at any time.
+        timeout: seconds to wait for one; None for ever.
+
+    Raises what `__getitem__` raises, and `WorkerError` after the timeout. Where the generator is closed, threads end
+    with the batch that they are at.
+    """
+    order, tasks, waiting = iter(order), queue.SimpleQueue(), collections.deque()
+    threads = [threading.Thread(target=_make, args=(dataset, tasks), daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+
+    def ask(number):
+        for index in itertools.islice(order, number):
+            future = concurrent.futures.Future()
+            waiting.append((index, future))
+            tasks.put((index, future))
+
+    try:
+        ask(ahead)
+        while waiting:
+            index, future = waiting.popleft()
+            try:
+                batch = future.result(timeout)
+            except concurrent.futures.TimeoutError:
+                if future.done():
+                    raise  # the data set's own
+                raise WorkerError(_too_long(dataset, index, timeout, _stacks(threads))) from None
+            del future
+            yield batch
+            del batch
+            ask(1)
+    finally:
+        for _, future in waiting:
+            future.cancel()
+        for _ in threads:
+            tasks.put(None)
+
+
+def _make(dataset, tasks):
+    """What a thread does: batches, until it is given None."""
+    while (task := tasks.get()) is not None:
+        index, future = task
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(dataset[index])
+        except BaseException as error:  # noqa: BLE001 - raised where the batch is waited for
+            future.set_exception(error)
+        del future, task
+
+
+def in_processes(dataset, order, count, ahead, timeout):
+    """As `in_threads`, by processes, each with a copy of the data set as it is now.
+
+    Raises `WorkerError` where a worker died or took too long, else what `__getitem__` raises.
+    """
+    with tempfile.TemporaryDirectory(prefix="torchkeras-workers-") as folder:
+        loader = DataLoader(
+            _Items(dataset), batch_size=None, sampler=order, collate_fn=_as_made, num_workers=count,
+            prefetch_factor=max(ahead // count, 1), timeout=timeout or 0, worker_init_fn=_Reports(folder),
+        )  # fmt: skip
+        batches = iter(loader)
+        try:
+            yield from batches
+        except RuntimeError as error:
+            if str(error).startswith("DataLoader timed out"):
+                text = _too_long(dataset, None, timeout, _stacks_of_processes(folder))
+            elif str(error).startswith("DataLoader worker (pid"):
+                text = f"A worker process of {type(dataset).__name__} died while it made a batch: {error}"
+            else:
+                raise
+            raise WorkerError(text) from None
+        finally:
+            del batches  # ends the processes
+
+
+class _Items(Dataset):
+    """A data set of the user's as torch wants it. Its items are whole batches."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __getitem__(self, index):
+        return self.dataset[index]
+
+
+def _as_made(batch):
+    return batch
+
+
+class _Reports:
+    """At the start of a worker process: it will write down where it stands when it is asked to."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, worker):
+        if _SIGNAL is not None:
+            self.file = open(os.path.join(self.folder, str(os.getpid())), "w")  # noqa: SIM115 - open as long as the worker
+            faulthandler.register(_SIGNAL, self.file)
+
+
+def _stacks_of_processes(folder):
+    files = sorted(pathlib.Path(folder).iterdir())
+    for file in files:
+        os.kill(int(file.name), _SIGNAL)
+    time.sleep(_MOMENT)
+    return [f"Process {file.name}:\n{file.read_text()}" for file in files]
+
+
+def _stacks(threads):
+    frames = sys._current_frames()
+    stacks = [frames[thread.ident] for thread in threads if thread.ident in frames]
+    return ["".join(traceback.format_stack(frame)) for frame in stacks]
+
+
+def _too_long(dataset, index, timeout, stacks):
+    which = "a batch" if index is None else f"batch {index}"
+    where = "\n".join(stacks) or "(they could not be asked)"
+    return (
+        f"{which.capitalize()} of {type(dataset).__name__} was not there after {timeout} seconds. Set `timeout` of the "
+        f"data set to wait longer, or `workers=1` to make batches in the training's own thread. The workers stand here:"
+        f"\n{where}"
+    )
