@@ -25,11 +25,13 @@ class Written:
         weights: layer -> arrays in the order of the file.
         twin: the same model of today, with its arrays.
         x: its input.
+        training: the `training_config`.
+        state: name -> array of the optimizer's state, in the order of the file.
     """
 
-    def __init__(self, version, config, weights, twin, x, backend="tensorflow", training=None):
+    def __init__(self, version, config, weights, twin, x, backend="tensorflow", training=None, state=None):
         self.version, self.config, self.weights = version, config, weights
-        self.twin, self.x, self.backend, self.training = twin, x, backend, training
+        self.twin, self.x, self.backend, self.training, self.state = twin, x, backend, training, state
 
     def write(self, path):
         """The `.h5` file."""
@@ -41,6 +43,11 @@ class Written:
             if self.training is not None:
                 file.attrs["training_config"] = json.dumps(self.training).encode()
             self.write_weights(file.create_group("model_weights"))
+            if self.state is not None:
+                group = file.create_group("optimizer_weights")
+                group.attrs["weight_names"] = [name.encode() for name in self.state]
+                for name, array in self.state.items():
+                    group.create_dataset(name, data=array)
 
     def write_weights(self, group):
         """The content of what `save_weights` wrote."""
@@ -401,6 +408,13 @@ _DENSE_2 = {
     "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
     "bias_constraint": None,
 }
+
+
+def as_in_2():
+    """What `_DENSE_2` says, in today's words."""
+    return {"kernel_regularizer": keras.regularizers.L2(0.01), "kernel_constraint": keras.constraints.MaxNorm(2)}
+
+
 _RNN_2 = {
     **{key: value for key, value in _DENSE_2.items() if key not in ("kernel_regularizer", "kernel_constraint")},
     "activation": "tanh",
@@ -430,7 +444,7 @@ def keras_2_0():
             keras.Input((4, 2)),
             layers.LSTM(3, recurrent_activation="hard_sigmoid_keras2", return_sequences=True),
             layers.GRU(2, recurrent_activation="hard_sigmoid_keras2", reset_after=False),
-            layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.01)),
+            layers.Dense(1, **as_in_2()),
         ]
     )
     twin.set_weights([*lstm, *gru, *dense])
@@ -505,7 +519,7 @@ def keras_2_2():
         "gate": [],
     }
     inside = keras.Input((3,))
-    nested = keras.Model(inside, layers.Dense(3)(inside))
+    nested = keras.Model(inside, layers.Dense(3, **as_in_2())(inside))
     left, steps = keras.Input((3,)), keras.Input((4, 2))
     once = nested(left)
     twice = nested(once)
@@ -545,10 +559,10 @@ def keras_2_3():
     twin = keras.Sequential(
         [
             keras.Input((3,)),
-            keras.Sequential([layers.Dense(3), layers.Dropout(0.5)]),
+            keras.Sequential([layers.Dense(3, **as_in_2()), layers.Dropout(0.5)]),
             layers.BatchNormalization(),
             layers.Softmax(),
-            layers.Dense(2, activation="hard_sigmoid_keras2"),
+            layers.Dense(2, activation="hard_sigmoid_keras2", **as_in_2()),
         ]
     )
     twin.build((None, 3))
@@ -618,7 +632,7 @@ def tf_keras_2_1():
     )
     dense, ops = [draw(4, 4), draw(4)], keras.ops
     inputs = keras.Input((4,))
-    d = layers.Dense(4)(inputs)
+    d = layers.Dense(4, **as_in_2())(inputs)
     joined = ops.concatenate([d * 2.0, 1.0 - d * 2.0], axis=-1)
     total = layers.Add()([joined[:, 1:7:2], ops.mean(joined, axis=1, keepdims=True)])
     twin = keras.Model(inputs, [total, ops.matmul(d, ops.transpose(d * 2.0))])
@@ -683,8 +697,33 @@ def tf_keras_2_6():
     a, b = keras.Input((3, 4)), keras.Input((3, 4))
     heads = layers.MultiHeadAttention(2, 2)(a, b, a)
     twin = keras.Model(
-        {"a": a, "b": b}, {"out": layers.Dense(2, dtype="mixed_bfloat16")(layers.Concatenate()([heads, a * b]))}
+        {"a": a, "b": b},
+        {"out": layers.Dense(2, dtype="mixed_bfloat16", **as_in_2())(layers.Concatenate()([heads, a * b]))},
     )
     twin.set_weights([*arrays, *out])
     weights = {"a": [], "b": [], "tf.math.multiply": [], "heads": arrays, "tf.concat": [], "out": out}
     return Written("2.6.0", config, weights, twin, {"a": draw(2, 3, 4), "b": draw(2, 4, 3).reshape(2, 3, 4)})
+
+
+# -- a plain model of each version ------------------------------------------------------------------------------------
+
+
+def dense_stack(version):
+    """Two dense layers."""
+    first, words = {"batch_input_shape": [None, 2], "dtype": "float32"}, _DENSE_2
+    if version.startswith("1."):
+        first, words = {"batch_input_shape": [None, 2], "input_dtype": "float32"}, _DENSE_1
+    elif version == "2.2.4-tf" or version.startswith("2.6"):
+        words = _DENSE_TF
+    size = "output_dim" if words is _DENSE_1 else "units"
+    config = [
+        entry("Dense", "one", **{**words, **first, size: 3, "activation": "tanh"}),
+        entry("Dense", "two", **{**words, size: 1, "activation": "linear"}),
+    ]
+    if not version.startswith(("1.", "2.0")):
+        config = {"name": "sequential_1", "layers": config}
+    today = {} if words is _DENSE_1 else as_in_2()
+    twin = keras.Sequential([keras.Input((2,)), layers.Dense(3, activation="tanh", **today), layers.Dense(1, **today)])
+    arrays = {"one": [draw(2, 3), draw(3)], "two": [draw(3, 1), draw(1)]}
+    twin.set_weights([array for each in arrays.values() for array in each])
+    return Written(version, {"class_name": "Sequential", "config": config}, arrays, twin, 2 * draw(5, 2))

@@ -6,7 +6,8 @@ state of a kind by model variable. What files have, after a counter:
 - Keras 3: the learning rate, then the variables in our order: `adam/iteration`, `adam/dense_kernel_momentum`.
 - tf.keras 2.11 and later: no rate; `Adam/m/dense/kernel:0`. Without names the order is ours.
 - tf.keras 2 before, and `legacy`: `Adam/dense/kernel/m:0`, all of one kind first.
-- Keras 2 and 1: `training/Adam/Variable_3:0`, all of one kind first; some without a counter.
+- Keras 2 and 1: `training/Adam/Variable_3:0`, all of one kind first; some without a counter, which stands first and in
+  Keras 1 has no name either.
 """
 
 import warnings
@@ -179,7 +180,8 @@ def _by_columns(optimizer, entries, names):
     head, rest = entries[:start], entries[start:]
     if len(rest) < count * len(kinds):
         return None
-    pairs = [(inner.iterations, entry) for name, entry in zip(names, head) if "iter" in name][:1]
+    counter = next((entry for name, entry in zip(names, head) if "iter" in name), head[0] if head else None)
+    pairs = [] if counter is None else [(inner.iterations, counter)]
     for place, slots in enumerate(kinds.values()):
         column = rest[place * count : (place + 1) * count]
         if not _fit([state for _, state in slots], column):
