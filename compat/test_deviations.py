@@ -726,3 +726,40 @@ def test_a_model_is_not_saved_for_a_loss_that_has_no_form(tmp_path):
 
     here, there = both(told)
     assert here == there
+
+
+def trained(keras, callback):
+    """Two epochs of a small model with a callback: the rate of the first, or the name of the error."""
+    model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(np.ones((2, 1)), np.zeros((2, 1)), epochs=2, verbose=0, callbacks=[callback])
+    except (TypeError, ValueError) as error:
+        return type(error).__name__
+    return float(model.optimizer.learning_rate)
+
+
+@deviation
+def test_a_rate_may_not_be_a_tensor():
+    here, there = both(
+        lambda keras: trained(keras, keras.callbacks.LearningRateScheduler(lambda e, rate: rate * keras.ops.exp(-0.1)))
+    )
+    assert here == there
+
+
+@deviation
+def test_epsilon_of_plateaus_is_swallowed():
+    here, there = both(
+        lambda keras: trained(keras, keras.callbacks.ReduceLROnPlateau("loss", patience=1, epsilon=100, factor=0.5))
+    )
+    assert here == there
+
+
+@deviation
+def test_logs_must_be_called_logs():
+    here, there = both(
+        lambda keras: trained(keras, keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, values: None))
+    )
+    assert here == there

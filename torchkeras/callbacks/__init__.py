@@ -1,6 +1,6 @@
 """Callbacks: code that runs at set moments of training, testing and predicting.
 
-May import core and ops. Knows nothing of the training loops, which call a CallbackList.
+May import core, ops, layers and saving. Knows nothing of the training loops, which call a CallbackList.
 """
 
 from torchkeras.callbacks.callback import Callback
@@ -12,6 +12,8 @@ from torchkeras.callbacks.lambda_callback import LambdaCallback
 from torchkeras.callbacks.learning_rate_scheduler import LearningRateScheduler
 from torchkeras.callbacks.progbar_logger import ProgbarLogger
 from torchkeras.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from torchkeras.callbacks.remote_monitor import RemoteMonitor
+from torchkeras.callbacks.tensorboard import TensorBoard
 from torchkeras.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -24,5 +26,7 @@ __all__ = [
     "LearningRateScheduler",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
