@@ -50,7 +50,7 @@ class BatchSource(Source):
             [],
             0,
         )  # the running pass, a batch drawn ahead, batches since it began
-        self._over = self._told = False
+        self._over = self._told = self._paid = False  # `_paid`: the random number of the next pass has been drawn
         self._stream = Stream()
         self.length = self._length()
         self.num_batches = self.length if self.steps is None else self.steps
@@ -132,14 +132,21 @@ class BatchSource(Source):
         return _END
 
     def _begin_pass(self):
-        self._stream.draw()
-        self._pass, self._taken = self._open(), 0
+        if not self._paid:
+            self._stream.draw()
+        self._pass, self._taken, self._paid = self._open(), 0, False
 
     def _end_pass(self):
-        if self.length is not None:
-            self._stream.draw()
         self._over = not self.restarts
         self._pass, self._taken = None, 0 if self.restarts else self._taken
+        if self.length is not None:
+            self._pay()
+
+    def _pay(self):
+        """The random number for which Keras begins to read again at once; an epoch of so many steps goes on with that
+        pass."""
+        self._stream.draw()
+        self._paid = self.steps is not None
 
     def _may_go_on(self, count):
         """Whether an epoch that came to the end of a pass begins a new one; else it is told that it ends there."""

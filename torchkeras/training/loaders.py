@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from torchkeras.core.conversion import is_array_like
 from torchkeras.core.keras_tensor import KerasTensor
+from torchkeras.training import workers
 from torchkeras.training.batch_source import BatchSource
 from torchkeras.training.row_readers import is_hdf5, is_sparse
 
@@ -37,6 +38,18 @@ class LoaderSource(BatchSource):
 
     def _begin_pass(self):
         self._pass, self._taken = self._open(), 0  # draws from the random stream itself
+
+    def _pay(self):
+        if self.steps is not None and not self._data.num_workers:
+            self._begin_pass()
+        else:
+            self._stream.draw()
+
+    def close(self):
+        running = self._pass
+        super().close()
+        if not self._data.persistent_workers:
+            workers.end(running)
 
     def look(self):
         """As in Keras, a batch of a pass that then is given up, where that costs little; else the first one of the pass

@@ -100,13 +100,21 @@ def in_processes(dataset, order, count, ahead, timeout):
         except RuntimeError as error:
             if str(error).startswith("DataLoader timed out"):
                 text = _too_long(dataset, None, timeout, _stacks_of_processes(folder))
-            elif str(error).startswith("DataLoader worker (pid"):
+            elif str(error).startswith("DataLoader worker"):
                 text = f"A worker process of {type(dataset).__name__} died while it made a batch: {error}"
             else:
                 raise
             raise WorkerError(text) from None
         finally:
-            del batches  # ends the processes
+            end(batches)
+
+
+def end(batches):
+    """Ends the processes behind an iterator of torch's DataLoader, if there are any. Its own `__del__` does so too, but
+    the traceback of an error keeps it from being called."""
+    shut_down = getattr(batches, "_shutdown_workers", None)
+    if shut_down is not None:
+        shut_down()
 
 
 class _Items(Dataset):
