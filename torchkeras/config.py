@@ -16,10 +16,12 @@ from torchkeras.core.windows import standardize_data_format
 __all__ = [
     "backend",
     "disable_flash_attention",
+    "disable_flush_denormals",
     "disable_interactive_logging",
     "disable_traceback_filtering",
     "dtype_policy",
     "enable_flash_attention",
+    "enable_flush_denormals",
     "enable_interactive_logging",
     "enable_traceback_filtering",
     "enable_unsafe_deserialization",
@@ -27,6 +29,7 @@ __all__ = [
     "floatx",
     "image_data_format",
     "is_flash_attention_enabled",
+    "is_flush_denormals_enabled",
     "is_interactive_logging_enabled",
     "is_nnx_enabled",
     "is_traceback_filtering_enabled",
@@ -148,6 +151,31 @@ def disable_traceback_filtering():
 def is_traceback_filtering_enabled():
     """What was asked for, True at first."""
     return settings.traceback_filtering
+
+
+# -- the processor ----------------------------------------------------------------------------------------------------
+
+
+def enable_flush_denormals():
+    """Makes zeros of denormal numbers (below 1.2e-38 in float32) in the steps of `fit`, `evaluate`, `predict` and their
+    forms for one batch, as it is at first, and as TensorFlow and JAX have it.
+
+    A CPU takes some hundred cycles for each of them, and moments of units that get no gradient any more end there. What
+    runs between the steps and outside of these methods computes as ever; a loop of your own is left alone.
+
+    In torch: `torch.set_flush_denormal(True)`, which reaches the calling thread only.
+    """
+    settings.flush_denormals = True
+
+
+def disable_flush_denormals():
+    """Lets steps compute with denormal numbers, as torch does: bit for bit what a loop by hand gives, but slower."""
+    settings.flush_denormals = False
+
+
+def is_flush_denormals_enabled():
+    """Whether steps make zeros of denormal numbers, True at first."""
+    return settings.flush_denormals
 
 
 # -- attention --------------------------------------------------------------------------------------------------------

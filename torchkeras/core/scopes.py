@@ -45,6 +45,7 @@ class _ThreadState(threading.local):
     symbolic = None  # the open SymbolicScope
     scores = None  # what takes the scores behind probabilities in a step of training (core/scores.py)
     slow_paths = None  # list that takes (layer, reason) of every kernel that could not serve
+    workers_flush = False  # whether the kernels' threads flush denormals for this one (core/processor.py)
     property_error = None  # (layer, property, AttributeError) on its way to `__getattr__`
 
     def __init__(self):
@@ -66,6 +67,7 @@ class Settings:
     max_steps_per_epoch = None
     traceback_filtering = True
     interactive_logging = True
+    flush_denormals = True  # whether denormal numbers are zeros in the steps of the loops
     flash_attention = None  # None: torch decides; False keeps attention away from its flash kernel
     random_seed = None  # what set_random_seed was given
     seed_generator = None  # the generator behind `seed=None`, made when first needed
@@ -80,19 +82,25 @@ class _Process:
     loss_source_changes = 0  # a layer began to add losses, joined or left another: look for them anew
     trainable_changes = 0  # assignments to `trainable` anywhere: while it stands still, no flag need be compared
     tokens = itertools.count()  # one for each layer, to number what it holds
+    keeps_freed_memory = False  # whether the C library was told to (core/processor.py)
+    forked = False  # whether the threads of torch's kernels stayed behind in another process
 
     def __init__(self):
         self.renew_locks()
 
+    def renew_after_fork(self):
+        """A forked process has no thread but one: none of the kernels', none to give back a lock that it held."""
+        self.forked = True
+        self.renew_locks()
+
     def renew_locks(self):
-        """A forked process has no thread that could give back what another one held."""
         self.building = threading.RLock()  # held while a layer makes its weights: who needs them meanwhile waits
         self.naming = threading.Lock()
 
 
 process = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=process.renew_locks)
+    os.register_at_fork(after_in_child=process.renew_after_fork)
 wrappers = weakref.WeakKeyDictionary()  # torch module -> weak reference to the layer around it
 name_counters = defaultdict(int)
 custom_objects = {}  # Keras's get_custom_objects(): global, user-filled

@@ -10,7 +10,7 @@ import torch
 
 from torchkeras.callbacks import CallbackList, History
 from torchkeras.callbacks.logs import UnreadLogs, python_logs
-from torchkeras.core import scopes
+from torchkeras.core import processor, scopes
 from torchkeras.training.arguments import refuse_unknown, whole_number
 from torchkeras.training.array_source import ArraySource
 from torchkeras.training.compiled import epoch
@@ -155,7 +155,8 @@ class Loops:
         every, stop = self.steps_per_execution, _STOP[phase]
         unread = self._unread_logs()
         index, logs = -1, None
-        with contextlib.closing(batches):  # what runs beside ends with the loop, also where a step fails
+        # What runs beside ends with the loop, also where a step fails.
+        with contextlib.closing(batches), processor.at_work(step) as step:
             for index, batch in enumerate(batches):
                 if begin is not None and index % every == 0:
                     begin(index)

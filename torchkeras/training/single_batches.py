@@ -7,6 +7,7 @@ import torch
 
 from torchkeras.callbacks.logs import python_logs
 from torchkeras.core import tree
+from torchkeras.core.processor import at_work
 from torchkeras.training.compiled import epoch
 from torchkeras.training.data import unpack_x_y_sample_weight
 from torchkeras.training.results import to_numpy
@@ -36,7 +37,8 @@ class SingleBatches:
             if reset_metrics:
                 self.reset_metrics()
             self._get_ready_to_learn(batch)
-            logs = self._train_function()(batch)
+            with at_work(self._train_function()) as step:
+                logs = step(batch)
             return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False, reset_metrics=True):
@@ -47,13 +49,14 @@ class SingleBatches:
             if reset_metrics:
                 self.reset_metrics()
             self._ensure_weights(batch)
-            logs = self._test_function()(batch)
+            with at_work(self._test_function()) as step:
+                logs = step(batch)
             return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
     def predict_on_batch(self, x):
         """Numpy prediction for one batch."""
-        with torch.no_grad():
-            return tree.map_structure(to_numpy, self._predict_function()(self._one_batch(x)))
+        with torch.no_grad(), at_work(self._predict_function()) as step:
+            return tree.map_structure(to_numpy, step(self._one_batch(x)))
 
     def make_train_function(self, force=False):
         """The function that trains on a list or iterator of one batch and returns its logs."""
@@ -88,7 +91,9 @@ class SingleBatches:
         if getattr(self, name) is None or force:
 
             def function(batches):
-                logs = step(unpack_x_y_sample_weight(next(iter(batches))))
+                batch = unpack_x_y_sample_weight(next(iter(batches)))
+                with at_work(step) as flushing:
+                    logs = flushing(batch)
                 return self.get_metrics_result() if logs is None else logs
 
             setattr(self, name, function)
