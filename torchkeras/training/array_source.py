@@ -12,7 +12,7 @@ from torchkeras.core import tree
 from torchkeras.training.arguments import positive_number
 from torchkeras.training.data import adapt, class_weights, rows_of
 from torchkeras.training.row_readers import RowReader
-from torchkeras.training.source import Source, Stream, limited_steps
+from torchkeras.training.source import Source, Stream, Transfer, limited_steps
 
 _WHOLE_SHUFFLE_BYTES = 64 * 2**20  # up to this size the data of an epoch are shuffled at once
 _WHOLE_COPY_BYTES = 2**20  # up to this size data in order are copied at once; larger ones per batch, into warm memory
@@ -55,6 +55,7 @@ class ArraySource(Source):
         self.batch_size = min(_batch_size(batch_size), whole or 1)
         self.shuffle, self.steps = shuffle, limited_steps(steps)
         self.device = device or torch.device("cpu")
+        self._transfer = Transfer(self.device)
         self._arrays, self._flat = (x, y, sample_weight), not any(map(tree.is_nested, (x, y, sample_weight)))
         self._place()
         self._running, self._left, self._stream = None, 0, Stream()
@@ -68,7 +69,7 @@ class ArraySource(Source):
         return True
 
     def _place(self):
-        """Moves the data to the device once if they fit; else batches travel, from pinned memory."""
+        """Moves the data to the device once if they fit; else batches travel."""
         leaves = [leaf for leaf in tree.flatten(self._arrays) if leaf is not None]
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         self._bytes = sum(leaf.numel() * leaf.element_size() for leaf in tensors)
@@ -79,7 +80,6 @@ class ArraySource(Source):
             self._arrays = _map(lambda leaf: leaf.to(self.device), self._arrays)
         else:
             self._travel = True
-            self._arrays = _map(lambda leaf: leaf.pin_memory() if leaf.device.type == "cpu" else leaf, self._arrays)
 
     def batches(self, restart=False):
         """The batches of one epoch, as tuples `(x, y, sample_weight)`.
@@ -110,7 +110,7 @@ class ArraySource(Source):
 
     def first_batch(self):
         """The first samples, without disturbing the order."""
-        return _map(lambda leaf: leaf.to(self.device), self._samples_at(slice(0, self.batch_size)))
+        return _map(self._transfer, self._samples_at(slice(0, self.batch_size)))
 
     def look(self):
         """The first batch, at the price in random numbers that Keras pays for looking at the data after `compile`."""
@@ -151,7 +151,7 @@ class ArraySource(Source):
             where = slice(start, start + self.batch_size)
             where = where if order is None else order[where]
             batch = self._samples_at(where)
-            yield _map(lambda leaf: leaf.to(self.device, non_blocking=True), batch) if self._travel else batch
+            yield _map(self._transfer, batch) if self._travel else batch
 
 
 def weighed(y, class_weight, sample_weight):

@@ -13,7 +13,7 @@ from torchkeras.core.conversion import is_array_like
 from torchkeras.training.array_source import weighed
 from torchkeras.training.data import GivenBatch, is_array, seen, unpack_x_y_sample_weight
 from torchkeras.training.row_readers import is_sparse
-from torchkeras.training.source import Source, Stream, limited_steps
+from torchkeras.training.source import Source, Stream, Transfer, limited_steps
 
 _END = object()
 _PARTS = ("x", "y", "sample_weight")
@@ -44,12 +44,9 @@ class BatchSource(Source):
                     "(x, y, sample_weight)."
                 )
         self._data, self._class_weight, self.steps = x, class_weight, limited_steps(steps)
-        self.device, self._what = device or torch.device("cpu"), f"{what}: " if what else ""
-        self._pass, self._held, self._taken = (
-            None,
-            [],
-            0,
-        )  # the running pass, a batch drawn ahead, batches since it began
+        self._transfer, self._what = Transfer(device or torch.device("cpu")), f"{what}: " if what else ""
+        self._pass, self._taken = None, 0  # the running pass, and the batches since it began
+        self._held = []  # a batch drawn ahead
         self._over = self._told = self._paid = False  # `_paid`: the random number of the next pass has been drawn
         self._stream = Stream()
         self.length = self._length()
@@ -203,8 +200,5 @@ class BatchSource(Source):
         return self._moved(tensor) if isinstance(tensor, torch.Tensor) else tensor
 
     def _moved(self, tensor):
-        if tensor.device == self.device:
-            return tensor if self.fresh else tensor.clone()
-        if self.device.type == "cuda" and tensor.device.type == "cpu" and not tensor.is_pinned():
-            tensor = tensor.pin_memory()
-        return tensor.to(self.device, non_blocking=True)
+        moved = self._transfer(tensor)
+        return moved.clone() if moved is tensor and not self.fresh else moved

@@ -54,6 +54,29 @@ class Source:
         """Ends what runs beside the loop. An iterator stays where it is."""
 
 
+class Transfer:
+    """Moves tensors to a device. To a GPU they go from pinned memory and on a stream of their own, so that a batch
+    travels while the step before it runs."""
+
+    def __init__(self, device):
+        self.device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def __call__(self, tensor):
+        """The tensor on the device; the same one if it is there."""
+        if tensor.device == self.device:
+            return tensor
+        if self._stream is None or tensor.device.type != "cpu":
+            return tensor.to(self.device)
+        pinned = tensor if tensor.is_pinned() else tensor.pin_memory()
+        with torch.cuda.stream(self._stream):
+            moved = pinned.to(self.device, non_blocking=True)
+        step = torch.cuda.current_stream(self.device)
+        step.wait_stream(self._stream)
+        moved.record_stream(step)  # its memory is given to nobody else before the step has read it
+        return moved
+
+
 class Stream:
     """Numbers of torch's random stream. Drawing them where Keras's loaders do keeps orders and dropout masks after
     `set_random_seed` equal to Keras's."""
