@@ -90,6 +90,7 @@ MEASURES = (
     structure("clone", "clone_model"),
     structure("deepcopy", "deepcopy"),
     Measure("metrics", "fit: MLP, ten metrics, over none", "beside", "mlp_with_metrics mlp_one_hot", 200, 1.1),
+    Measure("callbacks", "fit: MLP, five callbacks, over none", "beside", "mlp_with_callbacks mlp", 200, 1.03),
     Measure("auc", "AUC: 200 thresholds, 1 M predictions", "auc", "", 2, 0.3, "keras", by_hand=False),
     file("save_large", "save 100 MB, .keras"),
     file("load_large", "load 100 MB, .keras"),

@@ -41,7 +41,8 @@ def in_keras(kind, workload, steps, device, keras):
         model.to(device)
         x, y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
     if kind == "fit":
-        return lambda: model.fit(x, y, batch_size=workload.batch, epochs=1, shuffle=False, verbose=0)
+        fit = {"batch_size": workload.batch, "shuffle": False, "verbose": 0, "callbacks": workload.callbacks(keras)}
+        return lambda: model.fit(x, y, **fit)
     if kind == "epochs":
         return lambda: model.fit(x, y, epochs=steps, verbose=0)
     if kind == "predict":

@@ -1,5 +1,7 @@
 """Dense networks, among them those of the measures of calls and memory."""
 
+import os
+
 import numpy as np
 from torch import nn
 
@@ -35,6 +37,20 @@ class Mlp(Workload):
     def layers(self, keras):
         dense = keras.layers.Dense
         return [dense(300, activation="relu"), dense(100, activation="relu"), dense(10, activation="softmax")]
+
+
+class MlpWithCallbacks(Mlp):
+    """The same under the callbacks of a usual script."""
+
+    def callbacks(self, keras):
+        known = keras.callbacks
+        return [
+            known.EarlyStopping("loss", patience=10**6),
+            known.ReduceLROnPlateau("loss", patience=10**6),
+            known.LearningRateScheduler(lambda epoch, rate: rate),
+            known.CSVLogger(os.devnull),
+            known.TerminateOnNaN(),
+        ]
 
 
 class MlpOneHot(Mlp):
@@ -92,6 +108,7 @@ class Chain(Workload):
 WORKLOADS = {
     "xor": Xor(),
     "mlp": Mlp(),
+    "mlp_with_callbacks": MlpWithCallbacks(),
     "mlp_one_hot": MlpOneHot(),
     "mlp_with_metrics": MlpWithMetrics(),
     "small": Small(),

@@ -38,6 +38,9 @@ class Workload:
         """The layers of a ``keras.Sequential``; a workload with branches overrides ``in_keras`` instead."""
         raise NotImplementedError(f"{type(self).__name__} has no Keras form")
 
+    def callbacks(self, keras):
+        """What ``fit`` gets as callbacks."""
+
     def in_keras(self, keras):
         """The compiled Keras model."""
         model = keras.Sequential([keras.Input(self.shape), *self.layers(keras)])

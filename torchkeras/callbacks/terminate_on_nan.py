@@ -49,9 +49,11 @@ class TerminateOnNaN(Callback):
 
     def on_batch_end(self, batch, logs=None):
         loss = one_of(logs, "loss")
-        if loss is None:
+        if isinstance(loss, float):
+            self._judge(batch, loss)
+        elif loss is None:
             return
-        if isinstance(loss, torch.Tensor) and loss.is_cuda:
+        elif isinstance(loss, torch.Tensor) and loss.is_cuda:
             self._under_way.append((batch, *_sent(loss)))
             self._judge_arrived()
         else:

@@ -39,6 +39,12 @@ class Mean(metrics.Mean):
     def result(self):
         return self.total.detach() / self._uncounted if self._untouched and self._uncounted else super().result()
 
+    def so_far(self):
+        """The result, as a number where that is at hand: a look at a tensor of the CPU waits for nothing."""
+        if self._untouched and self._uncounted and self.total.is_cpu:
+            return self.total.item() / self._uncounted
+        return self.result()
+
     def reset_state(self):
         self.told = False
         if not self._untouched:

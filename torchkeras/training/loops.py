@@ -172,7 +172,7 @@ class Loops:
     def _unread_logs(self):
         """The logs of batches whose steps leave everything in the metrics."""
         own = self._training.loss_tracker is None or self._overrides("get_metrics_result")
-        return UnreadLogs(self.get_metrics_result, None if own else lambda: self._training.loss_tracker.result())
+        return UnreadLogs(self.get_metrics_result, None if own else lambda: self._training.loss_tracker.so_far())
 
     def _validator(self, data, freq, options):
         if data is None:
