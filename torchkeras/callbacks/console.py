@@ -48,6 +48,14 @@ def can_colour(stream):
     return can_redraw(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
+def columns(stream):
+    """How many characters a line of a terminal has; None for what is no terminal, or does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def can_encode(stream, text):
     """Whether the stream's encoding has every character of `text`."""
     try:

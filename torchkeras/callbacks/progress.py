@@ -11,13 +11,16 @@ import torch
 
 from torchkeras.callbacks import console
 
+# In a terminal too narrow for a line its bar may shrink to this; what is still too long then loses its end.
+_SHORTEST_BAR = 5
 _BOLD, _GREEN, _GREY, _RESET = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
 
 class Progbar:
     """A progress bar on standard output.
 
-    In a terminal or notebook the line is drawn again in place. Elsewhere (a file, a pipe) only the finished line is
+    In a terminal or notebook the line is drawn again in place; where a terminal is too narrow for it, with a shorter bar
+    and, if need be, without its end. The finished line is always whole. Elsewhere (a file, a pipe) only the finished line is
     printed, without control characters.
 
     Args:
@@ -126,31 +129,31 @@ class Progbar:
         return (now - self._start) / current
 
     def _draw_bar(self, current, now, seconds, finalize):
-        bar, bar_width = self._bar(current)
         if self.target and not finalize:
             clock = _remaining(seconds * (self.target - current))
         else:
             clock = f"{now - self._start:.0f}s"
         rest = f" {_per_unit(seconds, self.unit_name)}{self._shown_values(abs)}"
-        width = bar_width + 1 + len(clock) + len(rest)
-        text = f"{bar} {self._styled(clock, _BOLD)}{rest}"
+        room = console.columns(sys.stdout) if self._redraws and not finalize else None
+        taken = len(f" {clock}{rest}")
+        pieces = [*self._bar(current, None if room is None else room - 1 - taken), (" ", None), (clock, _BOLD)]
+        pieces = _cut([*pieces, (rest, None)], room)
+        width = sum(len(text) for text, _ in pieces)
+        text = "".join(self._styled(*piece) for piece in pieces)
         if self._redraws:
             text = "\b" * self._drawn_width + "\r" + text + " " * max(self._drawn_width - width, 0)
         self._drawn_width = width
         console.write(text + "\n" * finalize)
 
-    def _bar(self, current):
-        """The count and the bar, and how many characters of the screen they take."""
+    def _bar(self, current, room):
+        """The count and the bar in pieces of one style. The bar is shorter where there is no room for all of it."""
         if not self.target:
-            text = f"{int(current):7d}/Unknown"
-            return text, len(text)
+            return [(f"{int(current):7d}/Unknown", None)]
         count = self._count(current)
-        done = min(int(self.width * current / self.target), self.width)
-        text = self._styled(count, _BOLD) + " "
-        if done:
-            text += self._styled(self._done * done, _GREEN)
-        text += self._styled(self._left * (self.width - done), _GREY)
-        return text, len(count) + 1 + self.width
+        width = self.width if room is None else min(self.width, max(room - len(count) - 1, _SHORTEST_BAR))
+        done = min(int(width * current / self.target), width)
+        bar = [(self._done * done, _GREEN)] if done else []
+        return [(count, _BOLD), (" ", None), *bar, (self._left * (width - done), _GREY)]
 
     def _line(self, current, now, seconds):
         elapsed = f"{now - self._start:.0f}s"
@@ -162,10 +165,25 @@ class Progbar:
         return f"{int(current):{len(str(int(self.target)))}d}/{int(self.target)}"
 
     def _styled(self, text, style):
-        return f"{style}{text}{_RESET}" if self._colours else text
+        return f"{style}{text}{_RESET}" if style and self._colours else text
 
     def _shown_values(self, size):
         return "".join(f" - {name}: {_number(*entry, size)}" for name, entry in self._values.items())
+
+
+def _cut(pieces, columns):
+    """Pieces of a line that fits in a terminal with so many columns, an ellipsis at the end of one that was longer.
+
+    The last column stays free: some terminals go to the next line as soon as it is filled.
+    """
+    room = None if columns is None else columns - 1
+    if room is None or sum(len(text) for text, _ in pieces) <= room:
+        return pieces
+    fitting = []
+    for text, style in pieces:
+        fitting.append((text[: max(room - 1, 0)], style))
+        room -= len(text)
+    return [*fitting, ("…", None)]
 
 
 def _glyphs(stream, colours):
