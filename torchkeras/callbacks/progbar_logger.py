@@ -27,7 +27,7 @@ class ProgbarLogger(Callback):
         super().__init__()
         self.seen = 0
         self.progbar = None
-        self.target = None
+        self.target = self._steps = None
         self.verbose = 1
         self.epochs = 1
         self._called_in_fit = False
@@ -37,7 +37,7 @@ class ProgbarLogger(Callback):
         verbose = params.get("verbose", 1)
         self.verbose = 1 if verbose == "auto" else verbose
         self.epochs = params.get("epochs", 1)
-        self.target = params.get("steps")
+        self.target = self._steps = params.get("steps")
 
     def on_train_begin(self, logs=None):
         self._called_in_fit = True  # validation then shows in the epoch's line
@@ -92,9 +92,10 @@ class ProgbarLogger(Callback):
             self.progbar.update(self.seen, lambda: _pairs(logs), finalize=False)
 
     def _finish(self, logs):
-        if self.target is None:  # known now, and for the epochs to come
+        if self._steps is None:  # known now, and what the next epoch may expect
             self.target = self.progbar.target = self.seen
-        self.progbar.update(self.target, _pairs(logs), finalize=True)
+        # A pass that was stopped shows the steps that were run; where nobody told of steps, all of them were.
+        self.progbar.update(self.seen or self.target, _pairs(logs), finalize=True)
 
 
 def _pairs(logs):

@@ -19,9 +19,9 @@ _BOLD, _GREEN, _GREY, _RESET = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 class Progbar:
     """A progress bar on standard output.
 
-    In a terminal or notebook the line is drawn again in place; where a terminal is too narrow for it, with a shorter bar
-    and, if need be, without its end. The finished line is always whole. Elsewhere (a file, a pipe) only the finished line is
-    printed, without control characters.
+    In a terminal or notebook the line is drawn again in place; where a terminal is too narrow for it, with a shorter
+    bar and, if need be, without its end. The finished line is always whole. Elsewhere (a file, a pipe) only the
+    finished line is printed, without control characters.
 
     Args:
         target: number of units in all; None if unknown.
