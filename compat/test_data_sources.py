@@ -257,6 +257,27 @@ def test_misuse(kind, misuse):
     run_both(scenario)
 
 
+def test_batches_that_change_their_shape():
+    def scenario(k):
+        model = seed_weights(k.Sequential([k.Input((None, 3)), k.layers.SimpleRNN(2), k.layers.Dense(1)]))
+        model.compile("sgd", "mse")
+        batches = [(X[None, :size], np.ones((1, 1), "float32")) for size in (3, 7, 5)]
+        history = model.fit((batch for batch in batches), verbose=0).history
+        with pytest.raises(ValueError):
+            model.fit(((x[:, :, :2], y) for x, y in batches), verbose=0)
+        return history, model.get_weights()
+
+    run_both(scenario)
+
+
+def test_a_generator_of_nothing():
+    def scenario(k):
+        with pytest.raises(ValueError):
+            model_of(k).fit((batch for batch in ()), verbose=0)
+
+    run_both(scenario)
+
+
 class Broken(Exception):
     """What the user's code raises."""
 

@@ -209,6 +209,18 @@ def test_strings_come_as_numpy():
     assert isinstance(SEEN[0][0], np.ndarray) and SEEN[0][1].dtype == torch.float64
 
 
+def test_methods_for_one_batch_take_arrays():
+    for method in ("train_on_batch", "test_on_batch", "predict_on_batch"):
+        with pytest.raises(ValueError, match="`x` is of type list_iterator"):
+            getattr(model(), method)(iter([(X, Y)]))
+
+
+def test_no_graph_comes_with_a_batch():
+    factor = torch.nn.Parameter(torch.ones(3))
+    model().fit(batches(lambda x, y: (torch.from_numpy(x) * factor, y)), verbose=0)
+    assert factor.grad is None
+
+
 def test_memory_of_the_users_is_never_changed():
     before = X.copy()
     network = keras.Sequential([torch.nn.ReLU(inplace=True), keras.layers.Dense(1)])

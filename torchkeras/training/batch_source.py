@@ -200,5 +200,6 @@ class BatchSource(Source):
         return self._moved(tensor) if isinstance(tensor, torch.Tensor) else tensor
 
     def _moved(self, tensor):
+        tensor = tensor.detach()
         moved = self._transfer(tensor)
         return moved.clone() if moved is tensor and not self.fresh else moved

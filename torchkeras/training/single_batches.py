@@ -8,10 +8,10 @@ import torch
 from torchkeras.callbacks.logs import python_logs
 from torchkeras.core import tree
 from torchkeras.core.processor import at_work
+from torchkeras.training.array_source import ArraySource
 from torchkeras.training.compiled import epoch
 from torchkeras.training.data import unpack_x_y_sample_weight
 from torchkeras.training.results import to_numpy
-from torchkeras.training.sources import source_of
 
 
 class SingleBatches:
@@ -19,7 +19,7 @@ class SingleBatches:
 
     def _one_batch(self, x, y=None, sample_weight=None, class_weight=None):
         self._own_training().looked = True
-        return source_of(
+        return ArraySource(
             x, y, sample_weight, batch_size=2**62, class_weight=class_weight, device=self._model_device()
         ).first_batch()
 
