@@ -38,6 +38,20 @@ def data(model):
     return x, {"arrays": np.concatenate([y, 1 - y], axis=1), "two outputs": {"a": y, "b": y}}.get(model, y)
 
 
+def recorder(k):
+    """A callback that writes down every call, with copies of the logs."""
+    calls = []
+
+    def hook(name):
+        def called(self, *args, **keywords):
+            calls.append((name, *(dict(arg) if isinstance(arg, dict) else arg for arg in (*args, *keywords.values()))))
+
+        return called
+
+    hooks = {name: hook(name) for name in dir(k.callbacks.Callback) if name.startswith("on_")}
+    return type("Recorder", (k.callbacks.Callback,), hooks)(), calls
+
+
 def _network(k, **compiled):
     model = k.Sequential(
         [k.Input((3,)), k.layers.Dense(4, activation="tanh", name="a"), k.layers.Dense(1, name="b")], name="net"

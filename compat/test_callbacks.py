@@ -12,11 +12,15 @@ import pytest
 from keras.src.utils import progbar as keras_progbar
 
 import torchkeras.callbacks.progress as our_progress
+from compat.callback_cases import MODELS, recorder
+from compat.callback_cases import data as case_data
+from compat.curves import SIDES, run_both, seed_weights
+from compat.terminals import Terminal, masked
 from torchkeras.callbacks import Callback, CallbackList, EarlyStopping, History, ProgbarLogger
 from torchkeras.callbacks.logs import python_logs
 
 
-class Terminal(io.StringIO):
+class Recorded(io.StringIO):
     encoding = "utf-8"
 
     def isatty(self):
@@ -35,7 +39,7 @@ class Clock:
 
 def drawn(module, monkeypatch, arguments, calls):
     """What a bar of the module prints in a terminal. `calls` are (seconds to wait, method, arguments, keywords)."""
-    clock, terminal = Clock(), Terminal()
+    clock, terminal = Clock(), Recorded()
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(module, "time", clock)
@@ -224,7 +228,7 @@ def test_logger_prints_what_keras_prints(verbose, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     screens = []
     for kind in (keras.callbacks.ProgbarLogger, ProgbarLogger):
-        model, terminal = small_model(), Terminal()
+        model, terminal = small_model(), Recorded()
         x, y = data()
         with monkeypatch.context() as patch:
             patch.setattr("sys.stdout", terminal)
@@ -240,7 +244,7 @@ def test_logger_prints_what_keras_prints(verbose, monkeypatch):
 
 def test_many_short_epochs_are_cheap(monkeypatch):
     """In a terminal, between an epoch's last lines, the logs of only a few batches are read, however many there are."""
-    clock, terminal, read = Clock(), Terminal(), itertools.count()
+    clock, terminal, read = Clock(), Recorded(), itertools.count()
     monkeypatch.setattr(our_progress, "time", clock)
     monkeypatch.setattr("sys.stdout", terminal)
     callbacks = CallbackList([], add_progbar=True, verbose=1, epochs=50, steps=20)
@@ -258,3 +262,67 @@ def test_many_short_epochs_are_cheap(monkeypatch):
         callbacks.on_epoch_end(epoch, {"loss": 0.25})
     assert next(read) <= math.ceil(50 * 20 * 0.001 / 0.2)
     assert terminal.getvalue().count("loss: 0.2500") == 50
+
+
+def on_screen(columns=150, **arguments):
+    """What is on the screen of a terminal after a training, an evaluation and a prediction."""
+
+    def scenario(k):
+        with Terminal(columns) as terminal:
+            model, (x, y) = seed_weights(MODELS["plain"](k)), case_data("plain")
+            given = {"epochs": 2, "batch_size": 4, "shuffle": False, **arguments}
+            model.fit(x, y, **given)
+            model.evaluate(x, y, batch_size=4, verbose=given.get("verbose", "auto"))
+            model.predict(x, batch_size=4, verbose=given.get("verbose", "auto"))
+        return masked(line for line in terminal.screen if line)
+
+    return scenario
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {}, {"verbose": 1}, {"verbose": 2}, {"verbose": "auto"}, {"verbose": 0}, {"verbose": True}, {"verbose": False},
+        {"verbose": 3}, {"validation_split": 0.5}, {"validation_split": 0.5, "verbose": 2}, {"epochs": 1},
+        {"initial_epoch": 1}, {"steps_per_epoch": 2}, {"validation_split": 0.5, "validation_freq": 2},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_screens_are_alike(arguments, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    seen = run_both(on_screen(**arguments))
+    assert bool(seen) is (arguments.get("verbose", 1) != 0)
+
+
+def test_a_screen_that_is_narrow_keeps_only_the_last_drawing(monkeypatch):
+    """Keras's line wraps, and what was drawn before stays above it."""
+    monkeypatch.setattr("torchkeras.callbacks.progbar_logger._SECONDS_BETWEEN_DRAWINGS", 0)
+    monkeypatch.setattr(keras_progbar.Progbar.__init__, "__defaults__", (20, 1, 0, None, None, "step"))
+    theirs, ours = (len(on_screen(30, epochs=1)(k)) for k in SIDES)
+    assert ours < theirs
+
+
+def calls_of(k, run):
+    """The calls of every hook, and the params."""
+    watch, calls = recorder(k)
+    model = seed_weights(MODELS["many metrics"](k))
+    run(model, *case_data("many metrics"), [watch])
+    return calls, watch.params
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda model, x, y, callbacks: model.evaluate(x, y, batch_size=8, verbose=0, callbacks=callbacks),
+        lambda model, x, y, callbacks: model.evaluate(x, y, steps=2, verbose=0, callbacks=callbacks),
+        lambda model, x, y, callbacks: model.predict(x, batch_size=8, verbose=0, callbacks=callbacks),
+        lambda model, x, y, callbacks: model.predict(x, batch_size=9, steps=2, verbose=0, callbacks=callbacks),
+        lambda model, x, y, callbacks: model.fit(x, y, steps_per_epoch=2, verbose=0, callbacks=callbacks),
+        lambda model, x, y, callbacks: model.fit(x, y, verbose=2, epochs=0, callbacks=callbacks),
+    ],
+    ids=["evaluate", "evaluate, steps", "predict", "predict, steps", "fit, steps", "fit, no epochs"],
+)
+def test_calls_of_hooks(run):
+    calls, _ = run_both(lambda k: calls_of(k, run))
+    assert calls

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from compat import names
-from compat.callback_cases import CASES, MODELS, data
+from compat.callback_cases import CASES, MODELS, data, recorder
 from compat.curves import run_both, seed_weights
 
 # Compared elsewhere, as what they do is seen in files or by servers.
@@ -20,20 +20,6 @@ ELSEWHERE = {
     "TensorBoard": "compat/test_tensorboard.py",
 }
 PUBLIC = sorted(name.rpartition(".")[2] for name in names.manifest() if name.startswith("keras.callbacks."))
-
-
-def recorder(k):
-    """A callback that writes down every call, with copies of the logs."""
-    calls = []
-
-    def hook(name):
-        def called(self, *args, **keywords):
-            calls.append((name, *(dict(arg) if isinstance(arg, dict) else arg for arg in (*args, *keywords.values()))))
-
-        return called
-
-    hooks = {name: hook(name) for name in dir(k.callbacks.Callback) if name.startswith("on_")}
-    return type("Recorder", (k.callbacks.Callback,), hooks)(), calls
 
 
 def rates_of(model):

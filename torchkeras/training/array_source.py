@@ -52,8 +52,8 @@ class ArraySource(Source):
         whole = rows_of((x, y, sample_weight))
         if whole == 0 and not may_be_empty:
             raise ValueError("The data are empty: `x` has no samples.")
-        self.batch_size = min(_batch_size(batch_size), whole or 1)
         self.shuffle, self.steps = shuffle, limited_steps(steps)
+        self.batch_size = min(_batch_size(batch_size, whole, self.steps), whole or 1)
         self.device = device or torch.device("cpu")
         self._transfer = Transfer(self.device)
         self._arrays, self._flat = (x, y, sample_weight), not any(map(tree.is_nested, (x, y, sample_weight)))
@@ -198,5 +198,8 @@ def _map(function, arrays):
     return tree.map_structure(lambda leaf: function(leaf) if isinstance(leaf, torch.Tensor) else leaf, arrays)
 
 
-def _batch_size(value):
-    return 32 if value is None else positive_number("`batch_size`", value)
+def _batch_size(value, rows, steps):
+    """What was asked for; else what makes so many steps of all rows, or 32."""
+    if value is None:
+        return math.ceil(rows / steps) or 1 if steps else 32
+    return positive_number("`batch_size`", value)

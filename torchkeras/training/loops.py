@@ -63,7 +63,8 @@ class Loops:
                 tuples and dicts of them; the first axis counts the samples. Or, as `x` alone, what makes batches
                 `(x, y)` or `(x, y, sample_weight)`: a generator, a DataLoader, a PyDataset, any iterable; a torch
                 Dataset gives single samples.
-            batch_size: samples per update, 32 by default; for arrays and torch Datasets.
+            batch_size: samples per update, for arrays and torch Datasets; by default 32, or what makes
+                `steps_per_epoch` steps of an array's rows.
             epochs: number of the last epoch; with `initial_epoch=2, epochs=5` three are run.
             verbose: 0 silent, 1 or "auto" a progress bar, 2 a line per epoch.
             callbacks: Callback objects.
