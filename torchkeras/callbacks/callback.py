@@ -12,6 +12,16 @@ def empty_hook(function):
     return function
 
 
+def listens_if(condition):
+    """Marks a batch hook that a CallbackList leaves out where `condition(callback)` is false."""
+
+    def mark(function):
+        function._listens_if = condition
+        return function
+
+    return mark
+
+
 class Callback:
     """Base class of everything passed as `callbacks=` to `fit`, `evaluate` and `predict`.
 
@@ -27,6 +37,8 @@ class Callback:
         params: dict with `verbose`, `epochs` and `steps` (None while the number of steps is unknown).
         model: the model being run, unwrapped from DistributedDataParallel.
         validation_data: always None; kept for tf.keras 2 code that reads it.
+        resumed: names of the attributes that BackupAndRestore keeps of a callback beside it, so that a training that
+            goes on finds them as they were: numbers, texts, arrays, tensors, and lists and dicts of them.
 
     Example:
         >>> class Stop(Callback):
@@ -38,6 +50,7 @@ class Callback:
     # On the class, so that a subclass whose __init__ does not call super() works too.
     params = None
     validation_data = None
+    resumed = ()
     _model = None
 
     def __init__(self):

@@ -186,7 +186,14 @@ def _overrides(callback, hook):
     names = ["on_" + hook]
     if hook.startswith("train_"):
         names.append("on_" + hook.removeprefix("train_"))
-    return any(not getattr(getattr(callback, name), "_is_default", False) for name in names)
+    return any(_acts(callback, getattr(callback, name)) for name in names)
+
+
+def _acts(callback, method):
+    if getattr(method, "_is_default", False):
+        return False
+    condition = getattr(method, "_listens_if", None)
+    return condition is None or condition(callback)
 
 
 def _reads_lazily(callback, name):

@@ -117,7 +117,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         layout: for `.safetensors` and `.npz`. `"torch"`: names and shapes as torch's own modules have them,
             `dense.weight` `(out, in)`, for `nn.Module.load_state_dict` and other libraries.
         objects_to_skip: layers or others that are not written.
-        save_format: Keras 2's word, `"h5"` or `"keras"`, for paths without an ending.
+        save_format: Keras 2's word, `"h5"` or `"keras"`, for paths without an ending; with `"h5"` one that ends in
+            `.keras` has Keras 2's weights, as it had there.
 
     The old file stays until the new one is complete.
 
@@ -291,6 +292,8 @@ def _weights_form(path, max_shard_size, word):
     if ending in (".safetensors", ".npz"):
         return ending[1:]
     form = _ENDINGS.get(ending) or (_WORDS.get(word) if word != "keras" else None)
+    if form == "keras" and _WORDS.get(word) == "h5":
+        return "h5"
     if form == "keras":
         raise ValueError(f"{path!r} is for whole models: use model.save(), or `.weights.h5` for the weights.")
     if form is not None:
