@@ -1,4 +1,4 @@
-"""Callbacks that write files, in a `fit` of both libraries: same files at the same moments, same lines, same weights."""
+"""Callbacks that write files, in a `fit` of both libraries: same files at the same moments, same lines, weights."""
 
 import contextlib
 import io
@@ -101,7 +101,7 @@ SAVING = {
     "later epochs": {"filepath": "{epoch}.keras", "fit": {"initial_epoch": 1}},
     "best": {"filepath": "best.keras", "monitor": "loss", "save_best_only": True, "verbose": 1},
     "best by name": {"filepath": "{epoch}-{mae:.2f}.keras", "monitor": "mae", "save_best_only": True, "mode": "min"},
-    "never better": {"filepath": "{epoch}.keras", "monitor": "loss", "save_best_only": True, "mode": "max", "verbose": 1},
+    "not better": {"filepath": "{epoch}.keras", "monitor": "loss", "save_best_only": True, "mode": "max", "verbose": 1},
     "threshold": {
         "filepath": "{epoch}.keras", "monitor": "loss", "save_best_only": True, "initial_value_threshold": 0.0,
         "verbose": 1,
@@ -151,7 +151,7 @@ def test_model_checkpoint(case, tmp_path):
         )
         assert isinstance(ours["raised"], wanted)
     else:
-        assert theirs["files"] or case in ("every 100 batches", "threshold", "never better")
+        assert theirs["files"] or case in ("every 100 batches", "threshold", "not better")
 
 
 def test_files_of_checkpoints_hold_the_model_of_their_moment(tmp_path):

@@ -1,6 +1,6 @@
 """ModelCheckpoint: saves the model, or its weights, while it trains.
 
-Imports the monitor base, the console and the logs. How a file is written, and that it is whole, is the models' business.
+Imports the monitor base, the console and the logs. How a file is written, and that it is whole, is not known here.
 """
 
 import os
