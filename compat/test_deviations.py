@@ -763,3 +763,20 @@ def test_logs_must_be_called_logs():
         lambda keras: trained(keras, keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, values: None))
     )
     assert here == there
+
+
+@deviation
+def test_a_stopped_bar_is_full():
+    def last_line(keras):
+        class Stop(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                self.model.stop_training = batch == 3
+
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        model.compile("sgd", "mse")
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            model.fit(np.ones((10, 1)), np.zeros((10, 1)), batch_size=1, verbose=2, callbacks=[Stop()])
+        return printed.getvalue().split()[0]
+
+    here, there = both(last_line)
+    assert here == there

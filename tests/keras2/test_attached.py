@@ -18,7 +18,7 @@ from torchkeras.core import registry
 
 def is_of_keras2(value):
     value = getattr(value, "fget", None) or getattr(value, "__func__", None) or value
-    code = getattr(value, "__code__", None)
+    code = None if isinstance(value, type) else getattr(value, "__code__", None)
     return "keras2" in (code.co_filename if code else type(value).__module__)
 
 def contents(holder):

@@ -6,6 +6,7 @@ May import everything below the shim. No other room has a branch on "Keras 2".
 from torchkeras.keras2 import (
     activations,
     add_weight,
+    callbacks,
     layer_members,
     layers,
     legacy_optimizers,
@@ -20,6 +21,7 @@ from torchkeras.keras2 import (
 __all__ = [
     "activations",
     "add_weight",
+    "callbacks",
     "layer_members",
     "layers",
     "legacy_optimizers",
