@@ -21,6 +21,7 @@ LEVELS = (
     {"core"},
     {"random"},
     {"ops"},
+    {"data"},
     {"activations", "config", "constraints", "dtype_policies", "initializers", "regularizers", "tree"},
     {"layers"},
     {"losses", "metrics", "optimizers"},

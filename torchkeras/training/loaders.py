@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from torchkeras.core.conversion import is_array_like
 from torchkeras.core.keras_tensor import KerasTensor
-from torchkeras.training import workers
+from torchkeras.data import workers
 from torchkeras.training.batch_source import BatchSource
 from torchkeras.training.row_readers import is_hdf5, is_sparse
 

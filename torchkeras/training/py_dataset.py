@@ -9,7 +9,7 @@ import random
 
 from torch.utils.data import Dataset
 
-from torchkeras.training import workers
+from torchkeras.data import workers
 from torchkeras.training.batch_source import BatchSource
 
 
@@ -112,7 +112,9 @@ class PyDatasetSource(BatchSource):
         if self._processes and self._workers:
             return workers.in_processes(dataset, order, self._workers, self._ahead, timeout)
         if self._workers > 1:
-            return workers.in_threads(dataset, order, self._workers, self._ahead, timeout)
+            return workers.in_threads(
+                dataset.__getitem__, order, self._workers, self._ahead, timeout, type(dataset).__name__
+            )
         return (dataset[index] for index in order)
 
     def look(self):

@@ -1,7 +1,9 @@
-"""Workers: batches of a data set made beside the training, handed out in order.
+"""Workers: what is made beside the program that uses it, handed out in order.
 
-May import torch's data utilities. Knows no model. Threads are these few lines; processes are torch's DataLoader, which
-ends with its worker's traceback where one raises, and notices one that was killed.
+May import torch's data utilities. Knows neither datasets nor models.
+
+Threads are these few lines; processes are torch's DataLoader, which ends with its worker's traceback where one raises,
+and notices one that was killed.
 """
 
 import collections
@@ -26,66 +28,98 @@ _SIGNAL = getattr(signal, "SIGUSR1", None)
 _MOMENT = 0.5  # seconds in which a worker writes down where it stands
 
 
-def in_threads(dataset, order, count, ahead, timeout):
-    """The batches `dataset[index] for index in order`, made by `count` threads, up to `ahead` of them in advance.
+def in_threads(function, items, count, ahead, timeout=None, what="the data set"):
+    """`function(item) for item in items`, made by `count` threads, up to `ahead` of them in advance, in order.
 
     Args:
-        dataset: has `__getitem__`.
-        order: numbers of batches; may be without end.
+        items: iterable, read in the calling thread; may be without end.
         count: threads.
-        ahead: batches that are made or wait to be used at any time.
+        ahead: results that are made or wait to be used at any time.
         timeout: seconds to wait for one; None for ever.
+        what: in errors, what makes them.
 
-    Raises what `__getitem__` raises, and `WorkerError` after the timeout. Where the generator is closed, threads end
-    with the batch that they are at.
+    Raises what `function` raises, and `WorkerError` after the timeout. Where the generator is closed, threads end with
+    the item that they are at.
     """
-    order, tasks, waiting = iter(order), queue.SimpleQueue(), collections.deque()
-    threads = [threading.Thread(target=_make, args=(dataset, tasks), daemon=True) for _ in range(count)]
+    items, tasks, waiting = iter(items), queue.SimpleQueue(), collections.deque()
+    threads = [threading.Thread(target=_make, args=(function, tasks), daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
 
     def ask(number):
-        for index in itertools.islice(order, number):
+        for item in itertools.islice(items, number):
             future = concurrent.futures.Future()
-            waiting.append((index, future))
-            tasks.put((index, future))
+            waiting.append(future)
+            tasks.put((item, future))
 
     try:
         ask(ahead)
         while waiting:
-            index, future = waiting.popleft()
+            future = waiting.popleft()
             try:
-                batch = future.result(timeout)
+                result = future.result(timeout)
             except concurrent.futures.TimeoutError:
                 if future.done():
-                    raise  # the data set's own
-                raise WorkerError(_too_long(dataset, index, timeout, _stacks(threads))) from None
+                    raise  # the function's own
+                raise WorkerError(_too_long(what, timeout, _stacks(threads))) from None
             del future
-            yield batch
-            del batch
+            yield result
+            del result
             ask(1)
     finally:
-        for _, future in waiting:
+        for future in waiting:
             future.cancel()
         for _ in threads:
             tasks.put(None)
 
 
-def _make(dataset, tasks):
-    """What a thread does: batches, until it is given None."""
+def _make(function, tasks):
+    """What a thread does: results, until it is given None."""
     while (task := tasks.get()) is not None:
-        index, future = task
+        item, future = task
         if not future.set_running_or_notify_cancel():
             continue
         try:
-            future.set_result(dataset[index])
-        except BaseException as error:  # noqa: BLE001 - raised where the batch is waited for
+            future.set_result(function(item))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is waited for
             future.set_exception(error)
-        del future, task
+        del future, task, item
+
+
+def read_ahead(items, size):
+    """The items, read by a thread that is up to `size` of them ahead. What reading raises is raised in its place."""
+    ready, room, ended = queue.SimpleQueue(), threading.Semaphore(size), threading.Event()
+
+    def read():
+        running = iter(items)
+        try:
+            while not ended.is_set():
+                ready.put((next(running), None))
+                room.acquire()
+        except BaseException as error:  # noqa: BLE001 - raised where the item is waited for
+            ready.put((None, error))
+        if hasattr(running, "close"):
+            running.close()
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            room.release()
+            yield item
+            del item
+    finally:
+        ended.set()
+        room.release()
 
 
 def in_processes(dataset, order, count, ahead, timeout):
-    """As `in_threads`, by processes, each with a copy of the data set as it is now.
+    """The items `dataset[index] for index in order`, made by processes, each with a copy of the data set as it is now.
+    As `in_threads` otherwise.
 
     Raises `WorkerError` where a worker died or took too long, else what `__getitem__` raises.
     """
@@ -99,7 +133,7 @@ def in_processes(dataset, order, count, ahead, timeout):
             yield from batches
         except RuntimeError as error:
             if str(error).startswith("DataLoader timed out"):
-                text = _too_long(dataset, None, timeout, _stacks_of_processes(folder))
+                text = _too_long(type(dataset).__name__, timeout, _stacks_of_processes(folder))
             elif str(error).startswith("DataLoader worker"):
                 text = f"A worker process of {type(dataset).__name__} died while it made a batch: {error}"
             else:
@@ -157,11 +191,9 @@ def _stacks(threads):
     return ["".join(traceback.format_stack(frame)) for frame in stacks]
 
 
-def _too_long(dataset, index, timeout, stacks):
-    which = "a batch" if index is None else f"batch {index}"
+def _too_long(what, timeout, stacks):
     where = "\n".join(stacks) or "(they could not be asked)"
     return (
-        f"{which.capitalize()} of {type(dataset).__name__} was not there after {timeout} seconds. Set `timeout` of the "
-        f"data set to wait longer, or `workers=1` to make batches in the training's own thread. The workers stand here:"
-        f"\n{where}"
+        f"{what} gave nothing for {timeout} seconds. Set its `timeout` to wait longer, or work without workers to make "
+        f"batches in the training's own thread. The workers stand here:\n{where}"
     )
