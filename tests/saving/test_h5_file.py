@@ -427,3 +427,22 @@ def test_code_is_not_read(code, file):
         file.flush()
         with pytest.raises(UnsafeFileError):
             keras.models.load_model(path)
+
+
+def test_a_file_without_its_weights_says_so(tmp_path):
+    path = tmp_path / "m.h5"
+    dense().save(path)
+    with h5py.File(path, "r+") as file:
+        del file["model_weights"]
+    with pytest.raises(CorruptFileError, match=r"m\.h5 holds no model_weights, which a saved model has"):
+        keras.models.load_model(path)
+
+
+def test_a_state_of_other_shapes_says_which(tmp_path):
+    entries = {"sgd/iteration": np.int64(1), "sgd/learning_rate": np.float32(0.1)}
+    entries |= {"sgd/k_momentum": np.zeros((3, 2)), "sgd/b_momentum": np.zeros(2)}
+    with pytest.warns(
+        UserWarning, match=r"has shape \(2, 2\), what is saved as 'sgd/k_momentum' has \(3, 2\)\."
+    ) as told:
+        stored("SGD", entries, tmp_path, {"momentum": 0.5})
+    assert "the file 4" not in str(told[0].message)

@@ -1,5 +1,6 @@
 """`.weights.json`: weights in several files, the table that tells of them, and names that say which format."""
 
+import errno
 import json
 import os
 import re
@@ -66,6 +67,32 @@ def test_the_new_table_leaves_the_files_of_the_old_one_alone(tmp_path):
         other = network()
         other.load_weights(path)
         assert_equal(other, model)
+
+
+@pytest.mark.parametrize("overwrites", [False, True])
+def test_a_disk_that_is_full_at_one_of_the_files(overwrites, tmp_path, monkeypatch):
+    """Whichever of the files it is, the others go too."""
+    model, path, replace = trained(), tmp_path / "m.weights.json", os.replace
+    if overwrites:
+        model.save_weights(path, max_shard_size=LIMIT)
+    before, refused = sorted(os.listdir(tmp_path)), 0
+    for number in range(100):
+        calls = iter(range(200))
+
+        def full(*names, calls=calls, number=number):
+            if next(calls) == number:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            replace(*names)
+
+        monkeypatch.setattr(os, "replace", full)
+        try:
+            model.save_weights(path, max_shard_size=LIMIT)
+            break
+        except OSError as error:
+            refused += 1
+            assert "m_" in error.filename or error.filename.endswith("m.weights.json")
+        assert sorted(os.listdir(tmp_path)) == before
+    assert refused == len(os.listdir(tmp_path)) > 5
 
 
 def test_an_error_half_way_leaves_the_old_ones(tmp_path):

@@ -8,6 +8,7 @@ from torchkeras.core import calls, scopes, shape_probe, tree
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
+from torchkeras.models.state_tree import assign, tree_of
 from torchkeras.saving import formats
 from torchkeras.saving.json import model_to_json
 from torchkeras.training.trainer import Trainer
@@ -170,6 +171,37 @@ class Model(Trainer, Layer):
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
         """Loads weights of the same architecture; see `keras.saving.load_weights`."""
         return formats.load_weights(self, filepath, skip_mismatch, **kwargs)
+
+    def get_state_tree(self, value_format="backend_tensor"):
+        """All variables as dicts in dicts, after the parts of their paths, by kind: `trainable_variables`,
+        `non_trainable_variables`, `optimizer_variables`, `metrics_variables`.
+
+        Args:
+            value_format: `"backend_tensor"` gives the variables themselves, `"numpy_array"` copies.
+
+        Raises `ValueError` where two variables have one path.
+
+        Example:
+            >>> model = Sequential([Input((2,)), Dense(3, name="out")], name="net")
+            >>> model.get_state_tree("numpy_array")["trainable_variables"]["net"]["out"]["bias"]
+            array([0., 0., 0.], dtype=float32)
+
+        In torch: `state_dict()`, which has no optimizer and no metrics.
+        """
+        return tree_of(self, value_format)
+
+    def set_state_tree(self, state_tree):
+        """Gives the variables the values of such a tree, which need not have all of them.
+
+        Raises `ValueError` for an unknown kind of variables and for a value of another shape.
+
+        Example:
+            >>> model = Sequential([Input((2,)), Dense(3, name="out")], name="net")
+            >>> model.set_state_tree({"trainable_variables": {"net": {"out": {"bias": np.ones(3)}}}})
+            >>> model.layers[0].bias.tolist()
+            [1.0, 1.0, 1.0]
+        """
+        assign(self, state_tree)
 
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Writes what the model computes in inference as a program that needs neither Keras nor the model's code.

@@ -36,6 +36,7 @@ _KINDS = {
 _SAME = ("momentum", "velocity", "average_gradient", "accumulator", "linear", "average")
 _SAME += ("accumulated_grad", "accumulated_delta_var")
 _KINDS |= {name: (name,) for name in _SAME}
+_SHOWN = 20  # differences that a warning lists
 
 
 class _Entry:
@@ -69,10 +70,8 @@ def load(optimizer, store, keys, names=None):
     if plan is None and names is not None and optimizer.built:
         plan = _by_kind(optimizer, entries, names) or _by_columns(optimizer, entries, names)
     if plan is None:
-        hint = "" if optimizer.built else " Build it first: optimizer.build(model.trainable_variables)."
         warnings.warn(
-            f"The state of optimizer {optimizer.name!r} is not loaded: it has {len(optimizer.variables)} variables, "
-            f"the file {len(entries)}.{hint}",
+            f"The state of optimizer {optimizer.name!r} is not loaded: {_difference(optimizer, entries, keys)}",
             stacklevel=3,
         )
         return False
@@ -80,6 +79,19 @@ def load(optimizer, store, keys, names=None):
         entry.give(variable)
     optimizer._recall([variable for variable, _ in plan])
     return True
+
+
+def _difference(optimizer, entries, keys):
+    """What an optimizer has and a file has not."""
+    if len(optimizer.variables) != len(entries):
+        hint = "" if optimizer.built else " Build it first: optimizer.build(model.trainable_variables)."
+        return f"it has {len(optimizer.variables)} variables, the file {len(entries)}.{hint}"
+    texts = [
+        f"{variable.path} has shape {tuple(variable.shape)}, what is saved as {key!r} has {entry.shape}"
+        for variable, entry, key in zip(optimizer.variables, entries, keys)
+        if tuple(variable.shape) != entry.shape
+    ]
+    return f"{'; '.join(texts[:_SHOWN]) or 'the names in the file are those of another kind of optimizer'}."
 
 
 def _in_our_order(optimizer, entries, names):

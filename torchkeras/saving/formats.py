@@ -268,8 +268,14 @@ def _reader(filepath, form):
 # -- which format -----------------------------------------------------------------------------------------------------
 
 
+def _ending(path):
+    """What a name ends in from its last dot on: of `.keras` too, which for `os.path.splitext` has no ending."""
+    _, dot, ending = os.path.basename(path).rpartition(".")
+    return dot + ending if dot else ""
+
+
 def _form_to_write(path, word):
-    form = _ENDINGS.get(os.path.splitext(path)[1]) or _WORDS.get(word)
+    form = _ENDINGS.get(_ending(path)) or _WORDS.get(word)
     if form is None:
         raise ValueError(
             f"{path!r} has no ending that means a format: use `.keras`, or `.h5` for the format of Keras 2. "
@@ -288,7 +294,7 @@ def _weights_form(path, max_shard_size, word):
         raise ValueError(f"{path!r} is a table of several files: give max_shard_size, the GB that one may have.")
     if path.endswith(".weights.h5"):
         return "weights"
-    ending = os.path.splitext(path)[1]
+    ending = _ending(path)
     if ending in (".safetensors", ".npz"):
         return ending[1:]
     form = _ENDINGS.get(ending) or (_WORDS.get(word) if word != "keras" else None)
@@ -320,7 +326,7 @@ def _form_to_read(path):
         return "npz" if path.endswith(".npz") else "keras"
     if start[:8] == _HDF5:
         return "h5"
-    ending = os.path.splitext(path)[1]
+    ending = _ending(path)
     if start[8:] == b"{" and ending != ".json":
         return "safetensors"
     if ending in _ENDINGS and not any(each.startswith(start[: len(each)]) for each in (b"PK\x03\x04", _HDF5)):

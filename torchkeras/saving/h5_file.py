@@ -33,7 +33,7 @@ def write(model, path, include_optimizer=True):
             texts[TRAINING] = text_of(h5_configs.training(model))
         except UnserializableError as error:
             warn_not_compiled(model, error)
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)  # Keras makes it for this format, and no other
+    os.makedirs(os.path.dirname(path) or os.curdir, exist_ok=True)  # Keras makes it for this format, and no other
     with replacing(path) as file, hdf5.create_h5(file) as opened:
         for key, text in texts.items():
             opened.attrs[key] = text.encode()
@@ -78,6 +78,8 @@ def read(path, custom_objects=None, compile=True, safe_mode=True):
         config = _config(file, MODEL, budget, name)
         if not isinstance(config, dict) or "class_name" not in config:
             raise guards.CorruptFileError(f"{name} holds no {MODEL}: if it has weights alone, use model.load_weights.")
+        if WEIGHTS not in groups:
+            raise guards.CorruptFileError(f"{name} holds no {WEIGHTS}, which a saved model has: a part of it is lost.")
         version = hdf5.read_attribute(file, "", "keras_version", budget, name) or "1"
         saved = h5_weights.Layers(file, groups, WEIGHTS, budget, name)
         safe = is_safe(safe_mode)

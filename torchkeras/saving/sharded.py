@@ -28,19 +28,28 @@ def write(root, path, max_shard_size, skip=()):
     """Writes the state of `root` into files of at most `max_shard_size` GB, and the table of them.
 
     The table takes its place last, and the files of an older one are left alone until then: those of the new one have
-    other names where need be. An error leaves the old table with its files.
+    other names where need be. An error leaves the old table with its files. One writer at a time: two would mix theirs.
     """
     table = _table_path(path)
     stem = os.path.basename(table)[: -len(".json")].replace(".weights", "")
     folder, old = os.path.dirname(os.path.realpath(table)), _old_files(table, stem)
     stem = f"{stem}_b" if any(name.startswith(f"{stem}_0") for name in old) else stem
-    with contextlib.ExitStack() as files:
-        map_file = files.enter_context(replacing(table))  # left last
-        shards = _Shards(files, folder, stem, float(max_shard_size) * 2**30)
-        save_state(root, shards, skip)
-        content = {"metadata": {"total_size": shards.total}, "weight_map": shards.map}
-        map_file.write(json.dumps(content, indent=4).encode())
-    for name in old:
+    names = []
+    try:
+        with contextlib.ExitStack() as files:
+            map_file = files.enter_context(replacing(table))  # left last
+            shards = _Shards(files, folder, stem, float(max_shard_size) * 2**30, names)
+            save_state(root, shards, skip)
+            content = {"metadata": {"total_size": shards.total}, "weight_map": shards.map}
+            map_file.write(json.dumps(content, indent=4).encode())
+    except BaseException:
+        _remove(folder, set(names) - old)  # those that were complete before another one was not
+        raise
+    _remove(folder, old)
+
+
+def _remove(folder, names):
+    for name in names:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(folder, name))
 
@@ -68,13 +77,14 @@ def _old_files(table, stem):
 class _Shards:
     """Writes into the current file, and begins another one where an array does not fit any more."""
 
-    def __init__(self, files, folder, stem, limit):
-        self._files, self._folder, self._stem, self._limit = files, folder, stem, limit
+    def __init__(self, files, folder, stem, limit, names):
+        self._files, self._folder, self._stem, self._limit, self._names = files, folder, stem, limit, names
         self.map, self.total, self._count = {}, 0, 0
         self._begin()
 
     def _begin(self):
         self.name = f"{self._stem}_{self._count:05}.weights.h5"
+        self._names.append(self.name)
         self._count, self._size = self._count + 1, 0
         file = self._files.enter_context(replacing(os.path.join(self._folder, self.name)))
         self._file = self._files.enter_context(hdf5.create_h5(file))
