@@ -166,6 +166,73 @@ def _stopping(k):
     return Stop()
 
 
+def _stopping_in(hook):
+    """Asks for the end in one hook, when it is called for the second time."""
+
+    def make(k):
+        calls = []
+
+        def stop(self, *args, **keywords):
+            calls.append(hook)
+            if len(calls) == 2 or hook == "on_train_begin":
+                self.model.stop_training = True
+
+        return type("Stop", (k.callbacks.Callback,), {hook: stop})()
+
+    return make
+
+
+def _cyclic_rate(k):
+    """Another rate for each batch, set in the two ways that people use."""
+
+    class Cycle(k.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.optimizer.learning_rate = 0.1 / (batch + 1)
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.optimizer.learning_rate.assign(0.3)
+            print(batch, round(float(self.model.optimizer.learning_rate), 6))
+
+    return Cycle()
+
+
+def _looking(k):
+    """Predicts in the middle of an epoch, evaluates at its end, and looks at weights and the optimizer's counter."""
+
+    class Look(k.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                self.look(logs)
+
+        def on_epoch_end(self, epoch, logs=None):
+            print(np.round(self.model.evaluate(*data("plain"), verbose=0), 4))
+            self.look(logs)
+
+        def look(self, logs):
+            predicted = self.model.predict(data("plain")[0][:2], verbose=0)
+            print(np.round(predicted.sum(), 4), {name: round(value, 4) for name, value in logs.items()})
+            print(int(self.model.optimizer.iterations), np.round(self.model.get_weights()[0].sum(), 4))
+
+    return Look()
+
+
+def _changing_weights(k):
+    """Clips the weights after each batch, and freezes a layer after the second epoch."""
+
+    class Clip(k.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.set_weights([np.clip(weight, -0.3, 0.3) for weight in self.model.get_weights()])
+
+    return Clip()
+
+
+def _raising(k):
+    def fail(epoch, logs):
+        raise ArithmeticError("enough")
+
+    return [k.callbacks.CSVLogger("log.csv"), k.callbacks.LambdaCallback(on_epoch_end=fail)]
+
+
 def _adding(k):
     class Adding(k.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -196,6 +263,19 @@ CASES = {
         Case(lambda k: k.callbacks.Callback()),
         Case(_old_hooks),
         Case(_stopping, fit=VALIDATED),
+        *(
+            Case(_stopping_in(hook), fit=VALIDATED)
+            for hook in (
+                "on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_batch_end",
+                "on_test_begin", "on_test_batch_begin", "on_test_batch_end", "on_test_end", "on_epoch_end",
+            )
+        ),
+        Case(_cyclic_rate),
+        Case(_looking, fit=VALIDATED),
+        Case(_changing_weights),
+        Case(_raising, raises=ArithmeticError),
+        Case(lambda k: k.callbacks.Callback, raises=(TypeError, AttributeError)),
+        Case(lambda k: "history", raises=(TypeError, AttributeError)),
     ],
     "CallbackList": [
         Case(_own_list),
@@ -289,6 +369,8 @@ CASES = {
         Case(_plateau(patience=1, min_delta=-1), model="plain"),
         Case(_plateau(patience=1, min_delta=1, min_lr=0.1, verbose=1)),
         Case(_plateau(patience=3), model="schedule"),
+        Case(_plateau(patience=1, verbose=1), model="diverging"),
+        Case(lambda k: [_plateau(patience=1, min_delta=1, verbose=1)(k), _cyclic_rate(k)]),
         Case(_plateau(patience=1, min_delta=1), model="schedule", raises=TypeError),
         Case(_plateau(factor=1.0), raises=ValueError),
     ],
