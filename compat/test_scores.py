@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import torchkeras
-from torchkeras.core import scores
 from torchkeras.losses import from_scores
 
 EDGES = [0.0, 1.0, -1.0, 5.0, 15.5, 16.5, 17.0, -17.0, 40.0, 90.0, -200.0, 1e4, -1e4, 1e-45]
@@ -31,9 +30,9 @@ LOSSES = [
 
 @pytest.fixture
 def taken(monkeypatch):
-    """The losses that were computed by way of scores; small softmaxes tell them here too."""
+    """The losses that were computed by way of scores; small softmaxes go the way of large ones here."""
     found = []
-    monkeypatch.setattr(scores, "_MANY", 0)
+    monkeypatch.setattr(from_scores, "_MANY", 0)
     plain = torchkeras.losses.LossFunctionWrapper.of_scores
 
     def noted(self, *arguments):
@@ -93,11 +92,13 @@ def test_steps_agree(name, options, target, head, weighted, taken):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("name", "options", "target"), LOSSES)
-def test_steps_agree_in_the_form_for_gpus(name, options, target, taken, monkeypatch):
-    monkeypatch.setattr(from_scores, "_in_few_kernels", lambda told: True)
+def test_steps_agree_where_torchs_functions_of_scores_serve(name, options, target, weighted):
+    weights = np.linspace(0, 2, 48).astype("float32") if weighted else None
     mine, real = (
-        step(k, "dense", activation_of(name), getattr(k.losses, name)(**options), target) for k in (torchkeras, keras)
+        step(k, "dense", activation_of(name), getattr(k.losses, name)(**options), target, weights)
+        for k in (torchkeras, keras)
     )
     for a, b in zip(mine, real, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)

@@ -11,8 +11,6 @@ import torch
 
 from torchkeras.core.scopes import state
 
-_MANY = 2**14  # in 32 bits, on the CPU; with fewer the kernels that are saved cost less than the look for them
-
 
 class Told:
     """What one activation said: its result, its argument, the axis of a softmax (None for a sigmoid)."""
@@ -40,9 +38,7 @@ def room_for_scores(count):
 
 def tell(probabilities, scores, axis=None):
     """Says that `probabilities` is the softmax over `axis`, or the sigmoid, of `scores`, where that is of use."""
-    of_use = probabilities.dtype.itemsize == 2 or (
-        axis is not None and scores.requires_grad and (scores.is_cuda or probabilities.numel() >= _MANY)
-    )
+    of_use = probabilities.dtype.itemsize == 2 or (axis is not None and scores.requires_grad)
     if of_use and type(scores) is torch.Tensor and not scores.is_inference():
         state.scores.append(Told(probabilities, scores, axis))
 

@@ -3,8 +3,9 @@
 May import core and this folder. Values and slopes are Keras's, those of probabilities clipped to
 `[epsilon, 1 - epsilon]`: what is clipped has no slope. In 32 bits the gradient of a softmax over many classes goes
 straight to its scores, `p - target`, past the kernels in between (softmax, sum, quotient, clip and logarithm backwards)
-and their rounding; a sigmoid gains nothing there. In 16 bits probabilities near 1 cannot be told apart, so both are
-computed from the scores in 32; so is a softmax on a GPU, in half the kernels.
+and their rounding; a sigmoid gains nothing there. A small softmax, and any on a GPU, is computed by torch's functions
+of scores, in half the kernels. In 16 bits probabilities near 1 cannot be told apart, so both are computed from the
+scores in 32.
 
 A form takes the target, what was told, and the arguments of its function; it gives None where it does not serve.
 """
@@ -18,9 +19,10 @@ from torch.nn import functional as F
 
 from torchkeras.core.scopes import settings
 from torchkeras.losses import crossentropy
-from torchkeras.losses.loss import of_scores
+from torchkeras.losses.loss import mean_of_scores, of_scores
 from torchkeras.losses.tensors import label_error
 
+_MANY = 2**14  # numbers from which on a walk through them costs more than a kernel's call, on a CPU
 _NOTHING = -100  # the label that torch's crossentropy leaves out
 
 
@@ -80,8 +82,8 @@ def _in_16_bits(told):
 
 
 def _in_few_kernels(told):
-    """Whether torch's own functions of scores serve: on a GPU, where what is launched costs more than it computes."""
-    return _in_16_bits(told) or told.scores.is_cuda
+    """Whether torch's own functions of scores serve: where calling a kernel costs more than what it computes."""
+    return _in_16_bits(told) or told.scores.is_cuda or told.scores.numel() < _MANY
 
 
 def _serves(y_true, told, axis):
@@ -127,3 +129,19 @@ def _sparse(y_true, told, from_logits=False, ignore_class=None, axis=-1):
         return _PickedFromSoftmax.apply(rows, told.probabilities.detach().reshape(rows.shape), classes, _bounds())
 
     return crossentropy.of_class_indices(y_true, told.scores, ignore_class, axis, pick)
+
+
+@mean_of_scores(crossentropy.sparse_categorical_crossentropy)
+def _mean_sparse(y_true, told, from_logits=False, ignore_class=None, axis=-1):
+    scores = told.scores
+    if from_logits or ignore_class is not None or scores.dim() != 2 or _in_16_bits(told) or not _in_few_kernels(told):
+        return None
+    if y_true.dim() == 2 and y_true.shape[1] == 1:
+        y_true = y_true.squeeze(1)
+    if y_true.shape != scores.shape[:1] or scores.shape[0] == 0 or not _serves(y_true, told, axis):
+        return None
+    logarithms = F.log_softmax(scores, 1).clamp(min=math.log(_bounds()[0]))
+    try:
+        return F.nll_loss(logarithms, y_true.long(), reduction="sum") / scores.shape[0]
+    except IndexError:
+        raise label_error(y_true.long(), scores.shape[1]) from None

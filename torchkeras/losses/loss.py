@@ -159,7 +159,8 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self._fn_kwargs = kwargs
         plain = isinstance(fn, types.FunctionType)
-        self._fused, self._of_scores = (_fused.get(fn), _of_scores.get(fn)) if plain else (None, None)
+        self._fused = _fused.get(fn) if plain else None
+        self._of_scores = _of_scores.get(fn) if plain else None
         self._keeps_labels = getattr(fn, "keeps_labels", False)
 
     def call(self, y_true, y_pred):
@@ -186,8 +187,13 @@ class LossFunctionWrapper(Loss):
         y_true, y_pred = self._cast(y_true, told.probabilities)
         if y_true.ndim != y_pred.ndim:
             y_true, _ = same_rank(y_true, y_pred)
+        mask, mean = mask_of(told.probabilities), _mean_of_scores.get(self.fn)
+        if mean is not None and mask is None and sample_weight is None and self.reduction in MEANS:
+            value = mean(y_true, told, **self._fn_kwargs)
+            if value is not None:
+                return value
         values = self._of_scores(y_true, told, **self._fn_kwargs)
-        return None if values is None else self._reduce(values, sample_weight, mask_of(told.probabilities))
+        return None if values is None else self._reduce(values, sample_weight, mask)
 
     _calls_function = True  # False in subclasses that override `call`
 
@@ -265,6 +271,19 @@ def of_scores(fn):
 
     def register(function):
         _of_scores[fn] = function
+        return function
+
+    return register
+
+
+_mean_of_scores = {}  # likewise, giving the mean of all values
+
+
+def mean_of_scores(fn):
+    """Decorator: registers what `fused_mean` is for, from scores; beside a form that `of_scores` registers."""
+
+    def register(function):
+        _mean_of_scores[fn] = function
         return function
 
     return register

@@ -13,7 +13,8 @@ class HostScalar(Variable):
     """A scalar Variable in host memory whose value `host` gives as a Python number.
 
     torch counts in-place writes to a tensor; as long as the count stands still the number read last is the value, so
-    `assign`, `fill_` and torch's learning-rate schedulers may all write to it.
+    `assign`, `fill_` and torch's learning-rate schedulers may all write to it. `advance` writes past torch, through
+    numpy: a kernel's call would cost more than all else that a small optimizer step does on the host.
 
     Example:
         >>> rate = HostScalar(torch.tensor(0.5), trainable=False, name="learning_rate")
@@ -32,20 +33,28 @@ class HostScalar(Variable):
 
     def advance(self):
         """Adds one."""
-        value = self.host + 1
-        self.add_(1)
-        self.__dict__["_seen"] = (self._version, value)
+        value, d = self.host + 1, self.__dict__
+        view = d.get("_view")
+        if view is None or view[0] != self.data_ptr():
+            view = d["_view"] = self.data_ptr(), self.detach().numpy()
+        view[1][()] = value
+        d["_seen"] = (d["_seen"][0], value)
 
     def __format__(self, spec):
         return format(self.item(), spec)
 
     def __deepcopy__(self, memo):
-        self.__dict__.pop("_seen", None)  # a copy counts its writes from zero again
+        self._forget()
         return super().__deepcopy__(memo)
 
     def __reduce_ex__(self, protocol):
-        self.__dict__.pop("_seen", None)
+        self._forget()
         return super().__reduce_ex__(protocol)
+
+    def _forget(self):
+        """Before a copy is made, which counts its writes from zero again and has other memory."""
+        for name in ("_seen", "_view"):
+            self.__dict__.pop(name, None)
 
 
 def host_scalar(value, dtype, name):

@@ -47,7 +47,7 @@ class Steps:
         for variable in learned:
             variable.grad = None
         y_pred, loss, shown = self._forward(x, y, sample_weight, True)
-        training.loss_tracker.update_state(shown.detach(), sample_weight=_rows(x))
+        training.loss_tracker.update_state(shown, sample_weight=_rows(x))  # which needs no gradient
         if learned:
             if not loss.requires_grad:
                 raise RuntimeError(_NO_GRADIENT)
