@@ -4,6 +4,8 @@ Both libraries run the same text from equal weights. A program defines its class
 the session that saved is left in the one that loads.
 """
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -159,6 +161,24 @@ def test_lambdas_of_activations_and_initializers_are_written_only():
     finally:
         scopes.state.unsafe_unless_told = False
         keras.src.saving.serialization_lib.global_state.set_global_attribute("safe_mode_saving", None)
+    assert ours is True
+    assert ours == theirs
+
+
+@deviation
+@pytest.mark.parametrize("held", [np.ones(2, "float32"), math, len], ids=["array", "module", "function"])
+def test_lambdas_that_hold_what_no_file_can_are_written_only(held, tmp_path):
+    """What Keras reads back holds a dict in its place, and fails at the first call."""
+
+    def outcome(k):
+        layer = k.layers.Lambda(lambda x: (x * 1.0, held)[0], output_shape=(2,))
+        try:
+            k.Sequential([k.Input((2,)), layer]).save(tmp_path / "model.keras")
+        except (TypeError, ValueError) as error:
+            return "A lambda holds it" in str(error)
+        return "written"
+
+    theirs, ours = both(outcome)
     assert ours is True
     assert ours == theirs
 

@@ -780,3 +780,15 @@ def test_a_stopped_bar_is_full():
 
     here, there = both(last_line)
     assert here == there
+
+
+@deviation
+def test_a_state_tree_needs_an_optimizer():
+    def kinds(keras):
+        try:
+            return list(keras.Sequential([keras.Input((1,)), one_weight(keras)]).get_state_tree())
+        except AttributeError:
+            return None
+
+    here, there = both(kinds)
+    assert here == there

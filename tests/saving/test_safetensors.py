@@ -94,6 +94,74 @@ def test_many_layers_go_by_number_and_not_by_letter(tmp_path):
     assert_equal(other, model)
 
 
+@FLAT
+@pytest.mark.parametrize("layout", ["keras", "torch"])
+def test_names_that_do_not_fit_tell_of_key_map(tmp_path, ending, layout):
+    def named(name):
+        return keras.Sequential([keras.Input((2,)), layers.Dense(2, name=name)], name="net")
+
+    named("one").save_weights(tmp_path / f"m{ending}", layout=layout)
+    with pytest.raises(ValueError, match=r"Where only names differ: key_map=\{'\S*one\S+': '\S*two\S+', \.\.\.\}\."):
+        named("two").load_weights(tmp_path / f"m{ending}", layout=layout)
+
+
+def swapped():
+    """Two layers of one shape, made in another order than they stand in."""
+    second, first = layers.Dense(2), layers.Dense(2)
+    return keras.Sequential([keras.Input((2,)), first, second])
+
+
+def in_order():
+    return keras.Sequential([keras.Input((2,)), layers.Dense(2), layers.Dense(2)])
+
+
+@FLAT
+@pytest.mark.parametrize("pair", [(swapped, in_order), (in_order, swapped)])
+def test_layers_made_in_another_order_than_they_stand(pair, tmp_path, ending):
+    model, other = randomized(pair[0]()), pair[1]()
+    model.save_weights(tmp_path / f"m{ending}")
+    with pytest.warns(UserWarning, match="mean different weights.*Loaded by the order of the layers.*key_map"):
+        other.load_weights(tmp_path / f"m{ending}")
+    assert_equal(other, model)
+
+
+@FLAT
+def test_layers_of_one_code_are_not_doubted(tmp_path, ending, recwarn):
+    model = randomized(swapped())
+    model.save_weights(tmp_path / f"m{ending}")
+    for other in (swapped(), model):
+        other.load_weights(tmp_path / f"m{ending}")
+        assert_equal(other, model)
+    assert not recwarn.list
+
+
+def test_a_foreign_file_does_not_say_in_which_order_layers_stood(tmp_path):
+    model, other = randomized(in_order()), swapped()
+    safetensors.torch.save_file({w.path: w.detach() for w in model.weights}, tmp_path / "m.safetensors")
+    with pytest.warns(UserWarning, match="Loaded by the numbers in the names.*key_map"):
+        other.load_weights(tmp_path / "m.safetensors")
+    other.load_weights(
+        tmp_path / "m.safetensors",
+        key_map={ours.path: theirs.path for ours, theirs in zip(model.weights, other.weights)},
+    )
+    assert_equal(other, model)
+
+
+def test_shapes_decide_where_they_can(tmp_path, recwarn):
+    def network(swap):
+        made = [layers.Dense(2) for _ in range(2)]  # whose biases have one shape
+        return keras.Sequential([keras.Input((3,)), *(reversed(made) if swap else made)])
+
+    model, other = randomized(network(False)), network(True)
+    model.save_weights(tmp_path / "m.safetensors")
+    safetensors.torch.save_file({w.path: w.detach() for w in model.weights}, tmp_path / "foreign.safetensors")
+    for name in ("m", "foreign"):
+        other.set_weights([np.zeros(weight.shape) for weight in other.weights])
+        other.load_weights(tmp_path / f"{name}.safetensors")
+        assert_equal(other, model)
+    assert not recwarn.list
+
+
 def test_given_names_are_not_counted_away(tmp_path):
     def named(*names):
         return keras.Sequential([keras.Input((2,)), *[layers.Dense(2, name=name) for name in names]], name="net")

@@ -6,6 +6,7 @@ source of arrays by name.
 """
 
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -119,7 +120,8 @@ def load(root, source, what, skip_mismatch=False, skip=(), key_map=None, layout=
     """Gives the weights below `root` the values of a file.
 
     Args:
-        source: `names`, `layout`, and by name `shape(name)`, `tensor(name)` and `read(name, view)`.
+        source: `names`, `layout`, `in_order` (whether the names stand as in the model that was saved), and by name
+            `shape(name)`, `tensor(name)` and `read(name, view)`.
         what: how errors call the file.
         skip_mismatch: whether what does not fit is left as it is, with a warning.
         skip: objects that stay as they are.
@@ -138,7 +140,7 @@ def load(root, source, what, skip_mismatch=False, skip=(), key_map=None, layout=
     elif others and all(_FROM_LIST.fullmatch(name) for name in others):
         found, rest = _in_order(root, wanted, others), []
     else:
-        found, rest = _by_name(wanted, others, root)
+        found, rest = _by_name(wanted, others, root, source, what)
     rest = [name for name in rest if not _is_counter(name)]
     if not found and layout == "keras" and any(name.endswith(".weight") for name in rest):
         raise ValueError(
@@ -146,30 +148,58 @@ def load(root, source, what, skip_mismatch=False, skip=(), key_map=None, layout=
             f"where they differ from the model's. {_Index(wanted).explain('')}"
         )
     reader = _Reader(wanted, found, rest, source, what)
-    load_state(root, reader, what, skip_mismatch, skip, complete=True)
+    missing = [place.name for place in wanted if place.name not in found]
+    advice = ""
+    if key_map is None and missing and rest:
+        advice = f" Where only names differ: key_map={{{rest[0]!r}: {missing[0]!r}, ...}}."
+    load_state(root, reader, what, skip_mismatch, skip, complete=True, advice=advice)
 
 
 def _is_counter(name):
     return name.rpartition(".")[2] == _COUNTERS
 
 
-def _by_name(wanted, names, root):
+def _by_name(wanted, names, root, source, what):
     """`({name of the model: (name in the file, function or None)}, names that nothing takes)`.
 
-    Equal names belong together. Where not all of the model's are there, numbers that stand for nothing but the order
-    in which layers were made (`dense_3`) are left out of account, and what is alike then goes by that order.
+    Equal names belong together. Numbers that stand for nothing but the order in which layers were made (`dense_3`) are
+    left out of account: what is alike then goes by its place in the model, where the file has the places of its own
+    model, as in Keras's files; else by these numbers. Where the two say different things and both fit, a warning says
+    so.
     """
-    ours, theirs = dict.fromkeys(place.name for place in wanted), dict.fromkeys(names)
-    pairs = {name: name for name in ours if name in theirs}
-    if len(pairs) < len(ours):
-        automatic = _automatic(root)
-        groups, their_groups = _grouped(ours, automatic), _grouped(theirs, automatic)
-        for plain, group in groups.items():
-            others = their_groups.get(plain, ())
-            if len(others) == len(group):
-                pairs.update(zip(group, others))
+    ours, theirs = {place.name: place for place in wanted}, dict.fromkeys(names)
+    equal = {name: name for name in ours if name in theirs}
+    automatic, by_number, by_place = _automatic(root), {}, {}
+    groups, their_groups = _grouped(ours, automatic), _grouped(theirs, automatic)
+    for plain, group in groups.items():
+        others = their_groups.get(plain, ())
+        if len(others) == len(group):
+            by_number.update(zip(_numbered(group), _numbered(others)))
+            by_place.update(zip(group, others if source.in_order else _numbered(others)))
+    choices = (by_place, by_number) if source.in_order else (by_number, by_place)
+    fitting = [each for each in choices if _fits(each, ours, source)]  # as a whole: a layer's weights stay together
+    if len(fitting) == 2 and by_place != by_number:
+        _tell_doubtful([name for name in by_place if by_place[name] != by_number[name]], source, what)
+    pairs = equal | (fitting[0] if fitting else by_number)
     used = set(pairs.values())
     return {ours: (theirs, None) for ours, theirs in pairs.items()}, [name for name in names if name not in used]
+
+
+def _fits(pairs, ours, source):
+    for mine, other in pairs.items():
+        shape, form = source.shape(other), ours[mine].form
+        if tuple(shape if form is None else form.shape(shape)) != tuple(np.shape(ours[mine].value)):
+            return False
+    return True
+
+
+def _tell_doubtful(names, source, what):
+    taken = "the order of the layers" if source.in_order else "the numbers in the names"
+    warnings.warn(
+        f"{what}: for {', '.join(names[:_SHOWN])} the numbers in the names and the order of the layers mean different "
+        f"weights of equal shapes. Loaded by {taken}; give the layers names, or pass key_map to say which is which.",
+        stacklevel=6,
+    )
 
 
 def _automatic(root):
@@ -184,14 +214,22 @@ def _automatic(root):
 
 
 def _grouped(names, automatic):
-    """`{name without automatic numbers: [names, by these numbers]}`."""
+    """`{name without automatic numbers: [names]}`."""
     groups = defaultdict(list)
     for name in names:
-        parts = re.split("([/.])", name)
-        plain = [bare if (bare := _NUMBER.sub("", part)) in automatic else part for part in parts]
-        numbers = tuple(int(match[0][1:]) if (match := _NUMBER.search(part)) else 0 for part in parts)
-        groups["".join(plain)].append((numbers, name))
-    return {plain: [name for _, name in sorted(group)] for plain, group in groups.items()}
+        plain = [bare if (bare := _NUMBER.sub("", part)) in automatic else part for part in re.split("([/.])", name)]
+        groups["".join(plain)].append(name)
+    return groups
+
+
+def _numbered(names):
+    """Names that differ in numbers, by these."""
+    return sorted(
+        names,
+        key=lambda name: [
+            int(match[0][1:]) if (match := _NUMBER.search(part)) else 0 for part in re.split("([/.])", name)
+        ],
+    )
 
 
 def _in_order(root, wanted, names):

@@ -42,6 +42,7 @@ class Source:
     """Arrays of an open zip by name."""
 
     layout = None  # the file does not say
+    in_order = True  # of the model that was saved: no writer of such files sorts
 
     def __init__(self, archive, what):
         self._archive, self._what = archive, what

@@ -43,7 +43,7 @@ _DTYPES = {
     "BOOL": torch.bool,
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
-_METADATA = "__metadata__"
+_METADATA, _WRITER = "__metadata__", "torchkeras"
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def write_tensors(path, tensors, layout="keras"):
 
 def _metadata(layout):
     kind = {"keras": "keras", "torch": "pt"}[layout]  # "pt" is what torch's world asks for
-    return {"format": kind, "layout": layout, "writer": "torchkeras"}
+    return {"format": kind, "layout": layout, "writer": _WRITER}
 
 
 def _bytes_of(tensor):
@@ -108,7 +108,9 @@ class Source:
         self._file, self._what = file, what
         self._entries, metadata = _judged(file, what)
         self.names = list(self._entries)
-        self.layout = metadata.get("layout") if isinstance(metadata, dict) else None
+        metadata = metadata if isinstance(metadata, dict) else {}
+        self.layout = metadata.get("layout")
+        self.in_order = metadata.get("writer") == _WRITER  # of the model that was saved; others sort by name
 
     def shape(self, name):
         """The shape in the file."""

@@ -26,7 +26,7 @@ def save_state(root, writer, skip=()):
             save_variables(obj, writer.store(path, getattr(obj, "name", None)))
 
 
-def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, complete=False, making=None):
+def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, complete=False, making=None, advice=""):
     """Reads what `save_state` wrote, here or in Keras.
 
     Args:
@@ -38,6 +38,7 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, comp
         complete: whether something in the file that no object takes is a mismatch too.
         making: "begun" or "ended" where the model is being made from this very file, and more may be made of it
             between the two.
+        advice: what the error says at its end.
     """
     done = set() if done is None else done
     done |= _below(skip)
@@ -61,7 +62,7 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, comp
             faults += _load_own(own)
             ending.failed = bool(faults)
     if faults or surplus:
-        _tell(faults, left, what, skip_mismatch, making)
+        _tell(faults, left, what, skip_mismatch, making, advice)
     elif left and making != "begun":
         warnings.warn(f"{what}: nothing of the model takes what it has for {', '.join(left[:_SHOWN])}.", stacklevel=4)
     for _, obj, store in plain:
@@ -136,7 +137,7 @@ def _restored_on_error(entries):
                     tensor.copy_(value)
 
 
-def _tell(faults, left, what, skip_mismatch, making):
+def _tell(faults, left, what, skip_mismatch, making, advice):
     lines = [
         f"  {path or 'the model itself'} ({type(obj).__name__} {getattr(obj, 'name', '')!r}): {'; '.join(found)}"
         for path, obj, found in faults[:_SHOWN]
@@ -153,5 +154,5 @@ def _tell(faults, left, what, skip_mismatch, making):
         raise ValueError(f"The weights in {what} do not fit the config there:\n{text}")
     raise ValueError(
         f"{what} does not fit the model, which is unchanged:\n{text}\n"
-        "With skip_mismatch=True what fits is loaded and the rest left as it is."
+        f"With skip_mismatch=True what fits is loaded and the rest left as it is.{advice}"
     )
