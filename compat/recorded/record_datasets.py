@@ -34,14 +34,19 @@ def spec(value):
     return {"dtype": value.dtype.name, "shape": shape}
 
 
-recorded = {}
-for name, case in CASES.items():
-    dataset = case(tf.data.Dataset)
-    elements = list(dataset.as_numpy_iterator())
-    recorded[name] = {
-        "elements": [plain(element) for element in elements],
-        "cardinality": int(dataset.cardinality()),
-        "spec": spec(dataset.element_spec),
-    }
-text = json.dumps(recorded, indent=None, separators=(",", ":"))
-Path(__file__).with_name("datasets.json").write_text(text.replace('},"', '},\n"') + "\n")
+def main():
+    recorded = {}
+    for name, case in CASES.items():
+        dataset = case(tf.data.Dataset)
+        elements = list(dataset.as_numpy_iterator())
+        recorded[name] = {
+            "elements": [plain(element) for element in elements],
+            "cardinality": int(dataset.cardinality()),
+            "spec": spec(dataset.element_spec),
+        }
+    text = json.dumps(recorded, indent=None, separators=(",", ":"))
+    Path(__file__).with_name("datasets.json").write_text(text.replace('},"', '},\n"') + "\n")
+
+
+if __name__ == "__main__":
+    main()

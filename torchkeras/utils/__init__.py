@@ -1,6 +1,6 @@
 """`keras.utils`: the helpers that Keras publishes under this name.
 
-May import core, callbacks, random, training and saving.
+May import core, callbacks, data, random, training and saving.
 """
 
 from torchkeras.callbacks.progress import Progbar
@@ -21,6 +21,8 @@ from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_w
 from torchkeras.training.py_dataset import PyDataset
 from torchkeras.utils import legacy
 from torchkeras.utils.numeric import normalize, to_categorical
+from torchkeras.utils.splitting import split_dataset
+from torchkeras.utils.timeseries import timeseries_dataset_from_array
 
 Sequence = PyDataset
 
@@ -42,7 +44,9 @@ __all__ = [
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",
+    "split_dataset",
     "standardize_dtype",
+    "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
