@@ -3,10 +3,9 @@
 May import data.
 """
 
-import numpy as np
 
-from torchkeras.core.conversion import as_tensor
 from torchkeras.data import Dataset
+from torchkeras.data.specs import leaf_of
 
 
 def timeseries_dataset_from_array(
