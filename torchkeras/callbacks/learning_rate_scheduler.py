@@ -39,6 +39,7 @@ class LearningRateScheduler(Callback):
         super().__init__()
         self.schedule = schedule
         self.verbose = verbose
+        self._asked = self._takes_two = None  # of which schedule it is known whether it takes two arguments
 
     def on_epoch_begin(self, epoch, logs=None):
         for name, optimizer in optimizers_by_log_name(self.model).items():
@@ -58,7 +59,9 @@ class LearningRateScheduler(Callback):
             log_rates(self.model, logs)
 
     def _scheduled(self, epoch, rate):
-        new = self.schedule(epoch, rate) if _takes_two(self.schedule) else self.schedule(epoch)
+        if self._asked is not self.schedule:
+            self._asked, self._takes_two = self.schedule, _takes_two(self.schedule)
+        new = self.schedule(epoch, rate) if self._takes_two else self.schedule(epoch)
         if isinstance(new, torch.Tensor) and new.is_floating_point() and new.dim() == 0:
             return float(new)
         if isinstance(new, (float, np.floating)):
