@@ -45,7 +45,7 @@ def model():
     return network
 
 
-def reads_of(monkeypatch, batch_size, verbose, epochs=2):
+def reads_of(monkeypatch, batch_size, verbose, epochs=2, callbacks=None):
     network = model()
     network.fit(X, Y, batch_size=160, verbose=0)
     counted = HostReads()
@@ -61,7 +61,7 @@ def reads_of(monkeypatch, batch_size, verbose, epochs=2):
         with counted:
             history = network.fit(
                 X, Y, sample_weight=np.ones(320), batch_size=batch_size, epochs=epochs, verbose=verbose,
-                validation_data=(X[:64], Y[:64]),
+                validation_data=(X[:64], Y[:64]), callbacks=callbacks,
             )  # fmt: skip
     assert len(history.epoch) == epochs
     return len(counted.found)
@@ -71,6 +71,25 @@ def test_reads_do_not_grow_with_the_number_of_steps(monkeypatch):
     few, many = (reads_of(monkeypatch, size, verbose=0) for size in (160, 4))
     assert few == many
     assert 0 < few <= 60  # the values of each epoch's logs, once
+
+
+def test_callbacks_of_epochs_read_nothing_between_them(monkeypatch, tmp_path):
+    def callbacks():
+        known = keras.callbacks
+        return [
+            known.EarlyStopping(), known.ReduceLROnPlateau(), known.LearningRateScheduler(lambda epoch, rate: rate),
+            known.CSVLogger(tmp_path / "log.csv"), known.LambdaCallback(on_epoch_end=lambda epoch, logs: None),
+            known.TensorBoard(tmp_path), known.History(),
+        ]  # fmt: skip
+
+    few, many = (reads_of(monkeypatch, size, verbose=0, callbacks=callbacks()) for size in (160, 4))
+    assert few == many
+
+
+def test_a_look_for_nan_is_one_read_a_batch(monkeypatch):
+    bare = reads_of(monkeypatch, 4, verbose=0)
+    watched = reads_of(monkeypatch, 4, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert watched - bare == 2 * 2 * 80  # two epochs of 80 batches; one read is counted as method and as operation
 
 
 @pytest.mark.parametrize("verbose", [1, 2])
