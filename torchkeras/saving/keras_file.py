@@ -47,7 +47,8 @@ def write(model, path, zipped=True, include_optimizer=True):
 
 
 def _write_folder(model, path, texts, skip):
-    """Each part is written whole or not at all; the folder is not, as no system replaces folders."""
+    """Each part is written whole or not at all; the folder is not, as no system replaces folders, and what else lies in
+    one stays there, as in Keras."""
     os.makedirs(path, exist_ok=True)
     for name, text in texts.items():
         with replacing(os.path.join(path, name)) as file:
