@@ -18,11 +18,13 @@ __all__ = [
     "disable_flash_attention",
     "disable_flush_denormals",
     "disable_interactive_logging",
+    "disable_thread_choice",
     "disable_traceback_filtering",
     "dtype_policy",
     "enable_flash_attention",
     "enable_flush_denormals",
     "enable_interactive_logging",
+    "enable_thread_choice",
     "enable_traceback_filtering",
     "enable_unsafe_deserialization",
     "epsilon",
@@ -32,6 +34,7 @@ __all__ = [
     "is_flush_denormals_enabled",
     "is_interactive_logging_enabled",
     "is_nnx_enabled",
+    "is_thread_choice_enabled",
     "is_traceback_filtering_enabled",
     "max_epochs",
     "max_steps_per_epoch",
@@ -176,6 +179,29 @@ def disable_flush_denormals():
 def is_flush_denormals_enabled():
     """Whether steps make zeros of denormal numbers, True at first."""
     return settings.flush_denormals
+
+
+def enable_thread_choice():
+    """Lets small steps of `fit`, `evaluate`, `predict` and their forms for one batch keep to fewer of torch's threads,
+    as it is at first.
+
+    Threads wait for each other after every kernel: on a small model longer than they work, and for whole time slices
+    where another program takes a core. The number follows from the shapes of the model and its batches alone, so runs
+    are equal to the bit. It is never more than `torch.get_num_threads()`, which `torch.set_num_threads` and the
+    environment's `OMP_NUM_THREADS` say. Models of code that only runs show (a `call`, `train_step` or layer of your
+    own) keep all threads.
+    """
+    settings.thread_choice = True
+
+
+def disable_thread_choice():
+    """Lets every step have all of torch's threads."""
+    settings.thread_choice = False
+
+
+def is_thread_choice_enabled():
+    """Whether small steps keep to fewer threads, True at first."""
+    return settings.thread_choice
 
 
 # -- attention --------------------------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ class Settings:
     traceback_filtering = True
     interactive_logging = True
     flush_denormals = True  # whether denormal numbers are zeros in the steps of the loops
+    thread_choice = True  # whether small steps keep to fewer threads
     flash_attention = None  # None: torch decides; False keeps attention away from its flash kernel
     random_seed = None  # what set_random_seed was given
     seed_generator = None  # the generator behind `seed=None`, made when first needed

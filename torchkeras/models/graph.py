@@ -6,12 +6,15 @@ The plan holds operations and places only, no KerasTensors, so it copies and pic
 the model; the symbolic side is wired again from it.
 """
 
+import functools
+
 import torch
 
 from torchkeras.core import tree
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.symbolic import Node
+from torchkeras.models.work import work_of
 
 
 class Place:
@@ -142,6 +145,11 @@ class Graph:
             for place, value in zip(step.outputs, leaves, strict=True):
                 values[place] = value
         return [values[place] for place in self.output_places]
+
+    @functools.cached_property
+    def work(self):
+        """Multiplications of a run per sample, or None (models/work.py)."""
+        return work_of(self)
 
     @property
     def layers(self):

@@ -54,6 +54,11 @@ class Model(Trainer, Layer):
         Layer.__init__(self, *args, **kwargs)
         self._keep(autocast=False)  # layers cast for themselves
 
+    def _work_of_sample(self):
+        """Multiplications of a forward pass per sample; None where no graph of ours tells."""
+        graph = getattr(self, "_graph", None)
+        return graph.work if graph is not None and type(self).call.__module__.startswith("torchkeras.") else None
+
     # -- structure ----------------------------------------------------------------------------------------------------
 
     @property

@@ -157,7 +157,7 @@ class Loops:
         unread = self._unread_logs()
         index, logs = -1, None
         # What runs beside ends with the loop, also where a step fails.
-        with contextlib.closing(batches), processor.at_work(step) as step:
+        with contextlib.closing(batches), processor.at_work(step, self._work_of_step(phase)) as step:
             for index, batch in enumerate(batches):
                 if begin is not None and index % every == 0:
                     begin(index)

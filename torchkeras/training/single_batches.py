@@ -37,7 +37,7 @@ class SingleBatches:
             if reset_metrics:
                 self.reset_metrics()
             self._get_ready_to_learn(batch)
-            with at_work(self._train_function()) as step:
+            with at_work(self._train_function(), self._work_of_step("train")) as step:
                 logs = step(batch)
             return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
@@ -49,13 +49,13 @@ class SingleBatches:
             if reset_metrics:
                 self.reset_metrics()
             self._ensure_weights(batch)
-            with at_work(self._test_function()) as step:
+            with at_work(self._test_function(), self._work_of_step("test")) as step:
                 logs = step(batch)
             return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
     def predict_on_batch(self, x):
         """Numpy prediction for one batch."""
-        with torch.no_grad(), at_work(self._predict_function()) as step:
+        with torch.no_grad(), at_work(self._predict_function(), self._work_of_step("predict")) as step:
             return tree.map_structure(to_numpy, step(self._one_batch(x)))
 
     def make_train_function(self, force=False):

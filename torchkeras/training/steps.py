@@ -15,6 +15,8 @@ _NO_GRADIENT = (
     "The loss does not depend on the model's weights, so there is no gradient: compute it from y_pred by torch or "
     "keras.ops functions, without detach(), numpy(), item(), casts to integers, comparisons or argmax."
 )
+_OVERRIDABLE = ("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics")
+_WORK_OF_AN_UPDATE = 16  # of a weight, in multiplications of a matrix product
 
 
 class Steps:
@@ -164,6 +166,20 @@ class Steps:
             return lambda batch: self.predict_step(packed(batch))
         return lambda batch: self(batch[0], training=False)
 
+    def _work_of_step(self, phase):
+        """Multiplications of a step, for each sample and for each step (core/processor.py); None where code of the
+        user's decides what is computed."""
+        work = self._work_of_sample()
+        if work is None or self._model_device().type != "cpu" or any(map(self._overrides, _OVERRIDABLE)):
+            return None
+        if phase == "predict":
+            return work, 0
+        if not all(map(_is_told, tree.flatten(self._training.loss))):
+            return None
+        if phase == "test":
+            return work, 0
+        return 3 * work, _WORK_OF_AN_UPDATE * sum(variable.numel() for variable in self._training.learned)
+
     def _overrides(self, name):
         return getattr(type(self), name) is not getattr(Steps, name)
 
@@ -175,3 +191,9 @@ def _rows(x):
         if leaf is not None:
             return leaf.shape[0]
     return 1
+
+
+def _is_told(loss):
+    """Whether a loss is a name or one of this library's or torch's: none of them computes more than the model."""
+    kind = loss if hasattr(loss, "__qualname__") else type(loss)
+    return loss is None or isinstance(loss, str) or kind.__module__.startswith(("torchkeras.", "torch."))
