@@ -792,3 +792,46 @@ def test_a_state_tree_needs_an_optimizer():
 
     here, there = both(kinds)
     assert here == there
+
+
+@deviation
+def test_a_direction_must_be_known():
+    def watched(keras):
+        inputs = keras.Input((1,))
+        outputs = [keras.layers.Dense(1, name=name)(inputs) for name in "ab"]
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", "mse", metrics=[["mae"], []])
+        try:
+            ones = np.ones((4, 1))
+            stop = keras.callbacks.EarlyStopping("val_a_mae")
+            model.fit(ones, [ones, ones], validation_split=0.5, verbose=0, callbacks=[stop])
+        except ValueError:
+            return "refused"
+        return "watched"
+
+    here, there = both(watched)
+    assert here == there
+
+
+@deviation
+def test_callbacks_in_inner_lists_are_refused():
+    def taken(keras):
+        try:
+            return len(keras.callbacks.CallbackList([[keras.callbacks.History()]]).callbacks)
+        except AttributeError:
+            return "refused"
+
+    here, there = both(taken)
+    assert here == there
+
+
+@deviation
+def test_an_end_needs_a_begin():
+    def ended(keras):
+        try:
+            return keras.callbacks.CallbackList([]).on_train_end()
+        except ValueError:
+            return "refused"
+
+    here, there = both(ended)
+    assert here == there
