@@ -420,26 +420,6 @@ def test_a_metric_that_returns_its_variable_is_read_before_validation_resets_it(
     assert (history["last"], history["val_last"]) == ([5.0], [1.0])
 
 
-def test_jit_compile_goes_through_torch_compile():
-    calls = []
-
-    def backend(graph, inputs):
-        calls.append(len(inputs))
-        return graph.forward
-
-    models = [mlp(), mlp()]
-    models[1].set_weights(models[0].get_weights())
-    models[0].compile(keras.optimizers.SGD(0.1), "mse", jit_compile=True)
-    models[0]._compiled_call_impl = torch.compile(models[0]._call_impl, backend=backend)  # no C++ compiler needed
-    models[1].compile(keras.optimizers.SGD(0.1), "mse")
-    arguments = {"epochs": 2, "batch_size": 10, "shuffle": False, "verbose": 0}
-    got, expected = (model.fit(X, Y, **arguments).history["loss"] for model in models)
-    assert got == pytest.approx(expected, rel=1e-5)
-    assert calls and models[0].jit_compile is True
-    models[0].compile("sgd", "mse")
-    assert models[0]._compiled_call_impl is None and models[0].jit_compile is False
-
-
 def test_class_weight_as_a_list():
     model = mlp(4, optimizer=keras.optimizers.SGD(0.0), loss=keras.losses.SparseCategoricalCrossentropy(True))
     arguments = {"shuffle": False, "verbose": 0}

@@ -127,6 +127,8 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss):
         """The loss times the current scale, to be differentiated instead of the loss."""
+        if torch.compiler.is_compiling():  # a number would be part of the graph
+            return loss * self.dynamic_scale.to(loss.device)
         return loss * self._scale()
 
     def check_finite(self, grads):

@@ -11,8 +11,9 @@ import warnings
 import torch
 
 from torchkeras import metrics
-from torchkeras.core.scopes import process
+from torchkeras.core.scopes import process, state
 from torchkeras.optimizers import Optimizer
+from torchkeras.training.compiled_step import Graphs
 from torchkeras.training.trainable_state import CompiledTrainable, TrainableNow
 
 
@@ -84,11 +85,13 @@ class Compiled:
     looked = False  # whether data were looked at, which costs random numbers once
     weights_made = False  # whether every layer that a call reaches has its weights
     running = False  # whether an epoch is adding up metrics
+    _graphs = None
 
     def __init__(self, arguments=None, optimizer=None, compile_loss=None, compile_metrics=None, trainable=None):
         self.learned = []  # the variables that a step updates
         self._settled = None  # for which optimizer and which `trainable` flags `learned` holds
         self._regularized, self._sources_found = [], None
+        self._loss_layers = []
         self._layers, self._layers_found = [], None
         if arguments is None:
             return
@@ -111,6 +114,20 @@ class Compiled:
             p.kind is p.VAR_KEYWORD for p in parameters.values()
         )
         return after
+
+    @property
+    def graphs(self):
+        """The steps as graphs of `torch.compile`; None where steps are run one operation after the other."""
+        if not self.jit_compile or self.run_eagerly:
+            return None
+        if self._graphs is None or self._graphs.how != self.jit_compile:
+            self._graphs = Graphs(self.jit_compile)
+        return self._graphs
+
+    def shapes_known(self):
+        """Whether a first batch has shown which losses and metrics the outputs have."""
+        loss, metrics = self.compile_loss, self.compile_metrics
+        return (loss is None or loss.outputs is not None) and (metrics is None or metrics._outputs is not None)
 
     # -- metrics ------------------------------------------------------------------------------------------------------
 
@@ -173,12 +190,22 @@ class Compiled:
 
     def added_losses(self, model):
         """What the model's `losses` give after a forward pass; the list of regularized weights is made once."""
+        if torch.compiler.is_compiling():  # a graph that looked at the counters would hold until any model changes
+            sources = self._loss_layers
+            found = [value for layer, value in state.losses if any(layer is source for source in sources)]
+            found += [function() for layer in sources for function in layer.__dict__["_loss_functions"]]
+        else:
+            self.find_loss_sources(model)
+            found = model._added_losses()
+        found.extend(variable.regularizer(variable) for variable in self._regularized)
+        return found
+
+    def find_loss_sources(self, model):
+        """Brings the lists of regularized weights and of layers that add losses up to date."""
         if self._sources_found != process.trainable_changes:
             self._regularized = [v for v in model.trainable_variables if getattr(v, "regularizer", None) is not None]
             self._sources_found = process.trainable_changes
-        found = model._added_losses()
-        found.extend(variable.regularizer(variable) for variable in self._regularized)
-        return found
+        self._loss_layers = model._loss_sources()
 
     def losses(self, model, y, y_pred, sample_weight):
         """`(total, shown)`: what a step minimizes, with everything added in layers, and what is logged.

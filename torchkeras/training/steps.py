@@ -48,16 +48,21 @@ class Steps:
         learned = training.learned
         for variable in learned:
             variable.grad = None
+        y_pred, loss = self._to_minimize(x, y, sample_weight)
+        if learned:
+            loss.backward()
+            training.optimizer.step()
+        return y_pred
+
+    def _to_minimize(self, x, y, sample_weight):
+        """`(prediction, what is differentiated)` of a training step; the loss goes into its tracker."""
+        training = self._training
         y_pred, loss, shown = self._forward(x, y, sample_weight, True)
         training.loss_tracker.update_state(shown, sample_weight=_rows(x))  # which needs no gradient
-        if learned:
-            if not loss.requires_grad:
-                raise RuntimeError(_NO_GRADIENT)
-            optimizer = training.optimizer
-            scale = getattr(optimizer, "scale_loss", None)
-            (loss if scale is None else scale(loss)).backward()
-            optimizer.step()
-        return y_pred
+        if training.learned and not loss.requires_grad:
+            raise RuntimeError(_NO_GRADIENT)
+        scale = getattr(training.optimizer, "scale_loss", None)
+        return y_pred, loss if scale is None else scale(loss)
 
     def _forward(self, x, y, sample_weight, training):
         """`(prediction, what is minimized, what is logged)`. Crossentropies are computed from the scores behind the
@@ -130,6 +135,24 @@ class Steps:
     def _train_function(self, may_wait=False):
         """`batch -> logs or None`: None says that the metrics hold everything and nobody need read them now.
         `may_wait` says that nobody looks at the metrics between batches, so that they may get several together."""
+        return self._as_graph("train", self._eager_train_function(may_wait))
+
+    def _test_function(self, may_wait=False):
+        return self._as_graph("test", self._eager_test_function(may_wait))
+
+    def _predict_function(self):
+        return self._as_graph("predict", self._eager_predict_function())
+
+    def _as_graph(self, phase, eager):
+        """The step, by way of `torch.compile` where `compile` was told so."""
+        if self._training.graphs is None:
+            return eager
+        # Asked anew for each batch: a callback may compile.
+        return lambda batch: (
+            eager(batch) if (own := self._training.graphs) is None else own.run(phase, self, batch, eager)
+        )
+
+    def _eager_train_function(self, may_wait):
         if self._overrides("train_step"):
             return lambda batch: self._custom_step(self.train_step, batch)
         if self._overrides("compute_metrics"):
@@ -149,7 +172,7 @@ class Steps:
         self._forget_losses()
         return step(packed(batch))
 
-    def _test_function(self, may_wait=False):
+    def _eager_test_function(self, may_wait):
         if self._overrides("test_step"):
             return lambda batch: self._custom_step(self.test_step, batch)
         if self._overrides("compute_metrics"):
@@ -161,7 +184,7 @@ class Steps:
 
         return step
 
-    def _predict_function(self):
+    def _eager_predict_function(self):
         if self._overrides("predict_step"):
             return lambda batch: self.predict_step(packed(batch))
         return lambda batch: self(batch[0], training=False)

@@ -94,7 +94,10 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
             metrics: names, functions or Metrics; lists or dicts by output for several outputs.
             weighted_metrics: metrics that take the sample weights.
             steps_per_execution: batch hooks of callbacks run every so many batches.
-            jit_compile: True compiles the forward pass with `torch.compile`; "auto" does not.
+            run_eagerly: True runs every step operation by operation, whatever `jit_compile` says.
+            jit_compile: True makes each kind of step one graph of `torch.compile`, the optimizer's update after it; a
+                dict gives its arguments (`{"mode": "max-autotune"}`). What cannot be a graph runs without, with a
+                warning. "auto" compiles nothing.
             auto_scale_loss: under `mixed_float16`, wrap the optimizer in a LossScaleOptimizer.
             older: keywords of Keras 2 that have no effect.
 
@@ -111,6 +114,7 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
         if metrics is None and _looks_like_metrics(loss_weights):  # Keras 2's third positional argument
             metrics, loss_weights = loss_weights, None
         steps_per_execution = positive_number("`steps_per_execution`", steps_per_execution)
+        jit_compile = _checked_jit_compile(jit_compile, run_eagerly)
         optimizer, names = optimizers.get(optimizer), self._known_output_names()
         compile_loss = None if loss is None else CompileLoss(loss, loss_weights, names)
         compile_metrics = None
@@ -124,14 +128,11 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
             "weighted_metrics": weighted_metrics,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile is True,
+            "jit_compile": jit_compile,
         }
         # From here on nothing raises: a compile that fails leaves the model as it was.
         used = self._scaled(optimizer) if auto_scale_loss else optimizer
         self.__dict__["_training"] = Compiled.of(self, arguments, used, compile_loss, compile_metrics)
-        self._compiled_call_impl = None
-        if self.jit_compile:
-            torch.nn.Module.compile(self)
 
     def _scaled(self, optimizer):
         """The optimizer as `mixed_float16` needs it: with a scaled loss, so that small gradients do not vanish."""
@@ -272,6 +273,19 @@ class Trainer(Loops, SingleBatches, Steps, TrainerViews):
         force."""
         self._ensure_weights(batch)
         self._training.settle(self)
+
+
+def _checked_jit_compile(value, run_eagerly):
+    """False, True, or a dict of keyword arguments of `torch.compile`."""
+    if not isinstance(value, (bool, dict)) and value not in ("auto", None):
+        raise ValueError(
+            f"`jit_compile` must be True, False, 'auto' or a dict of arguments of torch.compile, got {value!r}."
+        )
+    value = False if value in ("auto", None) else value
+    if value is not False and run_eagerly:
+        warnings.warn("run_eagerly=True and jit_compile exclude each other: nothing is compiled.", stacklevel=3)
+        return False
+    return value
 
 
 def _spec(leaf):
