@@ -101,7 +101,8 @@ def same(one, other, *arguments, tolerance=1e-6, **more):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_each_kind_of_step_is_one_graph_for_all_epochs(name):
-    model, backend, plain = both(MODELS[name])
+    # A key's bias has no gradient but rounding, of which Adam would make whole steps.
+    model, backend, plain = both(MODELS[name], "sgd" if name == "attention" else "adam")
     x, y = data_for(model)
     tolerance = 1e-3 if name == "mixed" else 1e-6
     same(model, plain, x, y, epochs=3, validation_data=(x[:12], y[:12]), tolerance=tolerance)

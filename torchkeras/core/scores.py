@@ -19,15 +19,16 @@ class Told:
 
     def __init__(self, probabilities, scores, axis):
         self.probabilities, self.scores, self.axis = probabilities, scores, axis
-        self._versions = probabilities._version, scores._version
+        self._versions = None if torch.compiler.is_compiling() else (probabilities._version, scores._version)
 
     def holds(self):
         """Whether neither was changed in place since, and nobody watches the gradient of the probabilities."""
         probabilities, scores = self.probabilities, self.scores
-        return (
+        if probabilities.requires_grad != scores.requires_grad:
+            return False
+        return self._versions is None or (
             self._versions == (probabilities._version, scores._version)
             and not (probabilities._backward_hooks or probabilities.retains_grad)
-            and probabilities.requires_grad == scores.requires_grad
         )
 
 
@@ -39,7 +40,11 @@ def room_for_scores(count):
 def tell(probabilities, scores, axis=None):
     """Says that `probabilities` is the softmax over `axis`, or the sigmoid, of `scores`, where that is of use."""
     of_use = probabilities.dtype.itemsize == 2 or (axis is not None and scores.requires_grad)
-    if of_use and type(scores) is torch.Tensor and not scores.is_inference():
+    if not of_use or type(scores) is not torch.Tensor:
+        return
+    if torch.compiler.is_compiling():
+        state.scores.append(Told(probabilities, scores.clone(), axis))  # no write to them can be seen here
+    elif not scores.is_inference():
         state.scores.append(Told(probabilities, scores, axis))
 
 

@@ -10,7 +10,6 @@ scores in 32.
 A form takes the target, what was told, and the arguments of its function; it gives None where it does not serve.
 """
 
-import functools
 import math
 
 import torch
@@ -26,14 +25,18 @@ _MANY = 2**14  # numbers from which on a walk through them costs more than a ker
 _NOTHING = -100  # the label that torch's crossentropy leaves out
 
 
-@functools.lru_cache
-def _clip(epsilon, dtype):
-    return tuple(torch.tensor([epsilon, 1.0 - epsilon], dtype=dtype).tolist())
+_rounded = {}  # epsilon -> the bounds in float32
 
 
-def _bounds(dtype=torch.float32):
-    """The bounds of clipped probabilities as they are in a dtype."""
-    return _clip(settings.epsilon, dtype)
+def _bounds():
+    """The bounds of clipped probabilities as they are in float32."""
+    epsilon = settings.epsilon
+    bounds = _rounded.get(epsilon)
+    if bounds is None:
+        bounds = epsilon, 1.0 - epsilon
+        if not torch.compiler.is_compiling():  # steps become graphs after a first one that did not
+            bounds = _rounded[epsilon] = tuple(torch.tensor(bounds, dtype=torch.float32).tolist())
+    return bounds
 
 
 class _PickedFromSoftmax(torch.autograd.Function):
@@ -82,8 +85,10 @@ def _in_16_bits(told):
 
 
 def _in_few_kernels(told):
-    """Whether torch's own functions of scores serve: where calling a kernel costs more than what it computes."""
-    return _in_16_bits(told) or told.scores.is_cuda or told.scores.numel() < _MANY
+    """Whether torch's own functions of scores serve: where calling a kernel costs more than what it computes, and under
+    torch.compile, which makes one of them."""
+    called = torch.compiler.is_compiling() or told.scores.is_cuda or told.scores.numel() < _MANY
+    return called or _in_16_bits(told)
 
 
 def _serves(y_true, told, axis):
