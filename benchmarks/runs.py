@@ -9,6 +9,8 @@ inside functions because the import measures need a process without it.
 import importlib
 import time
 
+MOST = 200  # steps of an epoch: more are made of several, so that data stay small
+
 
 def by_hand(kind, workload, steps, device):
     """The hand-written side of ``kind``: ``"fit"``, ``"epochs"``, ``"call"``, ``"call_no_grad"`` or ``"predict"``."""
@@ -16,9 +18,15 @@ def by_hand(kind, workload, steps, device):
 
     model = workload.by_hand().to(device)
     x, y = (each.to(device) for each in workload.torch_data(_rows(kind, workload, steps)))
-    if kind == "fit":
+    if kind in FED:
         loss, optimizer = workload.torch_loss(), torch.optim.Adam(model.parameters())
-        return lambda: _train(model, loss, optimizer, x, y, workload.batch)
+        feed, passes = FED[kind](x, y, workload.batch), _passes(steps)
+        return lambda: _repeat(lambda: _train(model, loss, optimizer, feed, device), passes)
+    if kind == "evaluate":
+        loss = workload.torch_loss()
+        return lambda: _judge(model.eval(), loss, _slices(x, y, workload.batch)(), device)
+    if kind == "predict_rows":
+        return lambda: _predict_rows(model.eval(), _slices(x, y, workload.batch)())
     if kind == "epochs":
         loss, optimizer = workload.torch_loss(), torch.optim.Adam(model.parameters())
         return lambda: _train_epochs(model, loss, optimizer, x, y, steps)
@@ -115,19 +123,61 @@ def memory_growth(workload, steps, keras):
     return early, status("VmRSS")
 
 
-def _train(model, loss_function, optimizer, x, y, batch):
+def _train(model, loss_function, optimizer, feed, device):
     """One epoch as a good torch user writes it: no value is read from the device before the end."""
     import torch
 
     model.train()
-    total = torch.zeros((), device=x.device)
-    for start in range(0, len(x), batch):
+    total, rows = torch.zeros((), device=device), 0
+    for x, y in feed():
         optimizer.zero_grad()
-        loss = loss_function(model(x[start : start + batch]), y[start : start + batch])
+        loss = loss_function(model(x), y)
         loss.backward()
         optimizer.step()
-        total += loss.detach()
-    return total.item() * batch / len(x)
+        total += loss.detach() * len(x)
+        rows += len(x)
+    return total.item() / rows
+
+
+def _judge(model, loss_function, batches, device):
+    import torch
+
+    total, rows = torch.zeros((), device=device), 0
+    with torch.no_grad():
+        for x, y in batches:
+            total += loss_function(model(x), y) * len(x)
+            rows += len(x)
+    return total.item() / rows
+
+
+def _predict_rows(model, batches):
+    import torch
+
+    with torch.no_grad():
+        return torch.cat([model(x).softmax(-1) for x, _ in batches]).cpu().numpy()
+
+
+def _slices(x, y, batch):
+    """Batches in order, cut as the loop goes on."""
+    return lambda: ((x[start : start + batch], y[start : start + batch]) for start in range(0, len(x), batch))
+
+
+def _loader(x, y, batch):
+    """torch's DataLoader, as most programs have it; the same for both sides."""
+    import torch
+
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=batch)
+    return lambda: loader
+
+
+def _endless(x, y, batch):
+    """Batches again and again, as a program's own generator yields them."""
+    while True:
+        yield from _slices(x, y, batch)()
+
+
+FED = {"fit": _slices, "loader": _loader, "generator": _slices}  # a training by hand -> what feeds it
 
 
 def _train_epochs(model, loss_function, optimizer, x, y, epochs):
@@ -170,7 +220,14 @@ def _repeat(function, times):
 
 
 def _rows(kind, workload, steps):
-    return workload.batch * (steps if kind == "fit" else 1)
+    if kind in ("evaluate", "predict_rows"):
+        return workload.batch * steps
+    return workload.batch * (min(steps, MOST) if kind in FED else 1)
+
+
+def _passes(steps):
+    """How many epochs make so many steps, of at most `MOST` each."""
+    return max(steps // MOST, 1)
 
 
 def _drain(device):

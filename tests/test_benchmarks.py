@@ -42,7 +42,7 @@ def test_quick_run_prints_the_machine_and_one_row_for_each_measure():
     for ours, hand, in_keras, ratio, *_ in rows.values():
         assert ours.endswith(" ms") and hand.endswith(" ms") and in_keras == ""
         assert float(ratio) > 0
-    assert [cells[5] for cells in rows.values()] == ["<= 1.3", ""]
+    assert [cells[5] for cells in rows.values()] == ["<= 0.8", ""]
     assert [bool(cells[6]) for cells in rows.values()] == [True, False]
 
 
