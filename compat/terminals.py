@@ -70,4 +70,4 @@ def without_colours(text):
 
 def masked(lines):
     """Lines of progress bars without their times, which differ from run to run."""
-    return [re.sub(r"\d+(ms|us|s)(?=/step)|(?<=[━─=.] )\d+s", "T", line) for line in lines]
+    return [re.sub(r"\d+(ms|us|s)(?=/step)|(?<=[━─=.-] )\d+s(?= )", "T", line) for line in lines]
