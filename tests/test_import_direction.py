@@ -57,6 +57,7 @@ INNER_IMPORTS: dict[tuple[str, str], str] = {
     ("saving/formats.py", "torchkeras.saving"): "the rooms of formats load h5py: when a file is read or written",
     ("training/compiled_step.py", "torch._dynamo"): "a second and more, for those who compile",
     ("training/graph_obstacles.py", "torch._inductor.exc"): "the same, where the compiler has failed",
+    ("utils/images.py", "PIL"): "optional package",
 }
 
 # Folder and file names that say nothing about what lives there; `utils` is a name that Keras publishes.

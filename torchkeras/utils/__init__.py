@@ -20,8 +20,11 @@ from torchkeras.random import set_random_seed
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from torchkeras.training.py_dataset import PyDataset
 from torchkeras.utils import legacy
+from torchkeras.utils.image_folders import image_dataset_from_directory
+from torchkeras.utils.images import array_to_img, img_to_array, load_img, save_img
 from torchkeras.utils.numeric import normalize, to_categorical
 from torchkeras.utils.splitting import split_dataset
+from torchkeras.utils.text_folders import text_dataset_from_directory
 from torchkeras.utils.timeseries import timeseries_dataset_from_array
 
 Sequence = PyDataset
@@ -31,21 +34,27 @@ __all__ = [
     "Progbar",
     "PyDataset",
     "Sequence",
+    "array_to_img",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "image_dataset_from_directory",
+    "img_to_array",
     "is_keras_tensor",
     "legacy",
+    "load_img",
     "normalize",
     "pack_x_y_sample_weight",
     "register_keras_serializable",
+    "save_img",
     "serialize_keras_object",
     "set_random_seed",
     "split_dataset",
     "standardize_dtype",
+    "text_dataset_from_directory",
     "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",

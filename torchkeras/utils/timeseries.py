@@ -3,7 +3,6 @@
 May import data.
 """
 
-
 from torchkeras.data import Dataset
 from torchkeras.data.specs import leaf_of
 
