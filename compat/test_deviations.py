@@ -611,6 +611,49 @@ def test_arrays_that_torch_lacks_are_refused():
 
 
 @deviation
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"batch_size": 0},
+        {"steps_per_epoch": 0},
+        {"steps_per_epoch": True},
+        {"validation_split": 0.5, "validation_steps": 0},
+        {"validation_split": 1.5},
+        {"validation_split": 0.5, "validation_freq": -1},
+        {"validation_data": (np.ones((0, 1)), np.ones((0, 1)))},
+    ],
+    ids=str,
+)
+def test_numbers_out_of_range_mean_something_else(arguments):
+    def taken(keras):
+        model = keras.Sequential([keras.Input((1,)), one_weight(keras)])
+        model.compile("sgd", "mse")
+        try:
+            model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, **arguments)
+        except ValueError:
+            return False
+        return True
+
+    a, b = both(taken)
+    assert a == b
+
+
+@deviation
+def test_named_predictions_lie_flat_in_the_logs():
+    def keys(keras):
+        class Seeing(keras.callbacks.Callback):
+            def on_predict_batch_end(self, batch, logs=None):
+                seen.extend(logs)
+
+        seen, x = [], keras.Input((1,))
+        keras.Model(x, {"a": x, "b": x}).predict(np.ones((1, 1)), verbose=0, callbacks=[Seeing()])
+        return seen
+
+    a, b = both(keys)
+    assert a == b
+
+
+@deviation
 def test_class_weights_of_names_weigh_nothing():
     def takes_names(keras):
         model = keras.Sequential([keras.Input((1,)), one_weight(keras)])

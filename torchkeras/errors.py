@@ -11,7 +11,7 @@ class UnknownArgumentError(TypeError, ValueError):
 
 
 class InvalidArgumentError(TypeError, ValueError):
-    """A constructor's argument has a kind or a value that it does not take. For the same slip Keras raises TypeError in
+    """An argument has a kind or a value that its callable does not take. For the same slip Keras raises TypeError in
     some classes and ValueError in others: this is both."""
 
 
@@ -85,6 +85,11 @@ _BOTH = {}
 class UnfitInputError(_AlsoOf):
     """A layer of torchkeras cannot compute what it was called with. Where torch itself raised, the error is of that
     type too, a RuntimeError for instance, so that `except` clauses written for torch work as well."""
+
+
+class OutputError(_AlsoOf, KeyError):
+    """What was given for a model's outputs (targets, losses, weights, metrics) does not line up with them. For the same
+    slip Keras raises KeyError in some places and ValueError in others: this is both."""
 
 
 class UnsafeFileError(ValueError):

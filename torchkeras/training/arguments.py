@@ -4,6 +4,7 @@ May import core.
 """
 
 from torchkeras.core import fields
+from torchkeras.errors import InvalidArgumentError
 
 OLDER_COMPILE = (
     "sample_weight_mode",
@@ -23,14 +24,14 @@ def refuse_unknown(function, given, older=OLDER_LOOP):
 
 
 def whole_number(name, value):
-    """An integer. Raises `ValueError` for anything else."""
+    """An integer. Raises `InvalidArgumentError` for anything else."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ValueError(f"`{name}` must be an integer, got {value!r}.")
+        raise InvalidArgumentError(f"`{name}` must be an integer, got {value!r}.")
     return int(value)
 
 
 def positive_number(what, value):
-    """An integer of at least 1. Raises `ValueError`, naming `what` it is, for anything else."""
+    """An integer of at least 1. Raises `InvalidArgumentError`, naming `what` it is, for anything else."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        raise ValueError(f"{what} must be a positive integer, got {value!r}.")
+        raise InvalidArgumentError(f"{what} must be a positive integer, got {value!r}.")
     return int(value)

@@ -13,6 +13,7 @@ import torch
 from torchkeras.core import registry, tree
 from torchkeras.core.scopes import state
 from torchkeras.core.scores import told_of
+from torchkeras.errors import OutputError
 from torchkeras.losses import Loss
 from torchkeras.metrics import Mean
 from torchkeras.metrics.resolve import resolve_loss
@@ -97,7 +98,7 @@ class CompileLoss:
         for index in self.trained:
             factor, tracker, pred = self.weights[index], self._track[index], predictions[index]
             if targets[index] is None:
-                raise ValueError(_no_target(index, outputs, targets))
+                raise OutputError(_no_target(index, outputs, targets))
             value = _value(self.losses[index], targets[index], pred, weights[index])
             summed, shown = (value, value) if value.dim() == 0 else (value.sum(), value.mean())
             if tracker is not None:

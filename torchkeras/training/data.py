@@ -16,7 +16,7 @@ from torchkeras.core.array_likes import plain_array
 from torchkeras.core.conversion import as_tensor, is_array_like, view_of
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.keras_tensor import KerasTensor
-from torchkeras.errors import UnsupportedInputError
+from torchkeras.errors import InvalidArgumentError, UnsupportedInputError
 from torchkeras.training.row_readers import RowReader, row_reader
 
 
@@ -137,7 +137,7 @@ def rows_of(arrays):
 def split_validation(x, y, sample_weight, validation_split):
     """`(training, validation)`, each `(x, y, sample_weight)`: the last samples, cut before any shuffling."""
     if not isinstance(validation_split, (int, float, np.number)) or not 0 < validation_split < 1:
-        raise ValueError(f"`validation_split` must lie between 0 and 1, got {validation_split!r}.")
+        raise InvalidArgumentError(f"`validation_split` must lie between 0 and 1, got {validation_split!r}.")
     data = adapt(x, y, sample_weight)
     rows = rows_of(data)
     cut = math.floor(rows * (1 - validation_split))

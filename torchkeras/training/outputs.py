@@ -4,6 +4,7 @@ May import core. Everything is brought into the flat order of the predictions.
 """
 
 from torchkeras.core import tree
+from torchkeras.errors import OutputError
 
 
 class Outputs:
@@ -65,7 +66,7 @@ class Outputs:
             only: indices of outputs for which alone a shorter list, or one entry, may be given.
             lists: whether an entry may be a list or dict itself.
 
-        Raises `ValueError` for a wrong count or an unknown name.
+        Raises `OutputError` for a wrong count or an unknown name.
         """
         if value is None:
             return [None] * self.count
@@ -82,7 +83,7 @@ class Outputs:
             entries = list(value) if len(value) == self.count else tree.flatten(value)
             entries = self._spread(entries, what, only, f"has {len(entries)} entries")
         if not lists and any(tree.is_nested(entry) for entry in entries):
-            raise ValueError(
+            raise OutputError(
                 f"{what} holds lists or dicts where it should have one entry for each of the outputs {self.names}."
             )
         return entries
@@ -93,12 +94,12 @@ class Outputs:
             if isinstance(value, dict):
                 known = self._aliases[0].union(*self.paths)
                 if self.named and not known.issuperset(value):
-                    raise ValueError(f"{what} names {sorted(map(str, value))}, but the output is {self.names[0]!r}.")
+                    raise OutputError(f"{what} names {sorted(map(str, value))}, but the output is {self.names[0]!r}.")
                 value = list(value.values()) or [None]
             elif lists:
                 return value
             if len(value) != 1:
-                raise ValueError(f"{what} has {len(value)} entries, but the model has 1 output.")
+                raise OutputError(f"{what} has {len(value)} entries, but the model has 1 output.")
             value = value[0]
         return value
 
@@ -107,7 +108,7 @@ class Outputs:
         if len(entries) == self.count:
             return entries
         if only is None or len(entries) != len(only):
-            raise ValueError(
+            raise OutputError(
                 f"{what} {given}, but the model has {self.count} outputs {self.names}: pass a list in their order or a "
                 "dict by name."
             )
@@ -122,7 +123,7 @@ class Outputs:
                     entries[index] = left.pop(alias)
                     break
         if left:
-            raise ValueError(f"{what} names {sorted(map(str, left))}, but the outputs of the model are {self.names}.")
+            raise OutputError(f"{what} names {sorted(map(str, left))}, but the outputs of the model are {self.names}.")
         return entries
 
 
