@@ -205,7 +205,7 @@ def outcome(k, call):
     k.utils.clear_session(free_memory=False)
     try:
         return plain(call(k)), None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the types of errors are what is compared
         return None, error
 
 
