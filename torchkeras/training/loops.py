@@ -121,7 +121,7 @@ class Loops:
                 with epoch(self):
                     self.reset_metrics()
                     callbacks.on_epoch_begin(number)
-                    step = self._train_function(may_wait=not callbacks.look_at("train"))
+                    step = self._step_of("train", may_wait=not callbacks.look_at("train"))
                     logs = self._run_epoch("train", source.batches(), step, callbacks)
                     logs = python_logs(self._result_or(logs), nested=True)
                 if validate is not None and validate.due(number):
@@ -223,7 +223,7 @@ class Loops:
             callbacks.on_test_begin()
             self.reset_metrics()
             self._own_training().stop_evaluating = False
-            step = self._test_function(may_wait=not callbacks.look_at("test"))
+            step = self._step_of("test", may_wait=not callbacks.look_at("test"))
             with torch.no_grad():
                 logs = self._run_epoch("test", source.batches(restart=True), step, callbacks)
                 logs = python_logs(self._result_or(logs))
@@ -250,7 +250,7 @@ class Loops:
         else:
             callbacks = self._loop_callbacks(callbacks, verbose, epochs=1, steps=source.num_batches)
         predictions = Predictions(source.rows, self.steps_per_execution)
-        predict = self._predict_function()
+        predict = self._step_of("predict")
 
         def step(batch):
             with scopes.override(losses=[]):  # a training of this model in another thread keeps its own

@@ -10,7 +10,7 @@ from torchkeras.core import tree
 from torchkeras.core.processor import at_work
 from torchkeras.training.array_source import ArraySource
 from torchkeras.training.compiled import epoch
-from torchkeras.training.data import unpack_x_y_sample_weight
+from torchkeras.training.data import packed, unpack_x_y_sample_weight
 from torchkeras.training.results import to_numpy
 
 
@@ -37,7 +37,7 @@ class SingleBatches:
             if reset_metrics:
                 self.reset_metrics()
             self._get_ready_to_learn(batch)
-            with at_work(self._train_function(), self._work_of_step("train")) as step:
+            with at_work(self._step_of("train"), self._work_of_step("train")) as step:
                 logs = step(batch)
             return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
@@ -49,17 +49,34 @@ class SingleBatches:
             if reset_metrics:
                 self.reset_metrics()
             self._ensure_weights(batch)
-            with at_work(self._test_function(), self._work_of_step("test")) as step:
+            with at_work(self._step_of("test"), self._work_of_step("test")) as step:
                 logs = step(batch)
             return self._in_order(python_logs(self._result_or(logs)), return_dict)
 
     def predict_on_batch(self, x):
         """Numpy prediction for one batch."""
-        with torch.no_grad(), at_work(self._predict_function(), self._work_of_step("predict")) as step:
+        with torch.no_grad(), at_work(self._step_of("predict"), self._work_of_step("predict")) as step:
             return tree.map_structure(to_numpy, step(self._one_batch(x)))
 
+    # -- functions of steps -------------------------------------------------------------------------------------------
+
+    def _step_of(self, phase, **options):
+        """What the loops run on each batch: the step, or the function in its place of users who override
+        `make_train_function`, or set `train_function`; likewise for "test" and "predict"."""
+        kept, maker = f"{phase}_function", f"make_{phase}_function"
+        function, own = getattr(self._training, kept), getattr(SingleBatches, maker)
+        if function is None and getattr(type(self), maker) is not own:
+            function = getattr(self, maker)()
+            function = getattr(self._training, kept) or function  # Keras 3 looks at one, Keras 2 at the other
+        if function is None or getattr(function, "_is_the_step", False):
+            return getattr(self, f"_{kept}")(**options)
+        return lambda batch: function(_OneBatch([packed(batch)]))
+
     def make_train_function(self, force=False):
-        """The function that trains on a list or iterator of one batch and returns its logs."""
+        """The function that trains on a list or iterator of one batch and returns its logs.
+
+        Override it to wrap whole steps: what it leaves in `train_function` is what `fit` runs on each batch.
+        """
 
         def train(batch):
             with self._training.trainable.in_force(self):
@@ -96,5 +113,15 @@ class SingleBatches:
                     logs = flushing(batch)
                 return self.get_metrics_result() if logs is None else logs
 
+            function._is_the_step = True
             setattr(self, name, function)
         return getattr(self, name)
+
+
+class _OneBatch(list):
+    """A batch as the functions of users find it: the first of a list in Keras 3, the next of an iterator in Keras 2."""
+
+    def __next__(self):
+        if not self:
+            raise StopIteration
+        return self.pop()
