@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import torchkeras as keras
+from compat.curves import SIDES
 from compat.test_datasets import plain
 from compat.utility_cases import CASES, FEATURES, X
 
@@ -63,3 +64,45 @@ def test_windows_are_no_copies_of_the_data():
     series = np.zeros((200_000, 8), "float32")
     dataset = keras.utils.timeseries_dataset_from_array(series, None, 500, batch_size=2)  # 3 GB of windows
     assert next(iter(dataset)).shape == (2, 500, 8) and len(dataset) == 99751
+
+
+PADDED = {
+    "plain": ([[1], [2, 3], [4, 5, 6]], {}),
+    "cut": ([[1], [2, 3], [4, 5, 6]], {"maxlen": 2}),
+    "cut behind": ([[1], [2, 3], [4, 5, 6]], {"maxlen": 2, "truncating": "post"}),
+    "filled behind": ([[1], [2, 3], [4, 5, 6]], {"maxlen": 5, "padding": "post", "value": 9}),
+    "empty ones": ([[1], [], [2]], {}),
+    "only empty ones": ([[], []], {"maxlen": 2}),
+    "floats": ([[1.7], [2.2, 3]], {"dtype": "float32", "value": -1}),
+    "floats as integers": ([[1.7], [2.2, 3]], {}),
+    "words": ([["a"], ["b", "c"]], {"dtype": object, "value": "-"}),
+    "words of one size": ([["a"], ["b", "c"]], {"dtype": "U3", "value": "-"}),
+    "words as numbers": ([["a"]], {"value": "-"}),
+    "vectors": ([[[1, 2]], [[3, 4], [5, 6]]], {"padding": "post"}),
+    "vectors of different sizes": ([[[1, 2]], [[3], [5]]], {}),
+    "array": (np.ones((2, 3)), {"maxlen": 2}),
+    "ranges": ([range(3), (1, 2)], {"maxlen": 4}),
+    "numbers": ([1, 2], {}),
+    "a number": (5, {}),
+    "no such padding": ([[1]], {"padding": "x"}),
+    "no such truncating": ([[1]], {"truncating": "x"}),
+    "negative length": ([[1]], {"maxlen": -1}),
+}
+
+
+@pytest.mark.parametrize("case", PADDED)
+def test_pad_sequences(case):
+    sequences, arguments = PADDED[case]
+    found = []
+    for side in SIDES:
+        try:
+            padded = side.utils.pad_sequences(sequences, **arguments)
+            found.append((padded.dtype, padded.shape, padded.tolist()))
+        except ValueError:
+            found.append(ValueError)
+    assert found[0] == found[1]
+
+
+def test_no_sequences_and_no_length():
+    assert keras.utils.pad_sequences([]).shape == (0, 0)
+    assert keras.utils.pad_sequences([[1], [2, 3]], maxlen=0).shape == (2, 0)

@@ -23,6 +23,7 @@ from torchkeras.utils import legacy
 from torchkeras.utils.image_folders import image_dataset_from_directory
 from torchkeras.utils.images import array_to_img, img_to_array, load_img, save_img
 from torchkeras.utils.numeric import normalize, to_categorical
+from torchkeras.utils.sequences import pad_sequences
 from torchkeras.utils.splitting import split_dataset
 from torchkeras.utils.text_folders import text_dataset_from_directory
 from torchkeras.utils.timeseries import timeseries_dataset_from_array
@@ -48,6 +49,7 @@ __all__ = [
     "load_img",
     "normalize",
     "pack_x_y_sample_weight",
+    "pad_sequences",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",
