@@ -139,3 +139,29 @@ def test_published_under_both_names():
     for name in ("load_img", "save_img", "img_to_array", "array_to_img"):
         assert getattr(torchkeras.utils, name).__name__ == getattr(keras.utils, name).__name__
     assert pathlib.Path(torchkeras.utils.images.__file__).stem == "images"
+
+
+RESIZED = {
+    "wide": ((6, 6), {}),
+    "tall": ((12, 5), {}),
+    "same": ((5, 7), {}),
+    "larger": ((15, 15), {"interpolation": "nearest"}),
+    "three sizes": ((1, 2, 3), {}),
+}
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 3), (2, 5, 7, 3), (5, 7)])
+@pytest.mark.parametrize("case", RESIZED)
+def test_smart_resize(case, shape):
+    size, arguments = RESIZED[case]
+    x = COLOURS[..., 0] if len(shape) == 2 else np.broadcast_to(COLOURS, shape).astype("float32")
+    found = []
+    for side in SIDES:
+        try:
+            made = side.preprocessing.image.smart_resize(x, size, **arguments)
+            assert isinstance(made, np.ndarray)
+            found.append(made)
+        except ValueError:
+            found.append(np.zeros(0))
+    np.testing.assert_allclose(*found, atol=2e-3)
+    assert torch.is_tensor(torchkeras.preprocessing.image.smart_resize(torch.ones(5, 7, 3), (2, 2)))
