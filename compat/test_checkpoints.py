@@ -297,3 +297,127 @@ def test_averages_are_lost_when_another_callback_stops_the_training():
 
     for theirs, ours in zip(weights(keras), weights(torchkeras)):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+# -- BackupAndRestore -------------------------------------------------------------------------------------------------
+
+
+class Broken(Exception):
+    pass
+
+
+def breaking(k, after):
+    """A callback that ends the training by an exception after so many steps, or at the end of an epoch."""
+    kind, at = after
+
+    class Break(k.callbacks.Callback):
+        steps = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+            if kind == "step" and self.steps == at:
+                raise Broken
+
+        def on_epoch_end(self, epoch, logs=None):
+            if kind == "epoch" and epoch == at:
+                raise Broken
+
+    return Break()
+
+
+BACKUPS = {
+    "plain": ({}, ("epoch", 1)),
+    "in an epoch": ({}, ("step", 5)),
+    "at once": ({}, ("step", 2)),
+    "not at all": ({}, ("epoch", 99)),
+    "every 2 batches": ({"save_freq": 2}, ("step", 8)),
+    "every 4 batches": ({"save_freq": 4}, ("step", 7)),
+    "two": ({"double_checkpoint": True}, ("epoch", 2)),
+    "kept": ({"delete_checkpoint": False}, ("epoch", 99)),
+}
+WRONG = {"no folder": {"backup_dir": ""}, "frequency": {"backup_dir": "b", "save_freq": "batch"}, "fraction": {
+    "backup_dir": "b", "save_freq": 0.5}}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BACKUPS)
+def test_backups_are_written_when_keras_writes_them(case, tmp_path):
+    options, after = BACKUPS[case]
+    runs = []
+    for k in SIDES:
+
+        def callbacks(k):
+            return [k.callbacks.BackupAndRestore("b", **options), breaking(k, after)]
+
+        folder = tmp_path / k.__name__
+        run = fit_with(k, folder, callbacks, {"epochs": 4})
+        files = folder.glob("b/*.json*")
+        runs.append((run["files"], {path.name: path.read_text() for path in files}, type(run["raised"])))
+    assert runs[1] == runs[0]
+
+
+@pytest.mark.parametrize("sides", [(keras, torchkeras), (torchkeras, keras), (torchkeras, torchkeras)])
+@pytest.mark.parametrize("case", ["plain", "in an epoch"])
+def test_a_backup_goes_on_in_the_other_library(case, sides, tmp_path):
+    """Weights, optimizer and epoch; compared with Keras, which goes on from its own."""
+    options, after = BACKUPS[case]
+    seen = []
+    for first, second in [(keras, keras), sides]:
+        folder = tmp_path / f"{len(seen)}"
+
+        def fit(k, *more, folder=folder):
+            model, backup = model_of(k, "adam"), k.callbacks.BackupAndRestore(folder, **options)
+            arguments = {"epochs": 4, "batch_size": 8, "shuffle": False, "verbose": 0}
+            return model, model.fit(*data(), callbacks=[backup, *more], **arguments)
+
+        with pytest.raises(Broken):
+            fit(first, breaking(first, after))
+        model, history = fit(second)
+        seen.append((history.epoch, dict(history.history), model.get_weights(), int(model.optimizer.iterations)))
+        assert not folder.exists()
+    assert_same(plain(seen[0]), plain(seen[1]))
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_arguments_of_backups(case):
+    for k in SIDES:
+        with pytest.raises(ValueError):
+            k.callbacks.BackupAndRestore(**WRONG[case])
+
+
+@pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
+def test_a_broken_epoch_is_run_again_on_the_weights_of_its_middle(tmp_path):
+    def steps(k):
+        for after in (("step", 8), ("step", 999)):
+            model, backup = model_of(k), k.callbacks.BackupAndRestore(tmp_path / k.__name__, save_freq=2)
+            try:
+                model.fit(*data(), epochs=4, batch_size=8, verbose=0, callbacks=[backup, breaking(k, after)])
+            except Broken:
+                pass
+        return int(model.optimizer.iterations)
+
+    assert steps(torchkeras) == steps(keras)
+
+
+@pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
+def test_the_next_fit_begins_where_a_restored_one_began(tmp_path):
+    def epochs(k):
+        model, backup = model_of(k), k.callbacks.BackupAndRestore(tmp_path / k.__name__)
+        arguments = {"epochs": 4, "batch_size": 8, "verbose": 0}
+        with pytest.raises(Broken):
+            model.fit(*data(), callbacks=[backup, breaking(k, ("epoch", 1))], **arguments)
+        model.fit(*data(), callbacks=[backup], **arguments)
+        return model.fit(*data(), **arguments).epoch
+
+    assert epochs(torchkeras) == epochs(keras)
+
+
+@pytest.mark.xfail(reason="a line of compat/deviations.md", strict=True, raises=AssertionError)
+def test_the_folder_goes_with_all_that_is_in_it(tmp_path):
+    def left(k):
+        folder = tmp_path / k.__name__
+        folder.mkdir()
+        (folder / "thesis.tex").write_text("")
+        model_of(k).fit(*data(), verbose=0, callbacks=[k.callbacks.BackupAndRestore(folder)])
+        return folder.exists()
+
+    assert left(torchkeras) == left(keras)

@@ -3,6 +3,7 @@
 May import core, ops, layers and saving. Knows nothing of the training loops, which call a CallbackList.
 """
 
+from torchkeras.callbacks.backup_and_restore import BackupAndRestore
 from torchkeras.callbacks.callback import Callback
 from torchkeras.callbacks.callback_list import CallbackList
 from torchkeras.callbacks.csv_logger import CSVLogger
@@ -19,6 +20,7 @@ from torchkeras.callbacks.tensorboard import TensorBoard
 from torchkeras.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "Callback",
     "CallbackList",
     "CSVLogger",

@@ -59,6 +59,23 @@ class CallbackList(Callback):
     def __iter__(self):
         return iter(self.callbacks)
 
+    def set_progress(self, progress):
+        """Tells those that ask for it where the training stands; before the first hook."""
+        for callback in self.callbacks:
+            if hasattr(callback, "set_progress"):
+                callback.set_progress(progress, self.callbacks)
+
+    def _in_order(self):
+        """The callbacks as listed, but those that keep the state of others after these."""
+        keeping = [callback for callback in self.callbacks if getattr(callback, "keeps_others", False)]
+        if not keeping:
+            return self.callbacks
+        others = [callback for callback in self.callbacks if callback not in keeping]
+        first = min(self.callbacks.index(callback) for callback in keeping)
+        kept = [place + 1 for place, callback in enumerate(others) if getattr(callback, "resumed", ())]
+        place = max([first, *kept])
+        return [*others[:place], *keeping, *others[place:]]
+
     def append(self, callback):
         """Adds one callback at the end and gives it the model and parameters known so far."""
         _check(callback)
@@ -95,7 +112,7 @@ class CallbackList(Callback):
         self._batch_hooks = {
             hook: [
                 (getattr(callback, "on_" + hook), _reads_lazily(callback, "on_" + hook))
-                for callback in self.callbacks
+                for callback in self._in_order()
                 if _overrides(callback, hook)
             ]
             for hook in _BATCH_HOOKS
@@ -128,7 +145,7 @@ class CallbackList(Callback):
             method(batch, values)
 
     def _all(self, hook, *args):
-        for callback in self.callbacks:
+        for callback in self._in_order():
             getattr(callback, hook)(*args)
 
     def on_train_batch_begin(self, batch, logs=None):

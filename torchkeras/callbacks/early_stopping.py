@@ -4,6 +4,8 @@ Imports the monitor base and the console. Knows of the model only `get_weights`,
 `stop_training`.
 """
 
+import torch
+
 from torchkeras.callbacks import console
 from torchkeras.callbacks.monitor import MonitorCallback
 
@@ -28,6 +30,8 @@ class EarlyStopping(MonitorCallback):
         >>> stop = EarlyStopping(patience=3, restore_best_weights=True)
         >>> history = model.fit(x, y, validation_split=0.2, epochs=5, callbacks=[stop], verbose=0)
     """
+
+    resumed = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights", "_best_buffers")
 
     def __init__(
         self,
@@ -71,7 +75,7 @@ class EarlyStopping(MonitorCallback):
             self.best_epoch = epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-                self._best_buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
+                self._best_buffers = [buffer.clone() for buffer in self.model.buffers()]
             if self._is_improvement(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
@@ -85,5 +89,5 @@ class EarlyStopping(MonitorCallback):
             if self.verbose > 0:
                 console.write(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.\n")
             self.model.set_weights(self.best_weights)
-            for buffer, best in self._best_buffers:  # statistics of torch's own modules
-                buffer.copy_(best)
+            for buffer, best in zip(self.model.buffers(), self._best_buffers):  # statistics of torch's own modules
+                buffer.copy_(torch.as_tensor(best))

@@ -41,6 +41,8 @@ class ReduceLROnPlateau(MonitorCallback):
     In torch: `torch.optim.lr_scheduler.ReduceLROnPlateau`.
     """
 
+    resumed = ("best", "wait", "cooldown_counter")
+
     def __init__(
         self,
         monitor="val_loss",

@@ -58,6 +58,8 @@ class TensorBoard(Callback):
 
     reads_logs_lazily = True
 
+    resumed = ("_step",)
+
     def __init__(
         self,
         log_dir="logs",

@@ -70,7 +70,7 @@ def load_state(root, reader, what, skip_mismatch=False, skip=(), done=None, comp
     return len(plain) + len(own) - len(faults)
 
 
-_NOT_MISSED = ("optimizer", "metrics", "seed_generator", "_seed_generators")
+_NOT_MISSED = ("optimizer", "metrics", "seed_generator", "_seed_generators", "torchkeras_training")
 
 
 def _is_missed(path):

@@ -15,10 +15,13 @@ from torchkeras.saving import guards, hdf5
 from torchkeras.saving.state import save_state
 
 
-def write(root, file, skip=()):
-    """Writes the state of `root` into an open binary file."""
+def write(root, file, skip=(), more=None):
+    """Writes the state of `root` into an open binary file, and `{path: {key: array}}` beside it."""
     with hdf5.create_h5(file) as weights:
-        save_state(root, Writer(weights), skip)
+        writer = Writer(weights)
+        save_state(root, writer, skip)
+        for path, arrays in (more or {}).items():
+            writer.store(path, None).update(arrays)
 
 
 def write_objects(file, objects, notes):

@@ -59,6 +59,7 @@ class ArraySource(Source):
         self._arrays, self._flat = (x, y, sample_weight), not any(map(tree.is_nested, (x, y, sample_weight)))
         self._place()
         self._running, self._left, self._stream = None, 0, Stream()
+        self._began = None
         self._samples, self._whole = whole, math.ceil(whole / self.batch_size) or 1
         self.num_batches = self._whole if self.steps is None else self.steps
         self.rows = min(self.num_batches * self.batch_size, whole)
@@ -108,6 +109,20 @@ class ArraySource(Source):
     def _start_again(self):
         self._running, self._left = self._pass(), self._whole
 
+    def position(self):
+        """The running pass, where an epoch goes on with one: its random order follows from the stream it began with."""
+        if self._running is None or self._left == self._whole:
+            return {}
+        return {"left": self._left, "began": self._began}
+
+    def go_to(self, position):
+        if position:
+            torch.set_rng_state(torch.as_tensor(position["began"]))
+            self._start_again()
+            while self._left > position["left"]:
+                self._left -= 1
+                next(self._running)
+
     def first_batch(self):
         """The first samples, without disturbing the order."""
         return _map(self._transfer, self._samples_at(slice(0, self.batch_size)))
@@ -134,6 +149,8 @@ class ArraySource(Source):
 
     def _pass(self):
         """One run through the data. The numbers drawn before and after are those of the loader that Keras uses."""
+        if self.remembers:
+            self._began = torch.get_rng_state()
         self._stream.draw()
         yield from self._run()
         self._stream.draw()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 
 from torchkeras.core.conversion import is_array_like
+from torchkeras.random.streams import set_streams, streams
 from torchkeras.training.array_source import weighed
 from torchkeras.training.data import GivenBatch, is_array, seen, unpack_x_y_sample_weight
 from torchkeras.training.row_readers import is_sparse
@@ -48,7 +49,7 @@ class BatchSource(Source):
         self._pass, self._taken = None, 0  # the running pass, and the batches since it began
         self._held = []  # a batch drawn ahead
         self._over = self._told = self._paid = False  # `_paid`: the random number of the next pass has been drawn
-        self._stream = Stream()
+        self._stream, self._began = Stream(), None
         self.length = self._length()
         self.num_batches = self.length if self.steps is None else self.steps
         if self.length == 0:
@@ -103,6 +104,35 @@ class BatchSource(Source):
         self._held.append(raw)
         return False
 
+    def position(self):
+        return {
+            "taken": self._taken,
+            "paid": self._paid,
+            "began": None if self._pass is None or not self.restarts else self._began,
+            "own": self._own_streams(),
+        }
+
+    def go_to(self, position):
+        if self.restarts:
+            self.close()
+            began = position["began"]
+            if began is not None:
+                set_streams(began["streams"])
+                self._set_own_streams(began["own"])
+                self._paid = began["paid"]
+                self._begin()
+        while self._taken < position["taken"] and self._next() is not _END:
+            pass
+        self._paid = position["paid"]
+        self._set_own_streams(position["own"])
+
+    def _own_streams(self):
+        """States of random generators that belong to the thing itself."""
+        return []
+
+    def _set_own_streams(self, states):
+        """Puts these back."""
+
     def close(self):
         running, self._pass, self._held, self._taken = self._pass, None, [], 0
         if self.restarts and hasattr(running, "close"):
@@ -118,7 +148,7 @@ class BatchSource(Source):
         if self._pass is None:
             if self._over:
                 return _END
-            self._begin_pass()
+            self._begin()
         raw = next(self._pass, _END)
         if raw is not _END:
             self._taken += 1
@@ -127,6 +157,11 @@ class BatchSource(Source):
             raise self._nothing()
         self._end_pass()
         return _END
+
+    def _begin(self):
+        if self.remembers:
+            self._began = {"streams": streams(), "own": self._own_streams(), "paid": self._paid}
+        self._begin_pass()
 
     def _begin_pass(self):
         if not self._paid:

@@ -96,6 +96,11 @@ class CompileMetrics(Metric):
         for _, queue in self._queues:
             queue.flush()
 
+    def begin_anew(self):
+        """From here on everything is added up as after a fresh start with the present state."""
+        for _, queue in self._queues:
+            queue.begin_anew()
+
     def _by_output(self, y_true, y_pred, sample_weight):
         """Targets, predictions and weights, each with an entry for each output."""
         if self._outputs is None:

@@ -236,7 +236,7 @@ def epoch(model):
     back unchanged; those made meanwhile start from nothing.
     """
     outer = model._training.running
-    kept = [(metric, _state(metric)) for metric in _single_metrics(model)] if outer else ()
+    kept = [(metric, _state(metric)) for metric in single_metrics(model)] if outer else ()
     model._training.running = True
     try:
         yield
@@ -246,14 +246,14 @@ def epoch(model):
         model._training.running = outer  # not necessarily the same object: a callback may compile
         if outer:
             known = {id(metric) for metric, _ in kept}
-            for metric in _single_metrics(model):
+            for metric in single_metrics(model):
                 if id(metric) not in known:
                     metric.reset_state()
             for metric, state in kept:
                 _put_back(metric, state)
 
 
-def _single_metrics(model):
+def single_metrics(model):
     """The model's metrics, those of `compile` one by one."""
     found = []
     for metric in model.metrics:

@@ -5,6 +5,7 @@ May import torch's data utilities and this room.
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import torch
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
 from torchkeras.core.conversion import is_array_like
@@ -41,9 +42,22 @@ class LoaderSource(BatchSource):
 
     def _pay(self):
         if self.steps is not None and not self._data.num_workers:
-            self._begin_pass()
+            self._begin()
         else:
             self._stream.draw()
+
+    def _own_streams(self):
+        return [generator.get_state().numpy() for generator in self._generators()]
+
+    def _set_own_streams(self, states):
+        for generator, state in zip(self._generators(), states):
+            generator.set_state(torch.as_tensor(state))
+
+    def _generators(self):
+        held = [self._data, self._data.sampler, getattr(self._data, "batch_sampler", None)]
+        held.append(getattr(held[-1], "sampler", None))
+        found = [getattr(each, "generator", None) for each in held]
+        return list({id(each): each for each in found if isinstance(each, torch.Generator)}.values())
 
     def close(self):
         running = self._pass

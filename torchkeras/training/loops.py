@@ -15,6 +15,7 @@ from torchkeras.training.arguments import refuse_unknown, whole_number
 from torchkeras.training.array_source import ArraySource
 from torchkeras.training.compiled import epoch
 from torchkeras.training.data import split_validation, unpack_x_y_sample_weight
+from torchkeras.training.progress import Progress
 from torchkeras.training.results import Predictions
 from torchkeras.training.sources import kind_of, source_of
 
@@ -113,16 +114,19 @@ class Loops:
         with self._training.trainable.in_force(self), contextlib.closing(source):
             self._get_ready_to_learn(self._first_look(source))
             callbacks = self._loop_callbacks(callbacks, verbose, True, epochs=epochs, steps=source.num_batches)
+            progress = Progress(self, source)
+            callbacks.set_progress(progress)
             callbacks.on_train_begin()
             logs = {}
-            for number in range(initial_epoch, epochs):
+            for number in range(progress.first_epoch(initial_epoch), epochs):
                 if source.ended():
                     break
                 with epoch(self):
                     self.reset_metrics()
                     callbacks.on_epoch_begin(number)
                     step = self._step_of("train", may_wait=not callbacks.look_at("train"))
-                    logs = self._run_epoch("train", source.batches(), step, callbacks)
+                    first, batches = progress.batches()
+                    logs = self._run_epoch("train", batches, step, callbacks, first)
                     logs = python_logs(self._result_or(logs), nested=True)
                 if validate is not None and validate.due(number):
                     logs.update({f"val_{name}": value for name, value in validate(callbacks).items()})
@@ -143,7 +147,7 @@ class Loops:
             return None  # nothing is to be learned from it
         return source.look()
 
-    def _run_epoch(self, phase, batches, step, callbacks):
+    def _run_epoch(self, phase, batches, step, callbacks, first=0):
         """One pass over batches, to train, test or predict: what the last step gave.
 
         The batch hooks run every `steps_per_execution` batches, and after the last one.
@@ -151,14 +155,15 @@ class Loops:
         Args:
             phase: "train", "test" or "predict"; names the hooks and the flag by which a callback stops the pass.
             step: takes a batch and gives logs, or None where the metrics hold everything.
+            first: the number of the first batch, where those before it have been run already.
         """
         begin, end = callbacks.batch_hooks(phase)
         every, stop = self.steps_per_execution, _STOP[phase]
         unread = self._unread_logs()
-        index, logs = -1, None
+        index, logs = first - 1, None
         # What runs beside ends with the loop, also where a step fails.
         with contextlib.closing(batches), processor.at_work(step, self._work_of_step(phase)) as step:
-            for index, batch in enumerate(batches):
+            for index, batch in enumerate(batches, first):
                 if begin is not None and index % every == 0:
                     begin(index)
                 logs = step(batch)
@@ -166,7 +171,7 @@ class Loops:
                     end(index, unread if logs is None else logs)
                 if getattr(self._training, stop):
                     break
-        if end is not None and (index + 1) % every:
+        if end is not None and index >= first and (index + 1) % every:
             end(index, unread if logs is None else logs)
         return logs
 

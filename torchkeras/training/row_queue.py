@@ -70,6 +70,12 @@ class RowQueue:
                 block[self._filled : end].copy_(column)
         self._filled = end
 
+    def begin_anew(self):
+        """Hands over what waits, and takes the next batch as the first one: whatever came before has no part in how the
+        rest is added up."""
+        self.flush()
+        self._form = None
+
     @torch.no_grad()
     def flush(self):
         """Hands over what waits."""

@@ -24,6 +24,7 @@ class Source:
     """
 
     num_batches = rows = None
+    remembers = False  # whether `position` will be asked
 
     @classmethod
     def accepts(cls, x):
@@ -49,6 +50,15 @@ class Source:
     def ended(self):
         """Whether there is nothing left for another epoch: so with iterators, which run once."""
         return False
+
+    def position(self):
+        """Where the next epoch begins, for `go_to` of a source of the same data: numbers, texts, arrays, and dicts of
+        them. Asked between epochs, of a source that `remembers`. A source whose epochs depend on nothing but the random
+        streams at their beginning has nothing to tell."""
+        return {}
+
+    def go_to(self, position):
+        """Goes where another source stood. The random streams may stand anywhere afterwards."""
 
     def close(self):
         """Ends what runs beside the loop. An iterator stays where it is."""
