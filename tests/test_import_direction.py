@@ -53,6 +53,7 @@ INNER_IMPORTS: dict[tuple[str, str], str] = {
     ("models/model.py", "torchkeras.models.summary"): "needed when someone looks",
     ("models/model.py", "torchkeras.models.explain"): "needed when someone looks",
     ("models/summary.py", "IPython.display"): "optional package",
+    ("saving/backups.py", "torchkeras.saving"): "the rooms of formats load h5py: when a file is read or written",
     ("saving/file_editor.py", "torchkeras.saving"): "the rooms of formats load h5py: when a file is read or written",
     ("saving/formats.py", "torchkeras.saving"): "the rooms of formats load h5py: when a file is read or written",
     ("training/compiled_step.py", "torch._dynamo"): "a second and more, for those who compile",

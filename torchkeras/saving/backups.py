@@ -1,7 +1,8 @@
 """Backups of a training: weights and optimizer as in `.weights.h5`, and beside them what else it needs to go on.
 
-May import core and this room's files below. Keras reads the weights of such a file and passes over the rest. All of it
-is one file, so that its parts are always of the same moment.
+May import core and this room's files below; those of HDF5 only inside functions, because they load h5py. Keras reads
+the weights of such a file and passes over the rest. All of it is one file, so that its parts are always of the same
+moment.
 """
 
 import json
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from torchkeras.core.conversion import to_numpy
-from torchkeras.saving import guards, h5_file, weights_h5
+from torchkeras.saving import guards
 from torchkeras.saving.replacing import replacing
 
 ENTRY = "torchkeras_training"  # its place in the file; `state.py` knows that no model takes it
@@ -18,6 +19,8 @@ ENTRY = "torchkeras_training"  # its place in the file; `state.py` knows that no
 
 def write(model, path, state):
     """Writes a model's weights with a state: dicts and lists of numbers, texts, None, arrays and tensors."""
+    from torchkeras.saving import weights_h5
+
     arrays = {}
     text = json.dumps(_without_arrays([state, _unwritten(model)], arrays))
     arrays["json"] = np.frombuffer(text.encode(), np.uint8)
@@ -51,6 +54,8 @@ def _unwritten(model):
 
 
 def _read(path):
+    from torchkeras.saving import h5_file, weights_h5
+
     with h5_file.open_weights(path) as reader:
         store = reader.store(ENTRY) if isinstance(reader, weights_h5.Reader) else {}
         if "json" not in store:

@@ -24,7 +24,7 @@ Y = (X[:, :1] * X[:, 1:2] > 0).astype("float32")
 
 def run_apart(name, folder):
     """One of the functions below in an interpreter of its own; gives what it printed."""
-    command = [sys.executable, "-m", "tests.callbacks.test_broken_off", name, os.fspath(folder)]
+    command = [sys.executable, "-m", "tests.saving.test_broken_off", name, os.fspath(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
