@@ -421,3 +421,9 @@ def test_the_folder_goes_with_all_that_is_in_it(tmp_path):
         return folder.exists()
 
     assert left(torchkeras) == left(keras)
+
+
+def test_orbax_is_not_there():
+    for k in SIDES:
+        with pytest.raises(ImportError, match=r"(?i)orbax"):
+            k.callbacks.OrbaxCheckpoint("checkpoints")

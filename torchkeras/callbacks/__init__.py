@@ -12,6 +12,7 @@ from torchkeras.callbacks.history import History
 from torchkeras.callbacks.lambda_callback import LambdaCallback
 from torchkeras.callbacks.learning_rate_scheduler import LearningRateScheduler
 from torchkeras.callbacks.model_checkpoint import ModelCheckpoint
+from torchkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint
 from torchkeras.callbacks.progbar_logger import ProgbarLogger
 from torchkeras.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
 from torchkeras.callbacks.remote_monitor import RemoteMonitor
@@ -29,6 +30,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OrbaxCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",
