@@ -76,11 +76,19 @@ def _contexts():
     seen = {name: getattr(state, name) for name in ("training", "learning_phase", "casting")}
 
     @contextlib.contextmanager
+    def first():
+        around = state.drawn
+        with scopes.override(drawn=drawn):
+            yield
+        if around is not None:  # a layer in a layer: the outer one's second run draws these too
+            around.extend(drawn)
+
+    @contextlib.contextmanager
     def again():
         with scopes.override(**seen, inside=True, drawn=None, redrawn=iter(drawn)), StatelessScope():
             yield  # the scope takes the losses that are added a second time
 
-    return scopes.override(drawn=drawn), again()
+    return first(), again()
 
 
 def call_of(layer, scope, arguments):

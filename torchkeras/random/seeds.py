@@ -152,8 +152,8 @@ def _seed_word(seed):
 def seed_number(seed):
     """The 32-bit number that seeds one draw; advances generators, except where a function runs again (core/remat)."""
     if state.redrawn is not None:
-        return next(state.redrawn)
-    if getattr(seed, "_is_seed_generator", False):
+        number = next(state.redrawn)
+    elif getattr(seed, "_is_seed_generator", False):
         number = seed.take()
     elif seed is None:
         number = global_seed_generator().take_scrambled()
