@@ -14,7 +14,7 @@ from torchkeras.core import tree
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer_state import LayerState
 from torchkeras.core.symbolic import Node
-from torchkeras.models.work import work_of
+from torchkeras.models.work import rows_apart, work_of
 
 
 class Place:
@@ -150,6 +150,11 @@ class Graph:
     def work(self):
         """Multiplications of a run per sample, or None (models/work.py)."""
         return work_of(self)
+
+    @functools.cached_property
+    def rows_apart(self):
+        """Whether each sample is taken by itself (models/work.py)."""
+        return rows_apart(self)
 
     @property
     def layers(self):

@@ -59,6 +59,10 @@ class Model(Trainer, Layer):
         graph = getattr(self, "_graph", None)
         return graph.work if graph is not None and type(self).call.__module__.startswith("torchkeras.") else None
 
+    def _takes_rows_apart(self):
+        """Whether a prediction takes each sample by itself, where `_work_of_sample` knows what it does."""
+        return self._graph.rows_apart
+
     # -- structure ----------------------------------------------------------------------------------------------------
 
     @property

@@ -1,4 +1,5 @@
-"""How much a model computes for one sample, roughly: from it follows how many threads a step takes.
+"""How much a model computes for one sample, roughly, and whether it takes each sample by itself: from it follows how
+many threads a step takes, and how many small batches of a prediction go together.
 
 May import core. Reads the shapes in a graph and of the weights; runs nothing, and says None where these do not tell.
 """
@@ -11,6 +12,14 @@ from torchkeras.core.layer_state import LayerState
 _UNTOLD = {
     "AdditiveAttention", "Attention", "Dot", "Einsum", "EinsumDense", "GroupedQueryAttention", "Lambda", "Matmul",
     "MultiHeadAttention", "Tensordot", "TorchModuleWrapper",
+}  # fmt: skip
+# What takes each sample by itself when nothing is learned, with any settings but those that `rows_apart` looks at.
+_BY_SAMPLE = {
+    "Activation", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "Conv1D", "Conv2D", "Conv2DTranspose",
+    "Conv3D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "Functional", "GRU", "GRUCell",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "InputLayer",
+    "LSTM", "LSTMCell", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "ReLU", "Rescaling", "Sequential",
+    "SeparableConv1D", "SeparableConv2D", "ZeroPadding1D", "ZeroPadding2D",
 }  # fmt: skip
 _ELEMENTWISE = 4  # what an operation costs per number that it reads or writes, in multiplications of a matrix product
 
@@ -34,10 +43,30 @@ def work_of(graph):
     return total
 
 
+def rows_apart(graph):
+    """Whether no sample of a batch has a say in what becomes of another, as far as is known."""
+    return all(map(_is_by_sample, (part for step in graph.steps for part in _parts(step.operation))))
+
+
+def _is_by_sample(part):
+    functions = [getattr(part, name, None) for name in ("activation", "recurrent_activation")]
+    return (
+        type(part).__name__ in _BY_SAMPLE
+        and not getattr(part, "stateful", False)
+        and all(each is None or str(each.__module__).startswith("torchkeras.") for each in functions)
+    )
+
+
+def _parts(operation):
+    return operation._flatten_layers() if isinstance(operation, LayerState) else [operation]
+
+
 def _is_told(operation):
     """Whether the operation, with all layers below it, is one of ours that does what its shapes say."""
-    parts = operation._flatten_layers() if isinstance(operation, LayerState) else [operation]
-    return all(type(part).__module__.startswith("torchkeras.") and type(part).__name__ not in _UNTOLD for part in parts)
+    return all(
+        type(part).__module__.startswith("torchkeras.") and type(part).__name__ not in _UNTOLD
+        for part in _parts(operation)
+    )
 
 
 def _work_of_operation(operation, read, made):

@@ -57,6 +57,7 @@ class ArraySource(Source):
         self.device = device or torch.device("cpu")
         self._transfer = Transfer(self.device)
         self._arrays, self._flat = (x, y, sample_weight), not any(map(tree.is_nested, (x, y, sample_weight)))
+        self.weighted = sample_weight is not None
         self._place()
         self._running, self._left, self._stream = None, 0, Stream()
         self._began = None
@@ -82,14 +83,14 @@ class ArraySource(Source):
         else:
             self._travel = True
 
-    def batches(self, restart=False):
-        """The batches of one epoch, as tuples `(x, y, sample_weight)`.
+    def batches(self, restart=False, together=1):
+        """The batches of one epoch, as tuples `(x, y, sample_weight)`; so many `together` as one, without `steps`.
 
         With `steps`, an epoch goes on where the last one ended (`restart`: from the beginning). It ends, with a
         warning, where the data end; the next one then begins with the first sample.
         """
         if self.steps is None:
-            yield from self._pass()
+            yield from self._pass(self.batch_size * together)
             return
         if restart or self._running is None:
             self._start_again()
@@ -107,7 +108,7 @@ class ArraySource(Source):
             self._start_again()
 
     def _start_again(self):
-        self._running, self._left = self._pass(), self._whole
+        self._running, self._left = self._pass(self.batch_size), self._whole
 
     def position(self):
         """The running pass, where an epoch goes on with one: its random order follows from the stream it began with."""
@@ -147,25 +148,25 @@ class ArraySource(Source):
         size, rows = self.batch_size, self._samples
         return torch.cat([start + torch.randperm(min(size, rows - start)) for start in range(0, rows, size)])
 
-    def _pass(self):
+    def _pass(self, size):
         """One run through the data. The numbers drawn before and after are those of the loader that Keras uses."""
         if self.remembers:
             self._began = torch.get_rng_state()
         self._stream.draw()
-        yield from self._run()
+        yield from self._run(size)
         self._stream.draw()
 
-    def _run(self):
-        """The batches: copies, since a torch module may change its input in place, and the data are the user's."""
+    def _run(self, size):
+        """Batches of a size: copies, as a torch module may change its input in place, and the data are the user's."""
         order = self._order() if self.shuffle else None
         limit = _WHOLE_COPY_BYTES if order is None else _WHOLE_SHUFFLE_BYTES
         at_once = self._bytes <= limit or (order is not None and self.device.type == "cuda")
         if at_once and not self._travel:
             arrays = self._samples_at(slice(None) if order is None else order)
-            yield from [arrays] if self._whole == 1 else _split(arrays, self.batch_size, self._samples)
+            yield from [arrays] if self._whole == 1 else _split(arrays, size, self._samples)
             return
-        for start in range(0, self._samples or 1, self.batch_size):
-            where = slice(start, start + self.batch_size)
+        for start in range(0, self._samples or 1, size):
+            where = slice(start, start + size)
             where = where if order is None else order[where]
             batch = self._samples_at(where)
             yield _map(self._transfer, batch) if self._travel else batch

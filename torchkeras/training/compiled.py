@@ -16,6 +16,12 @@ from torchkeras.optimizers import Optimizer
 from torchkeras.training.compiled_step import Graphs
 from torchkeras.training.trainable_state import CompiledTrainable, TrainableNow
 
+_MEANS_OVER_ROWS = {
+    "accuracy", "acc", "binary_accuracy", "binary_crossentropy", "categorical_accuracy", "categorical_crossentropy",
+    "mae", "mean_absolute_error", "mean_squared_error", "mse", "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+}  # fmt: skip
+
 
 class Mean(metrics.Mean):
     """The mean of the losses of an epoch's steps, where an epoch may be one step: it asks as little as it can.
@@ -146,6 +152,16 @@ class Compiled:
         if self.compiled:  # else this may be the one that all models share
             self._layers, self._layers_found = found, changes
         return found
+
+    def adds_up_by_rows(self, source):
+        """Whether loss and metrics of several batches at once are those of the batches: means over samples, unweighed,
+        whose names say so."""
+        given = self.arguments
+        metrics = given["metrics"] or ()
+        names = [given["loss"], *(metrics if isinstance(metrics, (list, tuple)) else [metrics])]
+        if source.weighted or given["weighted_metrics"] or given["loss_weights"]:
+            return False
+        return all(isinstance(name, str) and name in _MEANS_OVER_ROWS for name in names)
 
     @property
     def outputs(self):

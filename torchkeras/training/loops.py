@@ -20,6 +20,8 @@ from torchkeras.training.results import Predictions
 from torchkeras.training.sources import kind_of, source_of
 
 _STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
+_ROWS_TOGETHER = 4096  # samples, and
+_WORK_TOGETHER = 2**26  # multiplications, up to which batches of a prediction are computed at once
 _NO_CALLBACKS = CallbackList()
 
 
@@ -175,6 +177,33 @@ class Loops:
             end(index, unread if logs is None else logs)
         return logs
 
+    def _run_whole(self, phase, source, step, callbacks):
+        """`_run_epoch` over data that nothing is learned from. Small batches are computed several at a time where that
+        makes no difference but of rounding; the bar counts them one by one."""
+        together = self._batches_together(phase, source, callbacks)
+        if together == 1:
+            return self._run_epoch(phase, source.batches(restart=phase == "test"), step, callbacks)
+        index, logs, unread = -1, None, self._unread_logs()
+        end = callbacks.batch_hooks(phase)[1]
+        with processor.at_work(step, self._work_of_step(phase)) as step:
+            for batch in source.batches(restart=True, together=together):
+                logs = step(batch)
+                first, index = index + 1, min(index + together, source.num_batches - 1)
+                for each in range(first, index + 1) if end is not None else ():
+                    end(each, unread if logs is None else logs)
+        return logs
+
+    def _batches_together(self, phase, source, callbacks):
+        work = self._work_of_step(phase)
+        if work is None or self.steps_per_execution > 1 or self.jit_compile or callbacks.look_at(phase):
+            return 1
+        if not isinstance(source, ArraySource) or source.steps is not None or not self._takes_rows_apart():
+            return 1
+        if phase == "test" and not self._training.adds_up_by_rows(source):
+            return 1
+        rows = min(_ROWS_TOGETHER, _WORK_TOGETHER // max(work[0], 1))
+        return max(1, min(rows // source.batch_size, source.num_batches))
+
     def _unread_logs(self):
         """The logs of batches whose steps leave everything in the metrics."""
         own = self._training.loss_tracker is None or self._overrides("get_metrics_result")
@@ -230,7 +259,7 @@ class Loops:
             self._own_training().stop_evaluating = False
             step = self._step_of("test", may_wait=not callbacks.look_at("test"))
             with torch.no_grad():
-                logs = self._run_epoch("test", source.batches(restart=True), step, callbacks)
+                logs = self._run_whole("test", source, step, callbacks)
                 logs = python_logs(self._result_or(logs))
         callbacks.on_test_end(logs)
         return logs
@@ -264,7 +293,7 @@ class Loops:
         with torch.no_grad(), contextlib.closing(source):
             callbacks.on_predict_begin()
             self._own_training().stop_predicting = False
-            self._run_epoch("predict", source.batches(), step, callbacks)
+            self._run_whole("predict", source, step, callbacks)
             callbacks.on_predict_end()
         return predictions.result()
 
