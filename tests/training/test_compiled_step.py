@@ -4,7 +4,11 @@ Most tests give torch.compile a backend that only counts and runs the graph, so 
 is told here is whether there is one graph, of how many steps, and what it computes.
 """
 
+import copy
+import gc
+import pickle
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -187,6 +191,129 @@ def test_an_error_of_the_model_is_the_error_without_a_compiler():
     model.layers[0].broken = False
     model.fit(x, y, batch_size=BATCH, verbose=0)
     assert backend.graphs == 1
+
+
+OPTIMIZERS = {
+    "adamw_clipped": lambda: keras.optimizers.AdamW(0.01, global_clipnorm=0.1),
+    "averaged": lambda: keras.optimizers.SGD(0.1, use_ema=True, ema_overwrite_frequency=2),
+    "accumulating": lambda: keras.optimizers.RMSprop(0.01, gradient_accumulation_steps=2),
+    "scaled": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), dynamic_growth_steps=2),
+    "factor": lambda: keras.optimizers.Lion(0.01, loss_scale_factor=8.0),
+    "muon": lambda: keras.optimizers.Muon(0.01),
+    "torch": lambda: torch.optim.NAdam,
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_follow_a_graph_without_being_part_of_it(name):
+    model, backend, plain = both(lambda: chain((5,), layers.Dense(6, activation="tanh"), softmax()), OPTIMIZERS[name])
+    same(model, plain, *data_for(model), epochs=3)
+    assert backend.graphs == 1
+
+
+def two_ends():
+    inputs = keras.Input((5,))
+    x = layers.Dense(6, activation="relu")(inputs)
+    return keras.Model(
+        inputs, {"kind": layers.Dense(4, activation="softmax", name="kind")(x), "size": layers.Dense(1)(x)}
+    )
+
+
+def test_several_outputs_with_weights_of_samples_and_classes():
+    losses = {"kind": "sparse_categorical_crossentropy", "size": "mse"}
+    watched = {"kind": ["accuracy"], "size": ["mae"]}
+    models = []
+    backend = Counting()
+    for jit_compile in ({"backend": backend}, False):
+        keras.utils.set_random_seed(3)
+        models.append(two_ends())
+        models[-1].compile(
+            "adam", losses, metrics=watched, weighted_metrics=watched, loss_weights={"kind": 1.0, "size": 0.5},
+            jit_compile=jit_compile,
+        )  # fmt: skip
+    x, kinds = data_for(models[0])
+    y = {"kind": kinds, "size": x[:, :1]}
+    weights = {"kind": np.linspace(0, 1, ROWS), "size": np.linspace(1, 2, ROWS)}
+    same(*models, x, y, epochs=2, sample_weight=weights)
+    assert backend.graphs == 1
+    model, backend, plain = both(lambda: chain((5,), softmax()))
+    same(model, plain, x, kinds, epochs=2, class_weight={0: 2.0, 1: 0.5, 2: 1.0, 3: 1.0})
+    assert backend.graphs == 1
+
+
+def test_methods_of_the_users_are_part_of_the_graph():
+    class Own(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return super().compute_loss(x, y, y_pred, sample_weight) + 0.1 * y_pred.square().mean()
+
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            return {**super().compute_metrics(x, y, y_pred, sample_weight), "largest": y_pred.max()}
+
+        def test_step(self, data):
+            return {"seen": self(data[0], training=False).mean()}
+
+        def predict_step(self, data):
+            return 2 * self(data, training=False)
+
+    model, backend, plain = both(lambda: Own([keras.Input((5,)), softmax()]))
+    x, y = data_for(model)
+    same(model, plain, x, y, epochs=2, validation_data=(x, y))
+    np.testing.assert_allclose(*[each.predict(x, batch_size=BATCH, verbose=0) for each in (model, plain)], atol=1e-6)
+    assert backend.graphs == 3
+
+
+def test_copies_and_files_begin_without_graphs(tmp_path):
+    model = chain((5,), layers.Dense(6), softmax())
+    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile={"backend": "eager"})
+    x, y = data_for(model)
+    model.fit(x, y, batch_size=BATCH, verbose=0)
+    model.save(tmp_path / "model.keras")
+    copies = [
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        keras.models.load_model(tmp_path / "model.keras"),
+    ]
+    losses = [each.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0).history["loss"] for each in (model, *copies)]
+    assert [each.jit_compile for each in copies] == [{"backend": "eager"}] * 3
+    for loss in losses[1:]:
+        assert loss == pytest.approx(losses[0], rel=1e-6)
+
+
+def test_a_model_goes_with_its_graphs():
+    model, backend, _ = both(lambda: chain((5,), softmax()))
+    model.fit(*data_for(model), batch_size=BATCH, epochs=2, verbose=0)
+    seen = weakref.ref(model)
+    del model
+    gc.collect()
+    assert backend.graphs == 1 and seen() is None
+
+
+def test_losses_know_the_scores_in_a_graph_and_writes_to_them_change_nothing():
+    class Writing(layers.Layer):
+        def call(self, inputs):
+            scores = inputs * 3.0
+            outputs = keras.activations.softmax(scores)
+            scores.zero_()
+            return outputs
+
+    model, backend, plain = both(lambda: chain((5,), layers.Dense(4), Writing()))
+    same(model, plain, *data_for(model), epochs=2)
+    assert backend.graphs == 1
+
+
+def test_torchs_own_backend():
+    """Needs a C++ compiler, as `jit_compile=True` does."""
+    results = []
+    for jit_compile in (True, False):
+        keras.utils.set_random_seed(3)
+        model = chain((4, 3), layers.LSTM(5), softmax())
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=jit_compile)
+        x, y = data_for(model)
+        history = model.fit(x, y, batch_size=BATCH, epochs=2, shuffle=False, verbose=0).history
+        results.append((history["loss"], *model.get_weights()))
+    assert model._training.graphs is None
+    for got, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_missing_compiler_is_named(monkeypatch):

@@ -58,6 +58,9 @@ class Graphs:
         if phase == "train" and not training.is_settled():
             training.settle_again(model)
         training.find_loss_sources(model)
+        if model._overrides("compute_metrics") or model._overrides("test_step"):
+            for metric in model.metrics:  # read within the graph: a count left on the host would be a number of it
+                metric.variables  # noqa: B018
         result = graph(model, batch)
         if result is None:
             return graph.give_up(model, batch, eager)

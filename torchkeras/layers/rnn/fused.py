@@ -11,7 +11,7 @@ the steps behind the longest sequence are not computed.
 import torch
 
 from torchkeras.core.transforms import beyond_kernels
-from torchkeras.layers.rnn import gru_steps, one_piece
+from torchkeras.layers.rnn import gru_steps, lstm_operator, one_piece
 
 _FUNCTIONS = {
     "lstm": torch._VF.lstm,
@@ -86,6 +86,9 @@ def _run(kind, sequences, states, directions, in_one_piece):
     else:
         weights = [_whole(weight) for weight in weights]
         weights = [torch.zeros_like(weights[i - 1]) if each is None else each for i, each in enumerate(weights)]
+    if kind == "lstm" and lstm_operator.serves(weights[0]):
+        outputs, *final = lstm_operator.run(sequences, states, weights, both)
+        return outputs, final
     train = torch.is_grad_enabled() and not torch.jit.is_tracing()  # a trace is checked without gradients
     initial = states if kind == "lstm" else states[0]
     outputs, *final = _FUNCTIONS[kind](sequences, initial, weights, biased, 1, 0.0, train, both, True)

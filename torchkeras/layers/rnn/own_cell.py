@@ -9,7 +9,7 @@ from torchkeras import activations
 from torchkeras.core import scopes, transforms
 from torchkeras.core.fields import field, handed_on
 from torchkeras.core.input_spec import InputSpec
-from torchkeras.layers.rnn import fused
+from torchkeras.layers.rnn import fused, lstm_operator
 from torchkeras.layers.rnn.recurrent import RNN
 
 _HOOKS = ("call", "inner_loop", "get_initial_state")  # what subclasses override; the shortest ways go round them
@@ -97,7 +97,8 @@ class OwnCell(RNN, without=["cell"]):
         if self.use_cudnn is False and self.cell.kernel.is_cuda:
             return "use_cudnn=False"
         if torch.compiler.is_dynamo_compiling() and torch.is_grad_enabled():
-            return "torch.compile cannot differentiate the kernel"  # on CPU it gives None for a saved tensor
+            if self._kernel != "lstm" or not lstm_operator.serves(self.cell.kernel):
+                return "torch.compile cannot differentiate the kernel"  # on CPU it gives None for a saved tensor
         if transforms.beyond_kernels():
             return "the kernel knows no vmap, forward-mode or nested differentiation"
         return None
