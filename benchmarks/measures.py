@@ -56,6 +56,15 @@ def fit_and_forward(name, what, steps, wanted, fit_steps=None, of_fit=None):
     )
 
 
+def fit_compiled(name, what, steps):
+    """The measures of training under ``torch.compile``: over the loop around a compiled module, and over itself without
+    a compiler."""
+    return (
+        Measure(f"{name}_jit", f"fit: {what}, compiled", "fit", f"{name}_jit", steps, 0.9),
+        Measure(f"{name}_jit_over_own", "the same over not compiled", "beside", f"{name}_jit {name}", steps, 1.0),
+    )
+
+
 def steps(name, words, wanted):
     """The measure of one step of optimizers over ready gradients (``workloads/optimizers.py``)."""
     return Measure(name, "step", "step", words, 4, wanted, of_keras=0.5)
@@ -81,6 +90,11 @@ MEASURES = (
     *fit_and_forward("attention", "2 attention blocks, batch 32", 25, 0.85, LONG, 0.8),
     *fit_and_forward("attention_module", "the same, nn.MultiheadAttention", 25, 0.85),
     *fit_and_forward("grouped", "2 blocks, grouped queries", 25, 0.95),
+    *fit_compiled("xor", "XOR", 500),
+    *fit_compiled("mlp", "MLP", 200),
+    *fit_compiled("cnn", "CNN", 25),
+    *fit_compiled("lstm", "LSTM", 30),
+    *fit_compiled("attention", "2 attention blocks", 25),
     Measure("call", "model(x): ten Dense(16)", "call", "chain", 500, 1.5),
     Measure("call_no_grad", "model(x): the same, no_grad", "call_no_grad", "chain", 500),
     Measure("predict", "predict: one batch of 4", "predict", "small", 100, 0.1, "keras"),

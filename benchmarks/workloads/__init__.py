@@ -4,9 +4,15 @@ One file per family; each has its table ``WORKLOADS``; optimizers have ``STEPS``
 worker only.
 """
 
-from . import attention, convolution, dense, recurrent
+from . import attention, compiled, convolution, dense, recurrent
 from .optimizers import STEPS
 
-WORKLOADS = {**dense.WORKLOADS, **convolution.WORKLOADS, **recurrent.WORKLOADS, **attention.WORKLOADS}
+WORKLOADS = {
+    **dense.WORKLOADS,
+    **convolution.WORKLOADS,
+    **recurrent.WORKLOADS,
+    **attention.WORKLOADS,
+    **compiled.WORKLOADS,
+}
 
 __all__ = ["STEPS", "WORKLOADS"]
