@@ -122,6 +122,12 @@ FIT = {
     "loader of float64": (lambda k: loader(k, double=True), {}),
     "loader in random order": (lambda k: loader(k, shuffle=True), {"epochs": 3}),
     "loader with weights": (lambda k: loader(k, weights=True, shuffle=True), {}),
+    "loader with a generator": (
+        lambda k: loader(k, shuffle=True, generator=torch.Generator().manual_seed(5)), {"epochs": 3},
+    ),
+    "loader with a generator and a worker": (
+        lambda k: loader(k, shuffle=True, num_workers=1, generator=torch.Generator().manual_seed(5)), {"epochs": 3},
+    ),
     "loader without the last batch": (lambda k: loader(k, drop_last=True), {}),
     "loader in steps": (lambda k: loader(k, shuffle=True), {"steps_per_epoch": 3}),
     "loader with too many steps": (loader, {"steps_per_epoch": 8}),

@@ -147,12 +147,14 @@ def test_lazy_readers_get_the_function_and_their_subclasses_a_dict():
     assert got[1] is got[2]
 
 
-def test_outputs_of_predict_are_passed_as_they_are():
+def test_outputs_of_predict_are_an_array_where_there_is_one_and_else_as_they_are():
     got = []
     outputs = torch.ones(1, 1)
     callback = type("Mine", (Callback,), {"on_predict_batch_end": lambda self, b, logs: got.append(logs)})()
-    CallbackList([callback]).on_predict_batch_end(0, {"outputs": outputs})
-    assert got[0]["outputs"] is outputs
+    for given in (outputs, [outputs, outputs]):
+        CallbackList([callback]).on_predict_batch_end(0, {"outputs": given})
+    assert isinstance(got[0]["outputs"], np.ndarray) and got[0]["outputs"].shape == (1, 1)
+    assert got[1]["outputs"][1] is outputs
 
 
 def test_mutation_at_the_end_of_an_epoch_shows_in_history():

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from torchkeras.callbacks import CallbackList, ProgbarLogger
+from torchkeras.callbacks import Callback, CallbackList, ProgbarLogger
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def fit(verbose, epochs=2, steps=3, given_steps=3, logs=None):
     return callbacks
 
 
-VALUES = "loss: 0.2500 - weighted: 1.0000 - val_loss: 0.5000"
+VALUES = "loss: 0.2500 - val_loss: 0.5000 - weighted: 1.0000"
 BAR = "━" * 20
 
 
@@ -106,3 +106,23 @@ def test_one_logger_serves_fit_and_then_evaluate(stream):
     logger.on_test_begin()
     logger.on_test_end({"loss": 3.0})
     assert [line.partition("loss: ")[2] for line in lines(stream)] == ["2.0000", "3.0000"]
+
+
+@pytest.mark.parametrize(
+    ("verbose", "shown"),
+    [
+        (1, "loss: 0.2500 - wr: 2.0000 - val_loss: 0.5000 - val_wr: 3.0000 - learning_rate: 0.1000"),
+        (2, "loss: 0.2500 - val_loss: 0.5000 - val_wr: 3.0000 - wr: 2.0000 - learning_rate: 0.1000"),
+    ],
+)
+def test_what_callbacks_add_stands_behind_all_else(verbose, shown, stream):
+    class Adding(Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["learning_rate"] = 0.1
+
+    callbacks = CallbackList([Adding()], add_progbar=True, verbose=verbose, epochs=1, steps=1)
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(0)
+    callbacks.on_train_batch_end(0, {"wr": 2.0, "loss": 0.25})
+    callbacks.on_epoch_end(0, {"wr": 2.0, "loss": 0.25, "val_wr": 3.0, "val_loss": 0.5})
+    assert lines(stream)[0].endswith("T/step - " + shown)

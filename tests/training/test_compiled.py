@@ -71,6 +71,24 @@ def fit(model, act=None):
     return model.fit(X, Y, batch_size=2, epochs=2, verbose=0, callbacks=callbacks).history
 
 
+@pytest.mark.parametrize("hook", ["train_begin", "epoch_begin", "train_batch_begin", "train_batch_end", "epoch_end"])
+@pytest.mark.filterwarnings("error")
+def test_what_is_compiled_in_a_hook_learns(hook):
+    model, seen = one_weight(), []
+
+    class Compiling(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(float(self.model.weights[0]))
+
+    def act(self, *args):
+        Compiling.on_epoch_end(self, 0) if hook == "epoch_end" else None
+        if self.model.optimizer.name != "adam":
+            self.model.compile("adam", "mse")
+
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=[type("Acting", (Compiling,), {f"on_{hook}": act})()])
+    assert len(seen) == 3 and seen[1] < seen[2]
+
+
 @pytest.mark.parametrize(
     "act",
     [

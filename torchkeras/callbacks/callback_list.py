@@ -6,11 +6,14 @@ Per batch it does only what some callback asks for: which callbacks override a b
 logs, which live on the device, are read only when a callback wants them.
 """
 
+import torch
+
 from torchkeras.callbacks.callback import Callback
 from torchkeras.callbacks.history import History
 from torchkeras.callbacks.logs import called, python_logs
 from torchkeras.callbacks.progbar_logger import ProgbarLogger
 from torchkeras.core import tree
+from torchkeras.core.conversion import to_numpy
 
 _BATCH_HOOKS = tuple(f"{phase}_batch_{when}" for phase in ("train", "test", "predict") for when in ("begin", "end"))
 
@@ -164,8 +167,7 @@ class CallbackList(Callback):
         self._batch_begin("predict_batch_begin", batch, logs)
 
     def on_predict_batch_end(self, batch, logs=None):
-        # {"outputs": ...} are the model's outputs, not numbers to be read.
-        self._batch_end("predict_batch_end", batch, logs, called)
+        self._batch_end("predict_batch_end", batch, logs, _read_outputs)
 
     def on_batch_begin(self, batch, logs=None):
         self._all("on_batch_begin", batch, python_logs(logs))
@@ -196,6 +198,14 @@ class CallbackList(Callback):
 
     def on_predict_end(self, logs=None):
         self._all("on_predict_end", python_logs(logs))
+
+
+def _read_outputs(logs):
+    """`{"outputs": ...}`: the output of a model that has one is a numpy array, those of others are tensors."""
+    return {
+        name: to_numpy(value) if isinstance(value, torch.Tensor) else value
+        for name, value in (called(logs) or {}).items()
+    }
 
 
 def _overrides(callback, hook):

@@ -5,7 +5,7 @@ Imports the callback base, the progress bar and the reader of logs. Knows nothin
 
 from torchkeras.callbacks import console
 from torchkeras.callbacks.callback import Callback
-from torchkeras.callbacks.logs import python_logs
+from torchkeras.callbacks.logs import called, python_logs
 from torchkeras.callbacks.progress import Progbar
 
 # Reading the logs waits for the device: draw a few times a second, not as often as the eye can follow.
@@ -95,9 +95,14 @@ class ProgbarLogger(Callback):
         if self._steps is None:  # known now, and what the next epoch may expect
             self.target = self.progbar.target = self.seen
         # A pass that was stopped shows the steps that were run; where nobody told of steps, all of them were.
-        self.progbar.update(self.seen or self.target, _pairs(logs), finalize=True)
+        pairs = _pairs(logs)
+        if self.verbose == 1:  # a bar goes on from the values of the batches, which stand in it already
+            pairs.sort(key=lambda pair: f"val_{pair[0]}" not in logs)  # of no logs there are no pairs
+        self.progbar.update(self.seen or self.target, pairs, finalize=True)
 
 
 def _pairs(logs):
-    """The training values first, then those of the validation, each in order of their names."""
-    return sorted(python_logs(logs).items(), key=lambda pair: pair[0].startswith("val_"))
+    """Names and values in the order of the logs: by name, and behind them what callbacks added."""
+    logs = called(logs) or {}
+    values = python_logs(logs)
+    return [(name, values.pop(name)) for name in logs if name in values] + list(values.items())

@@ -36,6 +36,7 @@ class BatchSource(Source):
     kind = "data"  # in errors
     restarts = True  # whether a new pass can begin
     fresh = False  # whether the tensors of a batch are nobody else's
+    exact = False  # whether a pass ends after `length` batches, with nothing to ask for behind them
 
     def __init__(self, x, y=None, sample_weight=None, class_weight=None, device=None, steps=None, what=None, **ignored):
         for name, value in (("y", y), ("sample_weight", sample_weight)):
@@ -149,7 +150,7 @@ class BatchSource(Source):
             if self._over:
                 return _END
             self._begin()
-        raw = next(self._pass, _END)
+        raw = _END if self.exact and self._taken == self.length else next(self._pass, _END)
         if raw is not _END:
             self._taken += 1
             return raw

@@ -180,6 +180,7 @@ class Compiled:
         """In the middle of training, after a callback froze or thawed layers, compiled, or changed the optimizer: from
         now on that counts, as if it had been compiled."""
         self.trainable.renew(model)
+        self.weights_made = True  # the training began with that
         self.settle(model)
 
     def settle(self, model):

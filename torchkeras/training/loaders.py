@@ -30,6 +30,7 @@ class LoaderSource(BatchSource):
         if isinstance(loader.dataset, IterableDataset):
             return _length_of(loader) if hasattr(type(loader.dataset), "__len__") else None
         length = _length_of(loader)
+        self.exact = True  # a sampler that is asked once more draws from its generator
         if length is not None and loader.batch_size is not None:
             samples = _length_of(loader.sampler)
             self.rows = length * loader.batch_size if samples is None or loader.drop_last else samples
@@ -44,7 +45,20 @@ class LoaderSource(BatchSource):
         if self.steps is not None and not self._data.num_workers:
             self._begin()
         else:
-            self._stream.draw()
+            self._draw()
+
+    def _draw(self):
+        """What a pass draws that is begun and given up: a seed, from the loader's own generator if it has one, and
+        where workers read ahead an order, from wherever the sampler draws it."""
+        loader = self._data
+        self._stream.draw(loader.generator)
+        if loader.num_workers and isinstance(loader.sampler, RandomSampler):
+            next(iter(loader.sampler), None)
+
+    def _end_pass(self):
+        running = self._pass
+        super()._end_pass()
+        self._end_workers(running)
 
     def _own_streams(self):
         return [generator.get_state().numpy() for generator in self._generators()]
@@ -62,6 +76,9 @@ class LoaderSource(BatchSource):
     def close(self):
         running = self._pass
         super().close()
+        self._end_workers(running)
+
+    def _end_workers(self, running):
         if not self._data.persistent_workers:
             workers.end(running)
 
@@ -71,9 +88,7 @@ class LoaderSource(BatchSource):
         loader = self._data
         if loader.num_workers == 0 and not isinstance(loader.dataset, IterableDataset):
             return self.batch(next(iter(loader)))
-        self._stream.draw()
-        if isinstance(loader.sampler, RandomSampler) and loader.sampler.generator is None:
-            self._stream.draw()
+        self._draw()
         return self.first_batch()
 
 

@@ -62,12 +62,13 @@ class PyDataset:
     @property
     def num_batches(self):
         """Number of batches; None for data without end."""
-        if type(self).__len__ is PyDataset.__len__:
-            return None
         return len(self)
 
     def __len__(self):
-        raise TypeError(f"{type(self).__name__} defines no __len__, so it has no length.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define __len__(), the number of batches; for data without end, "
+            "num_batches = None."
+        )
 
     def on_epoch_begin(self):
         """Called before each epoch."""

@@ -94,9 +94,9 @@ class Stream:
     def __init__(self):
         self._number, self._generator = torch.empty((), dtype=torch.int64), None
 
-    def draw(self):
-        """One number."""
-        return self._number.random_()
+    def draw(self, generator=None):
+        """One number, or one of another stream."""
+        return self._number.random_(generator=generator)
 
     def order(self, count):
         """A random order of so many, from a generator that one number seeds."""
