@@ -353,3 +353,40 @@ def test_run_eagerly_wins():
     assert backend.graphs == 0
     with pytest.raises(ValueError, match="`jit_compile` must be"):
         model.compile("sgd", "mse", jit_compile="always")
+
+
+def test_a_torch_that_traces_no_gradients_trains_without_a_graph(monkeypatch):
+    monkeypatch.setattr("torchkeras.training.compiled_step._SETTING", "something_newer")
+    backend = Counting()
+    model = chain((5,), softmax())
+    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile={"backend": backend})
+    x, y = np.ones((16, 5), "float32"), np.zeros(16)
+    with pytest.warns(UserWarning, match="cannot put a backward pass into a graph") as caught:
+        model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    assert len(caught) == 1 and backend.graphs == 0
+    model.predict(x, batch_size=8, verbose=0)
+    assert backend.graphs == 1
+
+
+def test_batches_in_forms_of_their_own_have_graphs():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, inputs):
+            return self.dense(inputs["a"])
+
+        def predict_step(self, data):
+            assert list(data) == ["a"]
+            return self(data)
+
+    backend = Counting()
+    model = Own()
+    model.compile("sgd", "mse", jit_compile={"backend": backend})
+    x = np.ones((8, 3), "float32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.predict(({"a": x} for _ in range(5)), verbose=0).shape == (40, 2)
+        history = model.fit((({"a": x}, x[:, :2]) for _ in range(5)), verbose=0)
+    assert backend.graphs == 2 and history.params["steps"] is None

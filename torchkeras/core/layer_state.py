@@ -110,19 +110,9 @@ class LayerState:
 
     def _flatten_layers(self, recursive=True, include_self=True):
         """This layer and everything below it, parents first, each once."""
-        seen, found = set(), []
-
-        def visit(layer):
-            if id(layer) in seen:
-                return
-            seen.add(id(layer))
-            if layer is not self or include_self:
-                found.append(layer)
-            if recursive or layer is self:
-                for child in layer._layers:
-                    visit(child)
-
-        visit(self)
+        seen, found = {id(self)}, [self] if include_self else []
+        for child in self._layers:
+            _visit(child, seen, found, recursive)
         return found
 
     def _own_variables(self):
@@ -366,6 +356,17 @@ def _layers_in(modules):
             yield module
         else:
             yield from _layers_in(module.children())
+
+
+def _visit(layer, seen, found, recursive):
+    """Adds a layer and, if wanted, everything below it, each once. No function inside another one: that would be a
+    cycle of garbage with all the layers in it."""
+    if id(layer) not in seen:
+        seen.add(id(layer))
+        found.append(layer)
+        if recursive:
+            for child in layer._layers:
+                _visit(child, seen, found, recursive)
 
 
 def _is_trainable(variable):

@@ -94,10 +94,11 @@ class ArraySource(Source):
             return
         if restart or self._running is None:
             self._start_again()
-        for _ in range(self.steps):
+        for done in range(self.steps):
             if self._left == 0:
                 warnings.warn(
-                    f"The data ended before {self.steps} steps: they make {self._whole} batches of {self.batch_size}. "
+                    f"The data ended after {done} of {self.steps} steps: there are {self._whole} batches of "
+                    f"{self.batch_size} in all, and each epoch goes on where the last one stopped. "
                     "The epoch ends here; leave out steps_per_epoch (or steps) to use all data in each epoch.",
                     stacklevel=2,
                 )

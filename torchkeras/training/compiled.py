@@ -146,9 +146,8 @@ class Compiled:
         """The layers whose metrics are the model's: all below it but other models, which have their own."""
         changes = process.loss_source_changes  # layers that joined or left anywhere
         if self._layers_found == changes:
-            return self._layers
-        below = model._flatten_layers(include_self=False)
-        found = [model, *(layer for layer in below if not hasattr(type(layer), "_training"))]
+            return [model, *self._layers]
+        found = [each for each in model._flatten_layers(include_self=False) if not hasattr(type(each), "_training")]
         if self.compiled:  # else this may be the one that all models share
             self._layers, self._layers_found = found, changes
         return found

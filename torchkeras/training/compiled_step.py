@@ -16,13 +16,18 @@ import torch
 
 from torchkeras.core import tree
 from torchkeras.core.scopes import state
-from torchkeras.training.data import pack_x_y_sample_weight
+from torchkeras.training.data import packed
 from torchkeras.training.graph_obstacles import reason
 
 _OWN_STEP = (
     "the train_step of {} is Python of your own, with a backward pass and an update in its middle, and runs without a "
     "graph. What fits into compute_loss, compute_metrics or call becomes part of one."
 )
+_OLD_TORCH = (
+    "torch {} cannot put a backward pass into a graph, so the training step runs without one. A newer torch can, and "
+    "evaluate and predict have theirs."
+)
+_SETTING = "trace_autograd_ops"
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -37,7 +42,7 @@ class Graphs:
 
     def __init__(self, how):
         self.how = how
-        self._graphs, self._told = {}, False
+        self._graphs, self._told, self._traces_gradients = {}, False, None
 
     def __reduce__(self):
         return Graphs, (self.how,)
@@ -45,15 +50,17 @@ class Graphs:
     def run(self, phase, model, batch, eager):
         """One step on a batch: what `eager(batch)` gives, which is the same step without a compiler."""
         training = model._training
-        if phase == "train" and model._overrides("train_step"):
+        if phase == "train" and (obstacle := self._obstacle(model)) is not None:
             if not self._told:
                 self._told = True
-                warn(f"jit_compile: {_OWN_STEP.format(type(model).__name__)}")
+                warn(f"jit_compile: {obstacle}")
             return eager(batch)
         graph = self._graphs.get(phase)
         if graph is None:
             graph = self._graphs[phase] = _Graph(_FUNCTIONS[phase], self.how)
-        if not graph.serves(batch) or not training.shapes_known():  # the first batch makes what a graph must find
+        # The first batch makes what a graph must find.
+        ready = model.built and (phase == "predict" or training.shapes_known())
+        if not graph.serves(batch) or not ready:
             return eager(batch)
         if phase == "train" and not training.is_settled():
             training.settle_again(model)
@@ -71,6 +78,21 @@ class Graphs:
             variable.grad = grad
         training.optimizer.step()
         return logs
+
+    def _obstacle(self, model):
+        """What keeps every training step of a model from becoming a graph; None for nothing."""
+        if model._overrides("train_step"):
+            return _OWN_STEP.format(type(model).__name__)
+        if self._traces_gradients is None:
+            self._traces_gradients = _traces_gradients()
+        return None if self._traces_gradients else _OLD_TORCH.format(torch.__version__)
+
+
+def _traces_gradients():
+    """Whether torch's compiler can take gradients within a graph, which older ones cannot."""
+    import torch._dynamo
+
+    return hasattr(torch._dynamo.config, _SETTING)
 
 
 class _Graph:
@@ -113,15 +135,17 @@ class _Graph:
     def __call__(self, model, batch):
         """What the function gives; None where no graph can be made of it."""
         dynamo = self._dynamo
-        before = dynamo.config.trace_autograd_ops
-        dynamo.config.trace_autograd_ops = True
+        before = getattr(dynamo.config, _SETTING, None)
         try:
+            if before is not None:
+                setattr(dynamo.config, _SETTING, True)
             return self._compiled(model, batch)
         except (dynamo.exc.TorchDynamoException, dynamo.exc.FailOnRecompileLimitHit) as error:
             self._error = error  # all of these come while a graph is made: nothing of the step has run
             return None
         finally:
-            dynamo.config.trace_autograd_ops = before
+            if before is not None:
+                setattr(dynamo.config, _SETTING, before)
 
     def give_up(self, model, batch, eager):
         """The step without a graph, from now on. An error in the model comes from here, as without a compiler."""
@@ -166,7 +190,7 @@ def _test(model, batch):
 def _judged(model, batch):
     x, y, sample_weight = batch
     if model._overrides("test_step"):
-        return model.test_step(pack_x_y_sample_weight(*batch))
+        return model.test_step(packed(batch))
     y_pred = model._judge(x, y, sample_weight)
     if model._overrides("compute_metrics"):
         return model.compute_metrics(x, y, y_pred, sample_weight)
@@ -177,7 +201,7 @@ def _judged(model, batch):
 def _predict(model, batch):
     """the prediction step"""
     if model._overrides("predict_step"):
-        return (model.predict_step(pack_x_y_sample_weight(*batch)),)
+        return (model.predict_step(packed(batch)),)
     return (model(batch[0], training=False),)
 
 

@@ -42,10 +42,10 @@ class LoaderSource(BatchSource):
         self._pass, self._taken = self._open(), 0  # draws from the random stream itself
 
     def _pay(self):
-        if self.steps is not None and not self._data.num_workers:
-            self._begin()
-        else:
+        if self.steps is None:
             self._draw()
+        elif not self._data.num_workers:  # where there are workers, they would begin to read
+            self._begin()
 
     def _draw(self):
         """What a pass draws that is begun and given up: a seed, from the loader's own generator if it has one, and

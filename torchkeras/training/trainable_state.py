@@ -53,16 +53,19 @@ class CompiledTrainable:
 
     def renew(self, model):
         """Takes the flags as they are now for the compiled ones."""
-        self._flags = {layer: layer.trainable for layer in model._flatten_layers()}
+        self._models_own = model.trainable  # not under the model as a key: it holds this object, and would hold itself
+        self._flags = {layer: layer.trainable for layer in model._flatten_layers(include_self=False)}
 
     def _changes(self, model):
         if self._checked == process.trainable_changes:
             return []
         changed = [
             (layer, layer.trainable)
-            for layer in model._flatten_layers()
+            for layer in model._flatten_layers(include_self=False)
             if layer in self._flags and layer.trainable != self._flags[layer]
         ]
+        if model.trainable != self._models_own:
+            changed.insert(0, (model, model.trainable))
         if not changed:
             self._checked = process.trainable_changes
         return changed
