@@ -21,6 +21,8 @@ STUMBLING_CASES = {"two outputs, weight alone", "predict x=None"}  # by a KeyErr
 
 
 def shown(value):
+    if type(value) is object:  # its repr has an address, and workers of a test run must find the same names
+        return "object()"
     return f"array {value.shape}" if isinstance(value, np.ndarray) else " ".join(repr(value).split())[:28]
 
 
