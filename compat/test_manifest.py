@@ -11,6 +11,7 @@ PRESENT = sorted(name for name in MANIFEST if names.find(name) is not None)
 COMPLETE = (
     "keras.activations",
     "keras.backend",
+    "keras.callbacks",
     "keras.config",
     "keras.constraints",
     "keras.dtype_policies",
@@ -19,6 +20,7 @@ COMPLETE = (
     "keras.legacy.saving",
     "keras.models",
     "keras.ops",
+    "keras.preprocessing",
     "keras.random",
     "keras.regularizers",
     "keras.saving",
