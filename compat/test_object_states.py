@@ -39,6 +39,8 @@ def editor(cls):
 
 ARGUMENTS = {
     "AWQDTypePolicy": lambda cls: cls("awq/4/128", source_name="float32"),
+    "BackupAndRestore": lambda cls: cls("backup"),
+    "CSVLogger": lambda cls: cls("log.csv"),
     "CosineDecay": schedule(10),
     "CosineDecayRestarts": schedule(10),
     "CustomObjectScope": lambda cls: cls({}),
@@ -50,7 +52,9 @@ ARGUMENTS = {
     "InverseTimeDecay": schedule(10, 0.9),
     "KerasTensor": lambda cls: cls((None, 2)),
     "KerasFileEditor": editor,
+    "LearningRateScheduler": lambda cls: cls(abs),
     "LossScaleOptimizer": lambda cls: cls(torchkeras.optimizers.SGD(0.1)),
+    "ModelCheckpoint": lambda cls: cls("model.keras"),
     "MultiOptimizer": lambda cls: cls(torchkeras.optimizers.OptimizerMap(torchkeras.optimizers.SGD(0.1))),
     "OptimizerMap": lambda cls: cls(torchkeras.optimizers.SGD(0.1)),
     "MeanMetricWrapper": lambda cls: cls(torchkeras.losses.mean_squared_error),
@@ -66,7 +70,7 @@ ARGUMENTS = {
 }
 
 
-NEVER_MADE = {"FlaxLayer", "JaxLayer", "TFSMLayer"}  # their constructors say what they would need
+NEVER_MADE = {"FlaxLayer", "JaxLayer", "OrbaxCheckpoint", "TFSMLayer"}  # their constructors say what they would need
 
 
 def published_classes():

@@ -40,6 +40,11 @@ class NotBuiltError(ValueError):
     """The weights or the graph are needed, but no input shape has been seen yet."""
 
 
+class NoLengthError(NotImplementedError, AttributeError):
+    """A PyDataset does not say how many batches it has. Keras raises NotImplementedError; as `num_batches` asks for the
+    length, it is an AttributeError too, so that `hasattr` answers."""
+
+
 class ShapeInferenceError(RuntimeError):
     """The output shape cannot be found by running on shapes alone: define `compute_output_shape`."""
 

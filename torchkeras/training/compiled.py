@@ -150,7 +150,7 @@ class Compiled:
         found = [each for each in model._flatten_layers(include_self=False) if not hasattr(type(each), "_training")]
         if self.compiled:  # else this may be the one that all models share
             self._layers, self._layers_found = found, changes
-        return found
+        return [model, *found]
 
     def adds_up_by_rows(self, source):
         """Whether loss and metrics of several batches at once are those of the batches: means over samples, unweighed,

@@ -10,6 +10,7 @@ import random
 from torch.utils.data import Dataset
 
 from torchkeras.data import workers
+from torchkeras.errors import NoLengthError
 from torchkeras.training.batch_source import BatchSource
 
 
@@ -65,7 +66,7 @@ class PyDataset:
         return len(self)
 
     def __len__(self):
-        raise NotImplementedError(
+        raise NoLengthError(
             f"{type(self).__name__} must define __len__(), the number of batches; for data without end, "
             "num_batches = None."
         )

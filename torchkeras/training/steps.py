@@ -219,4 +219,4 @@ def _rows(x):
 def _is_told(loss):
     """Whether a loss is a name or one of this library's or torch's: none of them computes more than the model."""
     kind = loss if hasattr(loss, "__qualname__") else type(loss)
-    return loss is None or isinstance(loss, str) or kind.__module__.startswith(("torchkeras.", "torch."))
+    return loss is None or isinstance(loss, str) or (kind.__module__ or "").startswith(("torchkeras.", "torch."))
