@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from compat.dataset_cases import CASES
+from torchkeras import tree
 from torchkeras.data import Dataset
 
 RECORDED = json.loads(Path(__file__).with_name("recorded").joinpath("datasets.json").read_text())
@@ -59,8 +60,7 @@ def test_elements(name):
     for _ in range(2):  # datasets begin again
         assert [plain(element) for element in dataset.as_numpy_iterator()] == recorded["elements"]
     for element in dataset:
-        leaves = [element] if not isinstance(element, (tuple, dict)) else []
-        assert all(isinstance(leaf, (torch.Tensor, np.ndarray)) for leaf in leaves)
+        assert all(isinstance(leaf, (torch.Tensor, np.ndarray)) for leaf in tree.flatten(element))
 
 
 @pytest.mark.parametrize("name", CASES)
