@@ -48,9 +48,14 @@ def in_keras(kind, workload, steps, device, keras):
 
         model.to(device)
         x, y = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
-    if kind == "fit":
-        fit = {"batch_size": workload.batch, "shuffle": False, "verbose": 0, "callbacks": workload.callbacks(keras)}
-        return lambda: model.fit(x, y, **fit)
+    if kind in FED:
+        fit = {"epochs": _passes(steps), "verbose": 0, "callbacks": workload.callbacks(keras)}
+        fit |= _fed(kind, x, y, workload.batch)
+        return lambda: model.fit(**fit)
+    if kind == "evaluate":
+        return lambda: model.evaluate(x, y, batch_size=workload.batch, verbose=0)
+    if kind == "predict_rows":
+        return lambda: model.predict(x, batch_size=workload.batch, verbose=0)
     if kind == "epochs":
         return lambda: model.fit(x, y, epochs=steps, verbose=0)
     if kind == "predict":
@@ -177,6 +182,15 @@ def _endless(x, y, batch):
         yield from _slices(x, y, batch)()
 
 
+def _fed(kind, x, y, batch):
+    """The arguments of `fit` that say what it is fed with."""
+    if kind == "loader":
+        return {"x": _loader(x, y, batch)()}
+    if kind == "generator":
+        return {"x": _endless(x, y, batch), "steps_per_epoch": len(x) // batch}
+    return {"x": x, "y": y, "batch_size": batch, "shuffle": False}
+
+
 FED = {"fit": _slices, "loader": _loader, "generator": _slices}  # a training by hand -> what feeds it
 
 
@@ -222,12 +236,12 @@ def _repeat(function, times):
 def _rows(kind, workload, steps):
     if kind in ("evaluate", "predict_rows"):
         return workload.batch * steps
-    return workload.batch * (min(steps, MOST) if kind in FED else 1)
+    return workload.batch * (steps // _passes(steps) if kind in FED else 1)
 
 
 def _passes(steps):
-    """How many epochs make so many steps, of at most `MOST` each."""
-    return max(steps // MOST, 1)
+    """How many epochs make so many steps, of at most `MOST` each. Both sides run them all."""
+    return -(-steps // MOST)
 
 
 def _drain(device):

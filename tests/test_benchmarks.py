@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import torchkeras as keras
+from benchmarks import runs
 from benchmarks.files import FILES
 from benchmarks.measures import MEASURES, Row, paired_row, shortened
 from benchmarks.operations import OPS
@@ -206,3 +207,33 @@ def test_torchs_forms_of_a_step_agree(name):
         assert (found[-1] != start).all()
         torch.testing.assert_close(found[-1], found[0])
     assert callable(step.in_keras(keras, "cpu"))
+
+
+@pytest.mark.parametrize("steps", [150, 450])
+@pytest.mark.parametrize("kind", [*runs.FED, "evaluate", "predict_rows"])
+def test_both_sides_see_as_many_rows_as_the_steps_have(kind, steps):
+    workload, seen = WORKLOADS["xor"], {}
+
+    class Counted:
+        def __init__(self, side):
+            self.side = side
+
+        def __getattr__(self, name):
+            return getattr(workload, name)
+
+        def counted(self, model):
+            model.register_forward_hook(lambda model, inputs, outputs: self.add(len(outputs)))
+            return model
+
+        def add(self, rows):
+            seen[self.side] = seen.get(self.side, 0) + rows
+
+        def by_hand(self):
+            return self.counted(workload.by_hand())
+
+        def in_keras(self, keras):
+            return self.counted(workload.in_keras(keras))
+
+    runs.by_hand(kind, Counted("hand"), steps, torch.device("cpu"))()
+    runs.in_keras(kind, Counted("ours"), steps, "cpu", keras)()
+    assert seen == {"hand": steps * workload.batch, "ours": steps * workload.batch}
