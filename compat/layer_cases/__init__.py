@@ -13,6 +13,7 @@ from compat.layer_cases import (
     merging,
     normalization,
     pooling,
+    preprocessing,
     recurrent,
     regularization,
     reshaping,
@@ -39,6 +40,7 @@ _FAMILIES = (
     normalization,
     merging,
     spectrograms,
+    preprocessing,
 )
 CASES = [each for family in _FAMILIES for each in family.CASES]
 

@@ -70,6 +70,7 @@ from torchkeras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from torchkeras.layers.preprocessing.normalization import Normalization
 from torchkeras.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,

@@ -1,4 +1,4 @@
-"""Preprocessing layers: numbers and strings to what a model learns from.
+"""Preprocessing layers: numbers and strings to what a model learns from; images stand in a room of their own.
 
 May import core, random, ops, data and the families below layers.
 """
