@@ -98,9 +98,7 @@ class Normalization(AdaptingLayer, fields_from=[_FIELDS]):
             for name, initializer in (("mean", "zeros"), ("variance", "ones")):
                 weight = self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
                 setattr(self, f"adapt_{name}", weight)
-            self.count = self.add_weight(
-                name="count", shape=(), dtype="int32", initializer="zeros", trainable=False
-            )
+            self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
 
     def _settle(self, input_shape):
         """Which axes of inputs of this shape are kept, and the shape that statistics have beside inputs."""
@@ -209,7 +207,7 @@ class Normalization(AdaptingLayer, fields_from=[_FIELDS]):
             raise InvalidArgumentError(f"adapt() of layer {self.name!r} got data without a row.")
         if mean.isnan().any():
             warnings.warn(
-                f"The data that layer {self.name!r} adapted to hold NaN, and so does its mean: fill or drop them first.",
+                f"The data that layer {self.name!r} adapted to hold NaN, and so does its mean: drop them first.",
                 stacklevel=3,
             )
         self.adapt_mean.assign(mean)
