@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Prints {owner: {name: whether its code stands in keras2}} for every module and class but keras2's own.
 PROGRAM = """
-import json, sys, types
+import json, os, sys, types
 if sys.argv[1] == "without":
     sys.modules["torchkeras.keras2"] = types.ModuleType("torchkeras.keras2")
 import torchkeras
@@ -19,7 +19,8 @@ from torchkeras.core import registry
 def is_of_keras2(value):
     value = getattr(value, "fget", None) or getattr(value, "__func__", None) or value
     code = None if isinstance(value, type) else getattr(value, "__code__", None)
-    return "keras2" in (code.co_filename if code else type(value).__module__)
+    place = code.co_filename.replace(os.sep, ".") if code else type(value).__module__
+    return "torchkeras.keras2." in place + "."
 
 def contents(holder):
     return {key: is_of_keras2(value) for key, value in vars(holder).items() if not key.startswith("__")}

@@ -13,7 +13,9 @@ from torchkeras.keras2 import (
     losses,
     metrics,
     models,
+    modules,
     optimizers,
+    preprocessing,
     regularizers,
     training,
 )
@@ -28,7 +30,9 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "modules",
     "optimizers",
+    "preprocessing",
     "regularizers",
     "training",
 ]

@@ -4,7 +4,6 @@ May import core and optimizers. Registers itself with them. The update formulas 
 numbers; what the older classes had besides (`decay` in the config, slots, hyperparameters by name) is in `Optimizer`.
 """
 
-import sys
 import types
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from torchkeras import optimizers
 from torchkeras.core import registry
 from torchkeras.core.fields import field
+from torchkeras.keras2.modules import add_module
 from torchkeras.optimizers.learning_rate import learning_rate_field
 
 # What the older optimizers called their state.
@@ -118,18 +118,11 @@ def _older(name):
     return registry.register(made, "optimizer", "keras.optimizers", name=name)
 
 
-def _module(name, doc, contents):
-    """A public module below `keras.optimizers`, which imports find too."""
-    module = types.ModuleType(f"{optimizers.__name__}.{name}", doc)
-    vars(module).update(contents)
-    sys.modules[module.__name__] = module
-    setattr(optimizers, name, module)
-
-
 _OLDER = {name: _older(name) for name in NAMES}
 globals().update(_OLDER)  # pickles find a class by its module
-_module("legacy", "tf.keras 2's older optimizers.", {"Optimizer": Optimizer, **_OLDER})
-_module(
+add_module(optimizers, "legacy", "tf.keras 2's older optimizers.", {"Optimizer": Optimizer, **_OLDER})
+add_module(
+    optimizers,
     "experimental",
     "Where tf.keras 2.9 and 2.10 had today's optimizers.",
     {name: getattr(optimizers, name) for name in ("Optimizer", "AdamW", *NAMES)},
