@@ -233,6 +233,11 @@ def enable_unsafe_deserialization():
     state.unsafe_unless_told = True
 
 
+def keras_home():
+    """Keras's folder for settings and downloads: what the environment's `KERAS_HOME` says, else `~/.keras`."""
+    return os.path.expanduser(os.environ.get("KERAS_HOME") or os.path.join("~", ".keras"))
+
+
 def _read_environment():
     for name, setting in (("KERAS_MAX_EPOCHS", set_max_epochs), ("KERAS_MAX_STEPS_PER_EPOCH", set_max_steps_per_epoch)):
         if os.environ.get(name):
@@ -241,8 +246,7 @@ def _read_environment():
 
 def _read_file():
     """Takes over what Keras's own settings file says. Its backend is not ours to follow."""
-    folder = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
-    path = Path(os.path.expanduser(folder)) / "keras.json"
+    path = Path(keras_home()) / "keras.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # there is none, or it is broken: Keras ignores it too

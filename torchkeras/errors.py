@@ -53,6 +53,10 @@ class WorkerError(RuntimeError):
     """A thread or process that makes batches died, or did not answer in time."""
 
 
+class DownloadError(OSError):
+    """A file could not be fetched from where it was said to be."""
+
+
 class SlowPathError(RuntimeError):
     """`model.explain(strict=True)` found a layer whose fast kernel cannot serve."""
 

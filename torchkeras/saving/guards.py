@@ -35,8 +35,9 @@ _RAISED_AT_DAMAGE += (AttributeError, SyntaxError, zipfile.BadZipFile, zlib.erro
 class Budget:
     """How much one file may still unpack to. Cumulative: many parts just below a limit count together."""
 
-    def __init__(self, file_size, name):
-        self.name, self.limit, self.spent = name, max(FREE_BYTES, MAX_RATIO * file_size), 0
+    def __init__(self, file_size, name, free=None, ratio=None):
+        free, ratio = FREE_BYTES if free is None else free, MAX_RATIO if ratio is None else ratio
+        self.name, self.limit, self.spent = name, max(free, ratio * file_size), 0
 
     def spend(self, size, what):
         """Raises `ResourceLimitError` where `size` more bytes are too many."""
@@ -155,14 +156,15 @@ def _most_common(items):
 
 
 @contextlib.contextmanager
-def open_zip(file, budget, name):
-    """A zip whose table of contents is judged whole: no links, no names that lead out, no name twice, no bombs."""
+def open_zip(file, budget, name, most=None):
+    """A zip whose table of contents is judged whole: no links, no names that lead out, no name twice, no bombs, no more
+    than `most` entries."""
     with damage(name):
         opened = zipfile.ZipFile(file)
     with opened:
-        members = opened.infolist()
-        if len(members) > MAX_MEMBERS:
-            raise ResourceLimitError(f"{name} holds {len(members):,} entries; at most {MAX_MEMBERS:,} are read.")
+        members, most = opened.infolist(), MAX_MEMBERS if most is None else most
+        if len(members) > most:
+            raise ResourceLimitError(f"{name} holds {len(members):,} entries; at most {most:,} are read.")
         _judge_names([member.orig_filename for member in members], name)
         for member in members:
             _judge_member(member, budget, f"{name}: {member.filename!r}")

@@ -1,9 +1,14 @@
 """`keras.utils`: the helpers that Keras publishes under this name.
 
-May import core, callbacks, data, random, training and saving.
+May import core, config, callbacks, data, random, training and saving.
 """
 
 from torchkeras.callbacks.progress import Progbar
+from torchkeras.config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 from torchkeras.core.dtypes import standardize_dtype
 from torchkeras.core.keras_tensor import is_keras_tensor
 from torchkeras.core.registry import (
@@ -20,6 +25,7 @@ from torchkeras.random import set_random_seed
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from torchkeras.training.py_dataset import PyDataset
 from torchkeras.utils import legacy
+from torchkeras.utils.downloads import get_file
 from torchkeras.utils.image_folders import image_dataset_from_directory
 from torchkeras.utils.images import array_to_img, img_to_array, load_img, save_img
 from torchkeras.utils.numeric import normalize, to_categorical
@@ -39,11 +45,15 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
+    "get_file",
     "get_registered_name",
     "get_registered_object",
     "image_dataset_from_directory",
     "img_to_array",
+    "is_interactive_logging_enabled",
     "is_keras_tensor",
     "legacy",
     "load_img",
