@@ -14,6 +14,7 @@ from compat.layer_cases import (
     normalization,
     pooling,
     preprocessing,
+    preprocessing_numbers,
     recurrent,
     regularization,
     reshaping,
@@ -41,6 +42,7 @@ _FAMILIES = (
     merging,
     spectrograms,
     preprocessing,
+    preprocessing_numbers,
 )
 CASES = [each for family in _FAMILIES for each in family.CASES]
 

@@ -26,6 +26,7 @@ class LayerInputs:
     _convert_input_args = True  # Keras's switch, for layers that take words, arrays or other objects as they are
     _allow_non_tensor_positional_args = True  # Keras's too; layers of users take what they like
     _takes_strings = False  # whether a published layer is content with arrays of strings, as models are
+    _takes_numbers = False  # whether a published layer takes a Python number for its input, as Keras's data layers do
 
     # -- inputs at the door -------------------------------------------------------------------------------------------
 
@@ -79,6 +80,8 @@ class LayerInputs:
                 return leaf
             if isinstance(leaf, np.ndarray) and self._takes_strings:
                 return leaf
+            if self._takes_numbers and isinstance(leaf, conversion.NUMBERS):
+                return self._convert_leaf(conversion.as_tensor(leaf, None, self._device()), name)
             if conversion.is_array_like(leaf):  # a stand-in for a tensor, which users' layers get as it is
                 return self._convert_leaf(conversion.as_tensor(leaf, what=self._name_of(name)), name)
             raise UnsupportedInputError(

@@ -69,6 +69,7 @@ RENAMED = {
     "LeakyReLU": {"alpha": "negative_slope"},  # Keras 3 itself still takes the old name here
     "Embedding": {"init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer"},
     "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
+    "CategoryEncoding": {"max_tokens": "num_tokens"},
     "Attention": {"causal": "use_causal_mask"},  # AdditiveAttention follows its parent's rules
 }
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}

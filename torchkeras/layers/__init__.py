@@ -70,7 +70,9 @@ from torchkeras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from torchkeras.layers.preprocessing.category_encoding import CategoryEncoding
 from torchkeras.layers.preprocessing.normalization import Normalization
+from torchkeras.layers.preprocessing.rescaling import Rescaling
 from torchkeras.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
