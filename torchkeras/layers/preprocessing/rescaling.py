@@ -69,12 +69,12 @@ class Rescaling(Layer):
     def call(self, inputs):
         dtype = self.dtype_policy.torch_compute
         x = self._in_floats(inputs, dtype)
-        if not self._is_of_numbers():
-            scale, offset = (self._beside(values.to(dtype), x) for values in (self._scale, self._offset))
-            return torch.addcmul(offset, x, scale) if dtype is not torch.bool else x * scale + offset
-        if not self.offset:
-            return x * self.scale
-        return torch.add(torch.full((), self.offset, dtype=dtype, device=x.device), x, alpha=self.scale)
+        if self._is_of_numbers():  # rounded after each step as in Keras: 255 at the end of a range stays within it
+            return (x * self.scale).add_(self.offset) if self.offset else x * self.scale
+        scale, offset = (self._beside(values.to(dtype), x) for values in (self._scale, self._offset))
+        scaled = x * scale
+        fits = dtype is not torch.bool and torch.broadcast_shapes(scaled.shape, offset.shape) == scaled.shape
+        return scaled.add_(offset) if fits else scaled + offset
 
     def _beside(self, values, x):
         """Values shaped for arithmetic with `x`. Numbers of channels stand in whole rows of pixels: a loop over three
