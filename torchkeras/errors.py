@@ -40,6 +40,11 @@ class NotBuiltError(ValueError):
     """The weights or the graph are needed, but no input shape has been seen yet."""
 
 
+class NotAdaptedError(RuntimeError, ValueError):
+    """A preprocessing layer has seen no data yet that it could have learned from. TensorFlow raises an error of its own
+    here, which derives from Exception alone."""
+
+
 class NoLengthError(NotImplementedError, AttributeError):
     """A PyDataset does not say how many batches it has. Keras raises NotImplementedError; as `num_batches` asks for the
     length, it is an AttributeError too, so that `hasattr` answers."""

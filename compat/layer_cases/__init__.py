@@ -50,7 +50,9 @@ CASES = [each for family in _FAMILIES for each in family.CASES]
 ELSEWHERE = {
     "FlaxLayer": "says that it needs another framework",
     "InputLayer": "a graph's source",
+    "IntegerLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",
     "JaxLayer": "says that it needs another framework",
+    "StringLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",
     "TFSMLayer": "says that it needs another framework",
     "Wrapper": "a base class: compat/test_wrapper.py",
     "TorchModuleWrapper": "holds a module that Keras saves with pickle",

@@ -71,8 +71,10 @@ from torchkeras.layers.pooling import (
     MaxPooling3D,
 )
 from torchkeras.layers.preprocessing.category_encoding import CategoryEncoding
+from torchkeras.layers.preprocessing.integer_lookup import IntegerLookup
 from torchkeras.layers.preprocessing.normalization import Normalization
 from torchkeras.layers.preprocessing.rescaling import Rescaling
+from torchkeras.layers.preprocessing.string_lookup import StringLookup
 from torchkeras.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
