@@ -11,6 +11,7 @@ from torchkeras.core.conversion import as_array
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
+from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing import index_lookup
 from torchkeras.layers.preprocessing.index_lookup import MASK, UNKNOWN, IndexLookup
 
@@ -70,6 +71,7 @@ class IntegerLookup(IndexLookup):
     pad_to_max_tokens = field(False, convert=flag("pad_to_max_tokens"))
     oov_method = field("floormod", convert=one_of("oov_method", "floormod", "farmhash"))
     salt = field(None, convert=index_lookup.salt_of)
+    name = _slots.base()
 
     _dtype_of_tokens = "int64"
 

@@ -12,6 +12,7 @@ from torchkeras.core.arguments import flag, one_of
 from torchkeras.core.conversion import as_tensor_or_symbolic
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing import index_lookup
 from torchkeras.layers.preprocessing.index_lookup import MASK, UNKNOWN, IndexLookup
 from torchkeras.layers.preprocessing.strings import TakesStrings, as_strings
@@ -66,6 +67,7 @@ class StringLookup(TakesStrings, IndexLookup):
     pad_to_max_tokens = field(False, convert=flag("pad_to_max_tokens"))
     sparse = field(False, convert=flag("sparse"))
     encoding = field("utf-8")
+    name = _slots.base()
     salt = field(None, convert=index_lookup.salt_of)
     oov_method = field("floormod", convert=one_of("oov_method", "floormod", "farmhash"), shown=False)  # Keras writes it
 
