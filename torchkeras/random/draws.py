@@ -67,6 +67,39 @@ def _draw(kind, shape, seed, dtype, first=0.0, second=1.0, device=None):
     return _sample(kind, shape, first, second, dtype, _generator(seed, device), device)
 
 
+def _sample_by(kind, concentration, generator):
+    """One draw whose parameters are tensors."""
+    sample = torch._standard_gamma if kind == "gamma" else torch._sample_dirichlet
+    return sample(concentration, generator=generator)
+
+
+def _draw_by_from(words, kind, concentration, advance):
+    generator = torch.Generator(device=words.device)
+    generator.manual_seed(int(words.sum()) & 0xFFFFFFFF)
+    if advance:
+        words[1] += 1
+    return _sample_by(kind, concentration.to(words.device), generator)
+
+
+def _draw_by_shape(words, kind, concentration, advance):
+    return torch.empty_like(concentration, device=words.device)
+
+
+_draw_by_op = opaque(
+    "draw_by(Tensor(a!) words, str kind, Tensor concentration, bool advance) -> Tensor", _draw_by_from, _draw_by_shape
+)
+
+
+def _draw_by(kind, concentration, seed):
+    if state.probe is not None:
+        return torch.empty_like(concentration)
+    if torch.compiler.is_compiling():
+        if getattr(seed, "_is_seed_generator", False):
+            return _draw_by_op(seed.state, kind, concentration, True)
+        return _draw_by_op(draw_seed(seed), kind, concentration, False)
+    return _sample_by(kind, concentration, _generator(seed, concentration.device))
+
+
 def _sizes(shape):
     return [shape] if isinstance(shape, int) else list(shape)
 
@@ -166,18 +199,16 @@ def shuffle(x, axis=0, seed=None):
     if not -x.dim() <= axis < x.dim():
         raise ValueError(f"shuffle: axis={axis} is no axis of a tensor of shape {tuple(x.shape)}.")
     axis %= x.dim()
-    if state.probe is not None:
-        return torch.empty_like(x)
-    generator = _generator(seed, x.device)
-    order = torch.rand(x.shape[: axis + 1], generator=generator, device=x.device).argsort(axis)
+    order = _draw("rand", x.shape[: axis + 1], seed, torch.float32, device=x.device).argsort(axis)
     order = order.reshape(*order.shape, *[1] * (x.dim() - axis - 1))
     return x.gather(axis, order.expand(x.shape))
 
 
 def gamma(shape, alpha, dtype=None, seed=None):
     """Numbers from the gamma distribution with shape parameter `alpha` and rate 1."""
-    alpha = torch.broadcast_to(as_tensor(alpha), _sizes(shape))
-    return _seeded(lambda: torch.distributions.Gamma(alpha, torch.ones_like(alpha)).sample(), alpha, dtype, seed)
+    alpha = _concentration(alpha, shape)
+    drawn = _draw_by("gamma", alpha, seed)
+    return drawn.clamp(min=torch.finfo(drawn.dtype).tiny).to(torch_dtype(dtype))
 
 
 def binomial(shape, counts, probabilities, dtype=None, seed=None):
@@ -189,9 +220,15 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
 
 def beta(shape, alpha, beta, dtype=None, seed=None):
     """Numbers between 0 and 1 from the beta distribution."""
-    alpha = torch.broadcast_to(as_tensor(alpha), _sizes(shape))
-    beta = torch.broadcast_to(as_tensor(beta), _sizes(shape))
-    return _seeded(lambda: torch.distributions.Beta(alpha, beta).sample(), alpha, dtype, seed)
+    both = torch.stack([_concentration(alpha, shape), _concentration(beta, shape)], -1)
+    return _draw_by("dirichlet", both, seed)[..., 0].to(torch_dtype(dtype))
+
+
+def _concentration(value, shape):
+    value = as_tensor(value)
+    if value.dtype not in (torch.float32, torch.float64):
+        value = value.float()  # torch draws from these in no other precision
+    return torch.broadcast_to(value, _sizes(shape))
 
 
 def _seeded(sample, like, dtype, seed):
