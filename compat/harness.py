@@ -158,7 +158,7 @@ class Comparison:
         weights = random_weights(self.theirs.layer)
         for side in self.sides:
             side.layer.set_weights(weights)
-            _rewind_seeds(side.layer)
+            rewind_seeds(side.layer)
         results = [side.call(self.arrays) for side in self.sides]
         self.compare_outputs(results)
         self.compare_gradients(results)
@@ -254,8 +254,8 @@ def _gradient(tensor):
     return tensor.grad
 
 
-def _rewind_seeds(layer):
-    """Puts seed generators back to their first draw."""
+def rewind_seeds(layer):
+    """Puts the seed generators of a layer or model back to their first draw."""
     for variable in layer.non_trainable_variables:
         if variable.name == "seed_generator_state":
             value = np.array(variable.numpy())

@@ -377,6 +377,8 @@ EXCEPTIONS = [
     ],
     ("AUC", "thresholds", "'x'", "Keras fails in numpy, with a type of its own"),
     ("AUC", "label_weights", "*", "written as a list; Keras writes a tensor"),
+    ("RandomFlip", "mode", "*", "Keras takes every word, and flips nothing where it does not know it"),
+    ("RandomContrast", "value_range", "(-3, 3, 1)", "a range is two numbers; Keras takes the first two of more"),
     ("LossScaleOptimizer", "*", "*", "Keras writes the private module of the inner optimizer"),
 ]
 

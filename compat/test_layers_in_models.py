@@ -12,7 +12,7 @@ import torch
 from keras import tree
 
 import torchkeras
-from compat.harness import random_weights
+from compat.harness import random_weights, rewind_seeds
 from compat.layer_models import KINDS, Setting, chosen_cases
 from compat.test_models import both
 
@@ -132,6 +132,7 @@ def assert_learns_alike(pair):
     losses = []
     for lib, model in zip((keras, torchkeras), pair.models, strict=True):
         model.set_weights(pair.start)
+        rewind_seeds(model)
         losses.append(_train(lib, model, data, targets, by_fit=pair.kind == "nested"))
     pair.assert_close("losses", *losses, steps=True)
     for a, b in zip(pair.theirs.weights, pair.ours.weights, strict=True):

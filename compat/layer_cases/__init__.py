@@ -10,6 +10,8 @@ from compat.layer_cases import (
     conv,
     conv_lstm,
     core,
+    images_colored,
+    images_moved,
     merging,
     normalization,
     pooling,
@@ -24,7 +26,18 @@ from compat.layer_cases.case import Case, case, ints, mask
 from torchkeras import layers
 from torchkeras.core import registry
 
-__all__ = ["CASES", "ELSEWHERE", "Case", "case", "first_cases", "ints", "mask", "published_layers"]
+__all__ = [
+    "CASES",
+    "ELSEWHERE",
+    "Case",
+    "case",
+    "drawing_the_same",
+    "first_cases",
+    "ints",
+    "mask",
+    "published_layers",
+    "without_draws",
+]
 
 assert layers  # imported for what it publishes
 
@@ -43,6 +56,8 @@ _FAMILIES = (
     spectrograms,
     preprocessing,
     preprocessing_numbers,
+    images_colored,
+    images_moved,
 )
 CASES = [each for family in _FAMILIES for each in family.CASES]
 
@@ -62,6 +77,18 @@ ELSEWHERE = {
 def published_layers():
     """Names of all layer classes that torchkeras publishes."""
     return sorted({entry.name for entry in registry._by_object.values() if entry.kind == "layer"})
+
+
+def drawing_the_same(layer):
+    """A layer on images that draws the same numbers at each call: these layers draw unless told that nobody trains."""
+    if "generator" in vars(layer):
+        layer.generator = 7
+    return layer
+
+
+def without_draws(layer):
+    """What to call such a layer with so that it draws nothing; nothing for all others."""
+    return {"training": False} if "generator" in vars(layer) else {}
 
 
 def first_cases():

@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 from torch.autograd import functional as AF
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
-from compat.layer_cases import CASES
+from compat.layer_cases import CASES, without_draws
 from tests.layers.test_citizenship import PLAIN, TRAINING, inputs_of, layer_of, named, tensors, total
 from torchkeras import layers, ops
 from torchkeras.core import tree
@@ -37,12 +37,12 @@ BOTH = pytest.mark.parametrize(
 
 def function_of(layer, inputs, options):
     """`(f, x)`: the layer's float outputs as one vector, as a function of its first float input."""
-    flat = tree.flatten(inputs)
+    flat, quiet = tree.flatten(inputs), without_draws(layer) if isinstance(layer, layers.Layer) else {}
     index = next(i for i, value in enumerate(flat) if value.is_floating_point())
 
     def function(x):
         values = [*flat[:index], x, *flat[index + 1 :]]
-        outputs = tensors(layer(*tree.pack_sequence_as(inputs, values), **options))
+        outputs = tensors(layer(*tree.pack_sequence_as(inputs, values), **(options or quiet)))
         return torch.cat([out.flatten() for out in outputs if out.is_floating_point()])
 
     return function, flat[index]
@@ -195,11 +195,12 @@ def test_sample_by_sample(case):
     flat, weights = tree.flatten(inputs), learned_of(layer)
 
     def one(weights, *values):
-        return functional_call(layer, weights, tree.pack_sequence_as(inputs, [value[None] for value in values]))
+        values = tree.pack_sequence_as(inputs, [value[None] for value in values])
+        return functional_call(layer, weights, values, without_draws(layer))
 
     axes = (None, *[0] * len(flat))
     found = vmap(lambda *args: tuple(tensors(one(*args))), in_dims=axes)(weights, *flat)
-    for a, b in zip(found, tensors(layer(*inputs)), strict=True):
+    for a, b in zip(found, tensors(layer(*inputs, **without_draws(layer))), strict=True):
         close(a.reshape(b.shape), b)
     if not weights:
         return

@@ -1,0 +1,214 @@
+"""Layers on images: the forms of their inputs, what they refuse, seeds, compiled and symbolic calls."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import torchkeras as keras
+from compat.layer_cases import images_colored, images_moved
+from torchkeras import layers, random
+from torchkeras.layers.preprocessing.image.image_layer import BaseImagePreprocessingLayer
+
+CASES = {}
+for case in (*images_moved.CASES, *images_colored.CASES):
+    CASES.setdefault(case.layer, case)
+ALL = pytest.mark.parametrize("name", CASES)
+DRAWING = pytest.mark.parametrize("name", [name for name in CASES if "seed" in getattr(layers, name)._fields])
+
+
+def made(name, **config):
+    return getattr(layers, name)(**{**CASES[name].constructor_arguments(layers), **config})
+
+
+def images_for(name):
+    return torch.rand(CASES[name].args[0], generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler():
+    torch._dynamo.reset()
+
+
+@DRAWING
+def test_one_seed_one_result(name):
+    x = images_for(name)
+    first, second = made(name, seed=5), made(name, seed=5)
+    runs = [first(x), first(x)]
+    assert torch.equal(second(x), runs[0]) and torch.equal(second(x), runs[1])
+    assert torch.equal(second.transform_images(x, second.get_random_transformation(x, seed=5)), runs[0])
+
+
+@DRAWING
+def test_nothing_is_drawn_without_training(name):
+    layer, x = made(name), images_for(name)
+    before = layer.generator.state.clone()
+    assert torch.equal(layer(x, training=False), x)
+    assert layer.get_random_transformation(x, training=False) is None
+    assert torch.equal(layer.generator.state, before)
+    layer(x)
+    assert not torch.equal(layer.generator.state, before)
+
+
+@ALL
+def test_what_comes_in_stays_as_it_was(name):
+    x = images_for(name)
+    data = {"images": x, "labels": torch.arange(len(x))}
+    before = x.clone()
+    found = made(name)(data)
+    assert torch.equal(x, before) and data["images"] is x
+    assert found is not data and torch.equal(found["labels"], data["labels"])
+
+
+@DRAWING
+def test_compiled_calls_draw_what_eager_ones_draw(name):
+    x = images_for(name)
+    layer, twin = made(name), made(name)
+    layer(x), twin(x)
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    for _ in range(2):
+        torch.testing.assert_close(compiled(x), twin(x))
+
+
+@ALL
+def test_images_of_another_rank(name):
+    for shape in ((4, 4), (2, 2, 4, 4, 3)):
+        with pytest.raises(ValueError, match=r"takes an image \(3 axes\) or a batch of images \(4 axes\), got shape"):
+            made(name)(torch.rand(shape))
+
+
+@ALL
+def test_boxes_need_a_format(name):
+    x = images_for(name)
+    data = {"images": x, "bounding_boxes": {"boxes": torch.rand(len(x), 2, 4), "labels": torch.zeros(len(x), 2)}}
+    with pytest.raises(ValueError, match=r"bounding_box_format=\.\.\."):
+        made(name)(data)
+    with pytest.raises(ValueError, match="`bounding_box_format` must be one of 'xyxy'"):
+        made(name, bounding_box_format="corners")
+
+
+@ALL
+def test_dict_without_images(name):
+    with pytest.raises(ValueError, match=r"must have the key 'images', got the keys \['image'\]"):
+        made(name)({"image": images_for(name)})
+
+
+def test_boxes_in_lists():
+    """Images have as many boxes as they have: what is missing is filled with -1 among the labels."""
+    layer = layers.RandomFlip("horizontal", bounding_box_format="xyxy", seed=1)
+    boxes = {"boxes": [[[0, 1, 2, 3]], [], [[0, 0, 1, 1], [1, 1, 4, 4]]], "labels": [[3], [], [4, 5]]}
+    data = {"images": torch.zeros(3, 4, 4, 1), "bounding_boxes": boxes}
+    found = layer(data, training=False)["bounding_boxes"]
+    assert found["boxes"].shape == (3, 2, 4) and found["labels"].tolist() == [[3, -1], [-1, -1], [4, 5]]
+    assert boxes["labels"] == [[3], [], [4, 5]]
+    found = layer(data)["bounding_boxes"]
+    assert found["labels"].tolist() == [[3, -1], [-1, -1], [4, 5]]
+    one = {"images": torch.zeros(4, 4, 1), "bounding_boxes": {"boxes": [[0, 1, 2, 3]], "labels": [3]}}
+    assert layer(one)["bounding_boxes"]["boxes"].shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    "boxes, message",
+    [
+        (torch.rand(2, 4), "must be a dict with the keys 'boxes' and 'labels', got Tensor"),
+        ({"boxes": torch.rand(2, 1, 4)}, r"got the keys \['boxes'\]"),
+        ({"boxes": [[[0, 0, 1, 1]]], "labels": torch.zeros(1, 1)}, "both be lists or both be tensors"),
+        ({"boxes": [[[0, 0, 1, 1]]], "labels": [[1], [2]]}, "has 1 entries and 'labels' has 2"),
+        ({"boxes": torch.rand(4), "labels": torch.zeros(1)}, "one axis less"),
+        ({"boxes": torch.rand(2, 1, 4), "labels": torch.zeros(2)}, "one axis less"),
+    ],
+)
+def test_boxes_that_are_none(boxes, message):
+    layer = layers.RandomFlip(bounding_box_format="xyxy")
+    with pytest.raises(ValueError, match=message):
+        layer({"images": torch.zeros(2, 4, 4, 1), "bounding_boxes": boxes})
+
+
+def test_boxes_follow_the_pixels():
+    """A bright rectangle and its box stay together, whatever is drawn."""
+    layer = layers.RandomFlip(bounding_box_format="xyxy", seed=3)
+    images = torch.zeros(16, 8, 10, 1)
+    images[:, 1:3, 2:7] = 1
+    boxes = {"boxes": torch.tensor([[[2.0, 1, 7, 3]]]).expand(16, 1, 4), "labels": torch.zeros(16, 1)}
+    found = layer({"images": images, "bounding_boxes": boxes, "segmentation_masks": images})
+    assert torch.equal(found["images"], found["segmentation_masks"]) and not torch.equal(found["images"], images)
+    for image, (box,) in zip(found["images"], found["bounding_boxes"]["boxes"].round().int(), strict=True):
+        x1, y1, x2, y2 = box.tolist()
+        assert image[y1:y2, x1:x2].sum() == image.sum() == 10
+
+
+@pytest.mark.parametrize("factor", [-0.5, 1.5, (0.1,), (2, 3), (0, 1, 1), "a", None, float("nan"), (None, 0.5)])
+def test_factors(factor):
+    with pytest.raises(ValueError, match=r"`factor` must be a number from 0 to 1, or two of them \(from, to\); got"):
+        layers.RandomContrast(factor)
+
+
+@pytest.mark.parametrize("value_range", [1, (1,), (1, 0), (0, 0), ("a", 1), None])
+def test_ranges(value_range):
+    with pytest.raises(ValueError, match=r"`value_range` must be two numbers \(low, high\)"):
+        layers.RandomContrast(0.5, value_range=value_range)
+
+
+class Darker(BaseImagePreprocessingLayer):
+    """A user's layer."""
+
+    def transform_images(self, images, transformation, training=True):
+        return images / 2
+
+
+def test_layers_of_users():
+    """What is not said is missed when it is asked for."""
+    layer = Darker(bounding_box_format="xyxy")
+    assert float(layer(torch.ones(4, 4, 3)).max()) == 0.5
+    for part, value in (
+        ("labels", torch.ones(1)),
+        ("segmentation_masks", torch.ones(1, 4, 4, 1)),
+        ("bounding_boxes", {"boxes": torch.ones(1, 1, 4), "labels": torch.ones(1, 1)}),
+    ):
+        with pytest.raises(NotImplementedError, match=f"Layer Darker does not implement `transform_{part}"):
+            layer({"images": torch.ones(1, 4, 4, 3), part: value})
+    assert "bounding_box_format" not in Darker().get_config()
+
+
+@ALL
+def test_in_models_and_datasets(name):
+    x = images_for(name)
+    one = keras.Sequential([keras.Input(x.shape[1:]), made(name)])
+    inputs = {"images": keras.Input(x.shape[1:]), "labels": keras.Input(())}
+    several = keras.Model(inputs, made(name)(inputs))
+    twin = made(name)
+    expected = twin(x)
+    assert torch.equal(one(x, training=True), expected)
+    found = several({"images": x, "labels": torch.arange(len(x))}, training=True)
+    assert torch.equal(found["images"], expected)
+    dataset = keras.data.Dataset.from_tensor_slices(x).batch(len(x)).map(made(name))
+    assert torch.equal(next(iter(dataset)), expected)
+
+
+@DRAWING
+def test_what_is_loaded_begins_anew_and_a_copy_goes_on(name, tmp_path):
+    x = images_for(name)
+    model = keras.Sequential([keras.Input(x.shape[1:]), made(name)])
+    first = model(x, training=True)
+    model.save(tmp_path / "model.keras")
+    assert torch.equal(keras.models.load_model(tmp_path / "model.keras")(x, training=True), first)
+    assert torch.equal(copy.deepcopy(model)(x, training=True), model(x, training=True))
+
+
+@DRAWING
+def test_arrays_and_lists(name):
+    x = images_for(name)
+    expected = made(name)(x)
+    for form in (x.numpy(), x.tolist(), x.numpy().astype("float64")):
+        torch.testing.assert_close(made(name)(form), expected)
+
+
+def test_generators_of_users():
+    x, seeds = torch.rand(8, 4, 4, 1), random.SeedGenerator(5)
+    layer = layers.RandomFlip()
+    first, second = (layer.get_random_transformation(x, seed=seeds)["flips"] for _ in range(2))
+    assert not torch.equal(first, second) and first.shape == (8, 1, 1, 1)
+    assert layer.get_random_transformation(x[0])["flips"].shape == (1, 1, 1)
+    many = layer.get_random_transformation(torch.zeros(2000, 1, 1, 1))["flips"]
+    assert np.isclose(float(many.float().mean()), 0.5, atol=0.05)
