@@ -48,6 +48,7 @@ INNER_IMPORTS: dict[tuple[str, str], str] = {
     ("callbacks/event_files.py", "torch.utils.tensorboard"): "needs an optional package, and a second to load",
     ("callbacks/projector.py", "tensorboard.plugins.projector.projector_config_pb2"): "optional package",
     ("initializers/initializer.py", "scipy"): "optional package",
+    ("keras2/preprocessing/affine.py", "scipy"): "optional package",
     ("layers/normalization.py", "torch.distributed.nn.functional"): "a tenth of a second, for several processes only",
     ("models/model.py", "torchkeras.export"): "needed when someone exports",
     ("models/model.py", "torchkeras.models.summary"): "needed when someone looks",
