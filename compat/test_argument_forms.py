@@ -59,6 +59,7 @@ ELSEWHERE = {
     "OptimizerMap",
 }
 ELSEWHERE |= {"FlaxLayer", "JaxLayer", "TFSMLayer"}  # refused, whatever the arguments
+ELSEWHERE |= {"Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"}  # TensorFlow's alone
 
 
 def _of(lib, room):

@@ -63,6 +63,8 @@ CASES = [each for family in _FAMILIES for each in family.CASES]
 
 # Layers that no single call describes; each has a test file of its own.
 ELSEWHERE = {
+    "HashedCrossing": "Keras has it on TensorFlow only: compat/test_preprocessing_hashing.py",
+    "Hashing": "Keras has it on TensorFlow only: compat/test_preprocessing_hashing.py",
     "FlaxLayer": "says that it needs another framework",
     "InputLayer": "a graph's source",
     "IntegerLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",

@@ -54,7 +54,7 @@ def plain_array(value, what="the value", strings=False):
         array = _from_columns(value, what, strings) if _columns(value) else _from_objects(array, value, what, strings)
         dtype = array.dtype
     if dtype.kind == "T":
-        array, dtype = array.astype(str), np.dtype(str)
+        array, dtype = np.array(array.tolist(), dtype=str), np.dtype(str)
     if dtype.kind in "US":
         if strings:
             return array

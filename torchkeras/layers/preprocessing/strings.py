@@ -59,7 +59,7 @@ def as_strings(value, what="the value"):
     if kind == "S":
         return _decoded(array)
     if kind == "T":
-        return array.astype(str)
+        return np.array(array.tolist(), dtype=str)  # numpy casts such arrays only to sizes that one knows
     if kind == "O":
         return _of_objects(array, what)
     if not array.size:
