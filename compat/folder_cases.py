@@ -1,9 +1,10 @@
-"""Folders of images and texts as datasets. Imports numpy and Pillow only: `k` is `keras.utils`, Keras's or ours.
+"""Folders of images, texts and sounds as datasets. Imports numpy and Pillow only; `k` is `keras.utils`, theirs or ours.
 
 `compat/recorded/record_folders.py` writes down what Keras on TensorFlow makes of them, `test_folders.py` compares.
 """
 
 import os
+import wave
 
 import numpy as np
 
@@ -24,6 +25,8 @@ def make(root):
             Image.fromarray(pixels).save(f"{root}/images/{name}/{'more/' if number == 1 else ''}{number}.png")
             with open(f"{root}/texts/{name}/{number}.txt", "w", encoding="utf-8") as file:
                 file.write(f"{name} ünd\n{number} " * (number + 1))
+    for name, count in CLASSES.items():
+        _make_sounds(f"{root}/sounds/{name}", count, rng)
     os.makedirs(f"{root}/images/.hidden")
     os.makedirs(f"{root}/empty/nothing")
     for path in ("images/cats/note.md", "images/none.md", "texts/cats/picture.png"):
@@ -31,12 +34,33 @@ def make(root):
             file.write("no")
 
 
+def _make_sounds(folder, count, rng):
+    """Files of 16 bits, the one kind that TensorFlow reads; of different lengths, the last of each class in stereo."""
+    os.makedirs(folder)
+    for number in range(count):
+        with wave.open(f"{folder}/{number}.wav", "wb") as file:
+            file.setparams((1 + (number == 3), 2, 8000, 0, "NONE", ""))
+            file.writeframes(rng.integers(-(2**15), 2**15, (3 + number) * (1 + (number == 3)), dtype="<i2").tobytes())
+
+
 def images(folder="images", **arguments):
-    return lambda k, root: k.image_dataset_from_directory(f"{root}/{folder}", **{**SMALL, **arguments})
+    return _case("image_dataset_from_directory", folder, 3, {**SMALL, **arguments})
 
 
 def texts(**arguments):
-    return lambda k, root: k.text_dataset_from_directory(f"{root}/texts", **{"shuffle": False, **arguments})
+    return _case("text_dataset_from_directory", "texts", 0, {"shuffle": False, **arguments})
+
+
+def sounds(folder="sounds", **arguments):
+    return _case("audio_dataset_from_directory", folder, 2, {"shuffle": False, **arguments})
+
+
+def _case(function, folder, rank, arguments):
+    def case(k, root):
+        return getattr(k, function)(f"{root}/{folder}", **arguments)
+
+    case.rank = rank  # of a single element
+    return case
 
 
 CASES = {
@@ -88,6 +112,31 @@ CASES = {
     "texts without labels": texts(labels=None),
     "parts of texts": texts(validation_split=0.4, subset="both", shuffle=True, seed=2),
 }
+SOUNDS = {
+    "sounds": sounds(),
+    "sounds in batches of two": sounds(batch_size=2, label_mode="categorical"),
+    "single sounds": sounds(batch_size=None),
+    "sounds in random order": sounds(shuffle=True, seed=5, class_names=["birds"]),
+    "sounds without labels": sounds(labels=None),
+    "sounds without label mode": sounds(label_mode=None),
+    "sounds with given labels": sounds(labels=[3, 3, 1, 1, 1, 2, 2, 2, 2]),
+    "sounds with too few labels": sounds(labels=[1, 2]),
+    "sounds of two classes": sounds(label_mode="binary", class_names=["cats", "birds"]),
+    "sounds of three classes as two": sounds(label_mode="binary"),
+    "sounds of one length": sounds(output_sequence_length=4, class_names=["cats", "birds"]),
+    "longer sounds": sounds(output_sequence_length=9, class_names=["cats", "birds"]),
+    "single sounds of one length": sounds(output_sequence_length=4, batch_size=None),
+    "parts of sounds": sounds(validation_split=0.4, subset="both", shuffle=True, seed=2),
+    "training sounds": sounds(validation_split=0.4, subset="training"),
+    "sounds for validation": sounds(validation_split=0.4, subset="validation"),
+    "sounds split without a subset": sounds(validation_split=0.4),
+    "sounds at a rate in words": sounds(sampling_rate="fast"),
+    "sounds at a rate of 0": sounds(sampling_rate=0),
+    "sounds at a broken rate": sounds(sampling_rate=0.5),
+    "ragged sounds of one length": sounds(ragged=True, output_sequence_length=4),
+    "no sounds": sounds("empty"),
+    "no folder of sounds": sounds("none"),
+}
 
 
 def outcome(case, k, root):
@@ -96,10 +145,10 @@ def outcome(case, k, root):
         made = case(k, root)
     except (ValueError, OSError) as error:
         return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
-    return [_of(dataset, root) for dataset in (made if isinstance(made, (list, tuple)) else [made])]
+    return [_of(dataset, root, case.rank) for dataset in (made if isinstance(made, (list, tuple)) else [made])]
 
 
-def _of(dataset, root):
+def _of(dataset, root, rank):
     # The files stand in the order of the random stream; the elements of a dataset in random order in any.
     rows = []
     spec = []
@@ -107,7 +156,7 @@ def _of(dataset, root):
         parts = element if isinstance(element, tuple) else (element,)
         parts = [np.asarray(part) for part in parts]
         spec = [[part.dtype.name if part.dtype.kind in "iuf" else "string", list(part.shape[1:])] for part in parts]
-        if parts[0].ndim in (0, 3):  # single ones
+        if parts[0].ndim == rank:  # single ones
             parts = [part[None] for part in parts]
         rows += list(zip(*[part.tolist() for part in parts], strict=True))
     rows = [[value.decode() if isinstance(value, bytes) else value for value in row] for row in rows]
@@ -116,5 +165,5 @@ def _of(dataset, root):
         "files": [os.path.relpath(path, root) for path in getattr(dataset, "file_paths", [])],
         "rows": sorted(rows, key=lambda row: (str(row[1:]), str(row[0]))),
         "length": int(dataset.cardinality()),
-        "kinds": spec,
+        "kinds": spec,  # of the last one: batches of sounds differ
     }

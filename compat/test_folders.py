@@ -1,4 +1,4 @@
-"""Folders of images and texts as datasets, beside what Keras on TensorFlow made of the same folders."""
+"""Folders of images, texts and sounds as datasets, beside what Keras on TensorFlow made of the same folders."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,15 @@ import torch
 
 import torchkeras as keras
 from compat import folder_cases
-from compat.folder_cases import CASES, outcome
+from compat.folder_cases import CASES, SOUNDS, outcome
 
-RECORDED = json.loads(Path(__file__).with_name("recorded").joinpath("folders.json").read_text(encoding="utf-8"))
+
+def recorded(name):
+    return json.loads(Path(__file__).with_name("recorded").joinpath(name).read_text(encoding="utf-8"))
+
+
+RECORDED = recorded("folders.json")
+RECORDED_SOUNDS = recorded("sounds.json")
 # The libraries that decode weigh red, green and blue alike up to a rounding.
 LOOSE = {"grey": 1.01}
 
@@ -24,7 +30,7 @@ def root(tmp_path_factory):
 
 
 def test_every_case_is_recorded():
-    assert list(RECORDED) == list(CASES)
+    assert list(RECORDED) == list(CASES) and list(RECORDED_SOUNDS) == list(SOUNDS)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -49,6 +55,21 @@ def test_folders(name, root):
         for one, other in zip(_by_pixels(ours["rows"]), _by_pixels(theirs["rows"]), strict=True):
             np.testing.assert_allclose(np.asarray(one[0]), np.asarray(other[0]), atol=LOOSE.get(name, 2e-3))
             assert list(one[1:]) == list(other[1:])
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_sounds(name, root):
+    there, found = RECORDED_SOUNDS[name], outcome(SOUNDS[name], keras.utils, root)
+    if isinstance(there, str):
+        assert found == there
+        return
+    for ours, theirs in zip(found, there, strict=True):
+        one, other = ours.pop("rows"), theirs.pop("rows")
+        assert theirs.pop("files") == [] and ours.pop("files") and ours == theirs
+        one, other = [sorted(rows, key=lambda row: (str(row[1:]), row[0][0])) for rows in (one, other)]
+        for ours_row, theirs_row in zip(one, other, strict=True):
+            np.testing.assert_allclose(ours_row[0], theirs_row[0], atol=6e-5)
+            assert list(ours_row[1:]) == theirs_row[1:]
 
 
 def _by_pixels(rows):

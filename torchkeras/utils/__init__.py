@@ -25,6 +25,7 @@ from torchkeras.random import set_random_seed
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from torchkeras.training.py_dataset import PyDataset
 from torchkeras.utils import legacy
+from torchkeras.utils.audio_folders import audio_dataset_from_directory
 from torchkeras.utils.downloads import get_file
 from torchkeras.utils.image_folders import image_dataset_from_directory
 from torchkeras.utils.images import array_to_img, img_to_array, load_img, save_img
@@ -42,6 +43,7 @@ __all__ = [
     "PyDataset",
     "Sequence",
     "array_to_img",
+    "audio_dataset_from_directory",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",

@@ -1,6 +1,6 @@
 """Folders of files as data: which files there are, their labels, and the parts for training and validation.
 
-May import core, callbacks and data. What a file holds is said in image_folders.py and text_folders.py.
+May import core, callbacks and data. What a file holds is said in image_folders.py and its like.
 """
 
 import os
@@ -79,24 +79,27 @@ class Folder:
         if self.verbose:
             console.write(text + "\n")
 
-    def datasets(self, read, batch_size):
+    def datasets(self, read, batch_size, padded=False):
         """The dataset that was asked for, or a list of the two.
 
         Args:
             read: makes an element of a path.
             batch_size: elements of a batch; None for single ones.
+            padded: whether elements of different sizes are filled up.
         """
         if self.subset is None:
-            return self._dataset(slice(None), read, batch_size, self.shuffle)
+            return self._dataset(slice(None), read, batch_size, padded, self.shuffle)
         cut = len(self.paths) - int(self.validation_split * len(self.paths))
         parts = {"training": slice(0, cut), "validation": slice(cut, None)}
         wanted = list(parts) if self.subset == "both" else [self.subset]
         for name in wanted:
             self._say(f"Using {len(self.paths[parts[name]])} files for {name}.")
-        made = [self._dataset(parts[name], read, batch_size, self.shuffle and name == "training") for name in wanted]
+        made = [
+            self._dataset(parts[name], read, batch_size, padded, self.shuffle and name == "training") for name in wanted
+        ]
         return made if self.subset == "both" else made[0]
 
-    def _dataset(self, part, read, batch_size, shuffle):
+    def _dataset(self, part, read, batch_size, padded, shuffle):
         paths = [str(path) for path in self.paths[part]]
         if not paths:
             raise ValueError("There are no files for a part that was asked for: change `validation_split`.")
@@ -106,7 +109,7 @@ class Folder:
             dataset = dataset.shuffle((batch_size or 128) * 8, seed=self.seed)
         dataset = dataset.map(_Read(read, self.labels is not None), num_parallel_calls=AUTOTUNE)
         if batch_size is not None:
-            dataset = dataset.batch(batch_size)
+            dataset = dataset.padded_batch(batch_size) if padded else dataset.batch(batch_size)
         dataset = dataset.prefetch(AUTOTUNE)
         dataset.class_names, dataset.file_paths = self.class_names, paths
         return dataset
