@@ -59,6 +59,8 @@ INNER_IMPORTS: dict[tuple[str, str], str] = {
     ("saving/formats.py", "torchkeras.saving"): "the rooms of formats load h5py: when a file is read or written",
     ("training/compiled_step.py", "torch._dynamo"): "a second and more, for those who compile",
     ("training/graph_obstacles.py", "torch._inductor.exc"): "the same, where the compiler has failed",
+    ("utils/drawings.py", "IPython.display"): "optional package",
+    ("utils/drawings.py", "pydot"): "optional package",
     ("utils/images.py", "PIL"): "optional package",
 }
 

@@ -1,6 +1,6 @@
 """`keras.utils`: the helpers that Keras publishes under this name.
 
-May import core, config, callbacks, data, random, training and saving.
+May import core, config, callbacks, data, models, random, training and saving.
 """
 
 from torchkeras.callbacks.progress import Progbar
@@ -26,11 +26,14 @@ from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_w
 from torchkeras.training.py_dataset import PyDataset
 from torchkeras.utils import legacy
 from torchkeras.utils.audio_folders import audio_dataset_from_directory
+from torchkeras.utils.configs import Config
 from torchkeras.utils.downloads import get_file
+from torchkeras.utils.drawings import model_to_dot, plot_model
 from torchkeras.utils.image_folders import image_dataset_from_directory
 from torchkeras.utils.images import array_to_img, img_to_array, load_img, save_img
 from torchkeras.utils.numeric import normalize, to_categorical
 from torchkeras.utils.sequences import pad_sequences
+from torchkeras.utils.sources import get_source_inputs
 from torchkeras.utils.splitting import split_dataset
 from torchkeras.utils.text_folders import text_dataset_from_directory
 from torchkeras.utils.timeseries import timeseries_dataset_from_array
@@ -38,6 +41,7 @@ from torchkeras.utils.timeseries import timeseries_dataset_from_array
 Sequence = PyDataset
 
 __all__ = [
+    "Config",
     "CustomObjectScope",
     "Progbar",
     "PyDataset",
@@ -53,15 +57,18 @@ __all__ = [
     "get_file",
     "get_registered_name",
     "get_registered_object",
+    "get_source_inputs",
     "image_dataset_from_directory",
     "img_to_array",
     "is_interactive_logging_enabled",
     "is_keras_tensor",
     "legacy",
     "load_img",
+    "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",
