@@ -8,6 +8,7 @@ from torchkeras.keras2 import (
     add_weight,
     callbacks,
     layer_members,
+    layer_paths,
     layers,
     legacy_optimizers,
     losses,
@@ -18,6 +19,7 @@ from torchkeras.keras2 import (
     preprocessing,
     regularizers,
     training,
+    utilities,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "add_weight",
     "callbacks",
     "layer_members",
+    "layer_paths",
     "layers",
     "legacy_optimizers",
     "losses",
@@ -35,4 +38,5 @@ __all__ = [
     "preprocessing",
     "regularizers",
     "training",
+    "utilities",
 ]

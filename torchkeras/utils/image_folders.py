@@ -9,11 +9,10 @@ import torch
 from torchkeras.core.windows import standardize_data_format
 from torchkeras.ops import image as image_ops
 from torchkeras.utils.folders import Folder
-from torchkeras.utils.images import load_img
+from torchkeras.utils.images import load_img, named_in_errors
 
 _PILLOW = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 _ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-_PILLOW = {"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}
 _METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
 
 
@@ -100,10 +99,8 @@ class _Image:
         self.data_format, self.form = data_format, form
 
     def __call__(self, path):
-        try:
+        with named_in_errors(path):
             image = np.asarray(load_img(path, self.color_mode).convert(_PILLOW[self.color_mode]))
-        except OSError as error:
-            raise type(error)(f"{path} could not be read as an image: {error}") from error
         pixels = torch.from_numpy(image.reshape(*image.shape[:2], -1).copy())
         if self.interpolation != "nearest":
             pixels = pixels.float()

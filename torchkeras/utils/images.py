@@ -3,6 +3,7 @@
 May import core. Pillow is the extra `image`, loaded when one of these is called.
 """
 
+import contextlib
 import io
 import os
 import warnings
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from torchkeras.core.conversion import to_numpy
+from torchkeras.core.fields import with_rules
 from torchkeras.core.scopes import settings
 from torchkeras.core.windows import standardize_data_format
 
@@ -25,6 +27,15 @@ def pillow():
     except ModuleNotFoundError:
         raise ModuleNotFoundError("Images need Pillow: pip install pillow, or torchkeras-shim[image].") from None
     return Image
+
+
+@contextlib.contextmanager
+def named_in_errors(path):
+    """What cannot be read inside says which file it was. Its error keeps its type."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(f"{path} could not be read as an image: {error}") from error
 
 
 def array_to_img(x, data_format=None, scale=True, dtype=None):
@@ -105,6 +116,7 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
     image.save(path, format=file_format, **kwargs)
 
 
+@with_rules
 def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", keep_aspect_ratio=False):
     """A Pillow image from a file.
 

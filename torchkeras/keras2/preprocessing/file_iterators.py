@@ -10,7 +10,7 @@ import numpy as np
 
 from torchkeras.callbacks import console
 from torchkeras.keras2.preprocessing.iterators import ImageIterator
-from torchkeras.utils.images import MODES, img_to_array, load_img
+from torchkeras.utils.images import MODES, img_to_array, load_img, named_in_errors
 
 _CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _WITHOUT_CLASSES = ("input", "multi_output", "raw", None)
@@ -62,11 +62,9 @@ class FileIterator(ImageIterator):
 
     def _read(self, row):
         path = self.filepaths[row]
-        try:
+        with named_in_errors(path):
             img = load_img(path, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
             return img_to_array(img, data_format=self.data_format)
-        except OSError as error:
-            raise type(error)(f"{path} could not be read as an image: {error}") from error
 
     def _with_targets(self, images, rows):
         y = self._targets(images, rows)
