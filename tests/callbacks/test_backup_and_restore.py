@@ -122,6 +122,18 @@ def test_optimizers(folder, name):
     check_resumes(folder, 8, 3, lambda: model_of(optimizer=OPTIMIZERS[name]))
 
 
+@pytest.mark.parametrize("at_once, save_freq, steps", [(2, 2, 4), (2, 1, 3), (2, "epoch", 5), (3, 3, 3), (3, 3, 2)])
+def test_several_steps_in_one_execution(folder, at_once, save_freq, steps):
+    check_resumes(folder, steps, save_freq, lambda: model_of(steps_per_execution=at_once))
+
+
+@pytest.mark.parametrize("save_freq, steps", [("epoch", 8), (2, 8), (3, 4)])
+def test_steps_as_graphs(folder, save_freq, steps):
+    backend = {"backend": lambda graph, inputs: graph.forward}
+    check_resumes(folder, steps, save_freq, lambda: model_of(jit_compile=backend))
+    torch._dynamo.reset()
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_precisions(folder, policy):
     def make():

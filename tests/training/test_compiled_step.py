@@ -116,6 +116,31 @@ def test_each_kind_of_step_is_one_graph_for_all_epochs(name):
     assert backend.graphs == 3
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_is_one_graph(policy):
+    def make():
+        hidden = layers.Dense(6, activation="relu", dtype=policy), layers.BatchNormalization(dtype=policy)
+        return chain((5,), *hidden, layers.Dense(4, activation="softmax", dtype="float32"))
+
+    model, backend, plain = both(make)
+    same(model, plain, *data_for(model), epochs=3, tolerance=2e-3)
+    assert backend.graphs == 1
+
+
+@pytest.mark.parametrize("mode", ["full", "activations", "larger_than"])
+def test_what_is_computed_again_is_one_graph(mode):
+    def make():
+        with keras.RematScope(mode, output_size_threshold=20):
+            hidden = layers.Dense(6, activation="relu"), layers.Dropout(0.3), layers.BatchNormalization()
+            return chain((5,), *hidden, softmax())
+
+    model, _, plain = both(make)
+    model.compile(model.optimizer, model.loss, metrics=["accuracy"], jit_compile={"backend": "aot_eager"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # none says that the step runs without a graph
+        same(model, plain, *data_for(model), epochs=2)
+
+
 def test_nothing_is_compiled_again_for_a_rate_a_reset_or_another_fit():
     halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     model, backend, plain = both(MODELS["dense"], lambda: keras.optimizers.SGD(0.5, momentum=0.9))

@@ -62,12 +62,23 @@ def remat(f):
     def wrapped(*args, **kwargs):
         if state.probe is not None or not torch.is_grad_enabled() or any_symbolic(args, kwargs):
             return f(*args, **kwargs)
+        if torch.compiler.is_compiling():
+            return _in_graph(f, args, kwargs)
         return checkpoint(f, *args, use_reentrant=False, context_fn=_contexts, **kwargs)
 
     if isinstance(f, types.FunctionType):
         return functools.update_wrapper(wrapped, f)
     wrapped.__wrapped__ = f  # a layer or operation: it keeps its attributes for itself
     return wrapped
+
+
+def _in_graph(f, args, kwargs):
+    """A graph is recorded once, and the compiler says what is computed again. Nothing may be told to those outside."""
+    before, state.scores = state.scores, None
+    try:
+        return checkpoint(f, *args, use_reentrant=False, **kwargs)
+    finally:
+        state.scores = before
 
 
 def _contexts():
@@ -115,12 +126,12 @@ def _output_size(layer, arguments):
     """How many numbers a call gives, found once for each input shape; 0 while shapes are inferred."""
     if state.probe is not None or not torch.is_grad_enabled():
         return 0
-    specs = tree.map_structure(
-        lambda v: KerasTensor(tuple(v.shape), NAMES[v.dtype]) if isinstance(v, torch.Tensor) else v, arguments
-    )
     known = layer.__dict__.setdefault("_output_sizes", {})
-    key = tuple(getattr(spec, "shape", None) for spec in tree.flatten(specs))
+    key = tuple(tuple(leaf.shape) for leaf in tree.flatten(arguments) if isinstance(leaf, torch.Tensor))
     if key not in known:
+        specs = tree.map_structure(
+            lambda v: KerasTensor(tuple(v.shape), NAMES[v.dtype]) if isinstance(v, torch.Tensor) else v, arguments
+        )
         outputs = tree.flatten(layer.compute_output_spec(*specs))
         known[key] = sum(out.shape.num_elements() for out in outputs if isinstance(out, KerasTensor))
     return known[key]
