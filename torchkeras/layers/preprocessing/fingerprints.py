@@ -78,7 +78,7 @@ def packed(strings):
     """
     strings = np.ascontiguousarray(strings)
     if strings.dtype.kind == "O":
-        return of_bytes([each.encode() if isinstance(each, str) else bytes(each) for each in strings])
+        return _of_objects(strings.tolist())
     width = strings.dtype.itemsize
     if strings.dtype.kind == "U":
         width //= 4
@@ -88,7 +88,20 @@ def packed(strings):
         data = points.astype(np.uint8)
     else:
         data = strings.view(np.uint8)
-    return Packed(_with_spare(data), np.arange(len(strings)) * width, np.strings.str_len(strings))
+    return Packed(_with_spare(data), np.arange(len(strings)) * width, np.char.str_len(strings))
+
+
+def _of_objects(strings):
+    """Of a list of `str` and `bytes`: in one piece, with a zero behind each, where all are `str` and none has a zero."""
+    try:
+        data = np.frombuffer(("\0".join(strings) + "\0" * SPARE).encode(), np.uint8)
+    except TypeError:
+        data = None
+    ends = () if data is None else np.flatnonzero(data == 0)[: 1 - SPARE]
+    if len(ends) != len(strings):
+        return of_bytes([each.encode() if isinstance(each, str) else bytes(each) for each in strings])
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    return Packed(data, starts, ends - starts)
 
 
 def of_bytes(strings):
@@ -99,6 +112,12 @@ def of_bytes(strings):
 
 def _with_spare(data):
     return np.concatenate([data, np.zeros(SPARE, np.uint8)])
+
+
+def bins_of(strings, bins, salt=None):
+    """One of so many bins for each string of a flat array: FarmHash, or SipHash under a salt of two numbers."""
+    found = farmhash(strings) if salt is None else siphash(strings, salt)
+    return (found % np.uint64(bins)).astype(np.int64)
 
 
 # -- FarmHash ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing import index_lookup
+from torchkeras.layers.preprocessing.fingerprints import bins_of
 from torchkeras.layers.preprocessing.index_lookup import MASK, UNKNOWN, IndexLookup
 
 
@@ -104,7 +105,11 @@ class IntegerLookup(IndexLookup):
         return torch.where(self._sorted[at] == inputs, self._order[at], UNKNOWN)
 
     def _bins_of(self, inputs, unknown):
-        return inputs.long().remainder(self.num_oov_indices)
+        if self.oov_method == "floormod":
+            return inputs.long().remainder(self.num_oov_indices)
+        digits = inputs.long().cpu().numpy().astype(str)
+        bins = bins_of(digits.ravel(), self.num_oov_indices, self.salt).reshape(digits.shape)
+        return torch.as_tensor(bins, device=unknown.device)
 
     def _inverted(self, indices):
         indices = indices.long()

@@ -3,8 +3,6 @@
 May import core and this room.
 """
 
-from itertools import repeat
-
 import numpy as np
 import torch
 
@@ -14,8 +12,10 @@ from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing import index_lookup
-from torchkeras.layers.preprocessing.index_lookup import MASK, UNKNOWN, IndexLookup
+from torchkeras.layers.preprocessing.fingerprints import bins_of, packed
+from torchkeras.layers.preprocessing.index_lookup import MASK, IndexLookup
 from torchkeras.layers.preprocessing.strings import TakesStrings, as_strings
+from torchkeras.layers.preprocessing.token_table import TokenTable
 
 
 @published("layer", "keras.layers")
@@ -80,15 +80,21 @@ class StringLookup(TakesStrings, IndexLookup):
         return as_strings(data, f"a token of layer {self.name!r}")
 
     def _make_table(self, tokens):
-        places = {token: place for place, token in enumerate(tokens)}
-        if self.mask_token is not None:
-            places[self.mask_token] = MASK
-        self._keep(_places=places, _array=np.array(self._before + tokens, dtype=str))
+        mask = [] if self.mask_token is None else [self.mask_token]
+        table = TokenTable([token.encode() for token in tokens + mask])
+        self._keep(_table=table, _array=np.array(self._before + tokens, dtype=str))
 
     def _places_of(self, inputs):
-        found = map(self._places.get, inputs.ravel().tolist(), repeat(UNKNOWN))
-        places = np.fromiter(found, np.int64, inputs.size).reshape(inputs.shape)
-        return torch.as_tensor(places, device=self._device())
+        places = self._table.places(packed(inputs.ravel()))
+        if self.mask_token is not None:
+            places[places == len(self._table) - 1] = MASK
+        return torch.as_tensor(places.reshape(inputs.shape), device=self._device())
+
+    def _bins_of(self, inputs, unknown):
+        bins = np.zeros(inputs.shape, np.int64)
+        where = unknown.cpu().numpy()
+        bins[where] = bins_of(inputs[where], self.num_oov_indices, self.salt)
+        return torch.as_tensor(bins, device=unknown.device)
 
     def _inverted(self, indices):
         indices = indices.cpu().numpy().astype(np.int64)
