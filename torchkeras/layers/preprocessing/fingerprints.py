@@ -92,7 +92,7 @@ def packed(strings):
 
 
 def _of_objects(strings):
-    """Of a list of `str` and `bytes`: in one piece, with a zero behind each, where all are `str` and none has a zero."""
+    """Of a list of `str` and `bytes`: in one piece with zeros in between where all are `str` and none has a zero."""
     try:
         data = np.frombuffer(("\0".join(strings) + "\0" * SPARE).encode(), np.uint8)
     except TypeError:
