@@ -134,7 +134,7 @@ def test_states_of_wrapped_layers(name):
 
 
 # Layers whose constructor takes no `trainable` in Keras.
-NO_FLAG = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
+NO_FLAG = {"Discretization", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
 
 
 def lists_of(layer):

@@ -38,6 +38,7 @@ __all__ = [
     "published_layers",
     "without_draws",
 ]
+__all__ = ["CASES", "ELSEWHERE", "WITHOUT_GRADIENT", "Case", "case", "first_cases", "ints", "mask", "published_layers"]
 
 assert layers  # imported for what it publishes
 
@@ -74,6 +75,10 @@ ELSEWHERE = {
     "Wrapper": "a base class: compat/test_wrapper.py",
     "TorchModuleWrapper": "holds a module that Keras saves with pickle",
 }
+
+
+# Layers whose outputs jump from one whole number to another: no gradient passes.
+WITHOUT_GRADIENT = {"Discretization"}
 
 
 def published_layers():

@@ -8,7 +8,25 @@ _FLOATS = np.array([[0.0, 1.7], [2.0, 3.2]], dtype="float32")
 _WEIGHTS = np.array([[0.5, 1.0, 2.0], [0.1, 0.2, 0.3]], dtype="float32")
 _CHANNELS = [0.5, 1.0, 2.0]
 
+_BINS = {"bin_boundaries": [-0.5, 0.0, 0.7]}
+_ODD = np.array([[np.nan, np.inf, -np.inf, 0.7, 0.0]], dtype="float32")
+
 CASES = [
+    case("Discretization", (3, 4), **_BINS, shapes=((None, None), (None,))),
+    case("Discretization", (3, 4), **_BINS, output_mode="one_hot", shapes=((None, 3), (None, 1), (3,))),
+    case("Discretization", (3, 1), **_BINS, output_mode="one_hot", shapes=((None, 2, 1),)),
+    case("Discretization", (3, 4), **_BINS, output_mode="multi_hot", shapes=((None, None), (None, 2, 3), (3,))),
+    case("Discretization", (3, 4), **_BINS, output_mode="count", shapes=((None, None), (None, 2, 3), (None,))),
+    case("Discretization", (2, 3, 4), **_BINS, output_mode="count", dtype="mixed_float16"),
+    case("Discretization", (2, 3, 4), **_BINS, output_mode="one_hot", dtype="bfloat16", name="bins"),
+    case("Discretization", ints(9, 3, 4), bin_boundaries=[2, 5]),
+    case("Discretization", ints(9, 3, 4), bin_boundaries=[2.5, 5], output_mode="multi_hot", epsilon=0.1),
+    case("Discretization", ints(9, 3, 4).astype("uint8"), bin_boundaries=[1.0], output_mode="count", dtype="int32"),
+    case("Discretization", _ODD, **_BINS),
+    case("Discretization", _ODD, **_BINS, output_mode="count", dtype="float64"),
+    case("Discretization", (5,), **_BINS),
+    case("Discretization", (5,), bin_boundaries=[0.0], output_mode="multi_hot"),
+    case("Discretization", (2, 3), bin_boundaries=[]),
     case("CategoryEncoding", ints(4, 3, 2), num_tokens=4, shapes=((None, None), (None, 1), (None,))),
     case("CategoryEncoding", ints(4, 3, 2), num_tokens=4, output_mode="one_hot", shapes=((None, None), (None, 1))),
     case("CategoryEncoding", ints(4, 3, 1), num_tokens=5, output_mode="one_hot", shapes=((None, 3, 1), (None,))),

@@ -14,6 +14,7 @@ from torch.autograd import functional as AF
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from compat.layer_cases import CASES, without_draws
+from compat.layer_cases import CASES, WITHOUT_GRADIENT
 from tests.layers.test_citizenship import PLAIN, TRAINING, inputs_of, layer_of, named, tensors, total
 from torchkeras import layers, ops
 from torchkeras.core import tree
@@ -27,7 +28,11 @@ NO_VECTORIZED_FORWARD = {  # autograd.functional, by its older vmap
 NO_SECOND_BACKWARD = {"Attention", "GroupQueryAttention", "MultiHeadAttention"}
 BATCH_STATISTICS = {"BatchNormalization"}  # vmap: one moving mean cannot follow all that vmap runs over
 
-SMOOTH = [case for case in PLAIN if any(value.is_floating_point() for value in tree.flatten(inputs_of(case)))]
+SMOOTH = [
+    case
+    for case in PLAIN
+    if case.layer not in WITHOUT_GRADIENT and any(value.is_floating_point() for value in tree.flatten(inputs_of(case)))
+]
 BOTH = pytest.mark.parametrize(
     "case, options",
     [pytest.param(case, {}, id=case.title) for case in SMOOTH]
@@ -297,7 +302,7 @@ def test_recurrent_kernels_where_they_can_serve():
     assert chosen == ["torch.lstm", "torch.lstm", *["loop over steps"] * 3]
 
 
-@pytest.mark.parametrize("name", sorted({case.layer for case in CASES}))
+@pytest.mark.parametrize("name", sorted({case.layer for case in CASES} - WITHOUT_GRADIENT))
 def test_every_configuration_under_vmap_and_forward_mode(name):
     """Not the numbers of dropout, which differ from sample to sample."""
     for case in (case for case in CASES if case.layer == name and not case.kwargs):

@@ -127,6 +127,17 @@ def _one_initializer_for_both(fields, args, kwargs):
     return args
 
 
+def _bins_or_their_boundaries(fields, args, kwargs):
+    """`Discretization(bins=)`: a number of them, or where they meet."""
+    if "bins" in kwargs:
+        bins = kwargs.pop("bins")
+        name = "num_bins" if isinstance(bins, int) else "bin_boundaries"
+        if kwargs.get(name) is not None:
+            raise TypeError(f"Discretization got both `{name}` and its old name `bins`: keep one.")
+        kwargs[name] = bins
+    return args
+
+
 def _output_padding_fifth(fields, args, kwargs):
     """`Conv3DTranspose(filters, kernel_size, strides, padding, output_padding, data_format)`; Keras 3 turned them
     round, and a string or None tells which is meant."""
@@ -175,4 +186,5 @@ for _owner in (layers.Conv2D, layers.Conv2DTranspose, layers.SeparableConv2D, la
     add_rule(_owner, _window_from_rows_and_columns)
 for _owner in (layers.SeparableConv1D, layers.SeparableConv2D):
     add_rule(_owner, _one_initializer_for_both)
+add_rule(layers.Discretization, _bins_or_their_boundaries)
 add_rule(layers.Conv3DTranspose, _output_padding_fifth)

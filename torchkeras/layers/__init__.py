@@ -71,6 +71,7 @@ from torchkeras.layers.pooling import (
     MaxPooling3D,
 )
 from torchkeras.layers.preprocessing.category_encoding import CategoryEncoding
+from torchkeras.layers.preprocessing.discretization import Discretization
 from torchkeras.layers.preprocessing.hashed_crossing import HashedCrossing
 from torchkeras.layers.preprocessing.hashing import Hashing
 from torchkeras.layers.preprocessing.image.random_contrast import RandomContrast
