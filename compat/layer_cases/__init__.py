@@ -29,6 +29,7 @@ from torchkeras.core import registry
 __all__ = [
     "CASES",
     "ELSEWHERE",
+    "WITHOUT_GRADIENT",
     "Case",
     "case",
     "drawing_the_same",
@@ -38,7 +39,6 @@ __all__ = [
     "published_layers",
     "without_draws",
 ]
-__all__ = ["CASES", "ELSEWHERE", "WITHOUT_GRADIENT", "Case", "case", "first_cases", "ints", "mask", "published_layers"]
 
 assert layers  # imported for what it publishes
 

@@ -13,8 +13,7 @@ from torch.autograd import forward_ad
 from torch.autograd import functional as AF
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
-from compat.layer_cases import CASES, without_draws
-from compat.layer_cases import CASES, WITHOUT_GRADIENT
+from compat.layer_cases import CASES, WITHOUT_GRADIENT, without_draws
 from tests.layers.test_citizenship import PLAIN, TRAINING, inputs_of, layer_of, named, tensors, total
 from torchkeras import layers, ops
 from torchkeras.core import tree
