@@ -77,7 +77,7 @@ def test_states_of_several_layers_merge():
         parts[0].merge_state([layers.Normalization()])
 
 
-@pytest.mark.parametrize("data", [[], np.zeros((0, 3)), iter([])], ids=str)
+@pytest.mark.parametrize("data", [[], np.zeros((0, 3)), iter([])], ids=["list", "array", "iterator"])
 def test_no_data(data):
     layer = layers.Discretization(num_bins=2)
     layer.adapt([1.0, 2.0])
