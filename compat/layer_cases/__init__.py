@@ -73,6 +73,7 @@ ELSEWHERE = {
     "StringLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",
     "TFSMLayer": "says that it needs another framework",
     "Wrapper": "a base class: compat/test_wrapper.py",
+    "TextVectorization": "Keras has it on TensorFlow alone: compat/test_preprocessing_text.py",
     "TorchModuleWrapper": "holds a module that Keras saves with pickle",
 }
 

@@ -15,6 +15,8 @@ def shown(value):
         return {"dtype": str(value.dtype), "shape": list(value.shape)}
     if hasattr(value, "to_list") and not hasattr(value, "iloc"):  # TensorFlow's ragged tensors
         return {"rows": _words(value.to_list())}
+    if getattr(value, "is_nested", False):  # torch's
+        return {"rows": [row.tolist() for row in value.unbind()]}
     if hasattr(value, "dense_shape"):
         dense = np.zeros(value.dense_shape.numpy().tolist(), value.values.numpy().dtype)
         dense[tuple(value.indices.numpy().T)] = value.values.numpy()

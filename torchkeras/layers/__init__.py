@@ -80,6 +80,7 @@ from torchkeras.layers.preprocessing.integer_lookup import IntegerLookup
 from torchkeras.layers.preprocessing.normalization import Normalization
 from torchkeras.layers.preprocessing.rescaling import Rescaling
 from torchkeras.layers.preprocessing.string_lookup import StringLookup
+from torchkeras.layers.preprocessing.text_vectorization import TextVectorization
 from torchkeras.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,

@@ -51,6 +51,16 @@ def salt_of(value):
     return tuple(int(item) for item in items)
 
 
+def refuse_path(cls, config):
+    """Raises `UnsafeFileError` for a config that names a file as vocabulary."""
+    path = config.get("vocabulary")
+    if isinstance(path, str):
+        raise UnsafeFileError(
+            f"A config of {cls.__name__} names a file, {path!r}, as its vocabulary: no file may have others read. "
+            "Read it yourself and make the layer with vocabulary=[...]."
+        )
+
+
 class IndexLookup(AdaptingLayer, extra="kwargs"):
     """The base of both lookups.
 
@@ -89,12 +99,7 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
     def from_config(cls, config, custom_objects=None):
         """A layer from what `get_config` gave. A config may come from a file, so one that names a file of this machine
         as vocabulary is refused: `UnsafeFileError`."""
-        path = config.get("vocabulary")
-        if isinstance(path, str):
-            raise UnsafeFileError(
-                f"A config of {cls.__name__} names a file, {path!r}, as its vocabulary: no file may have others read. "
-                "Read it yourself and make the layer with vocabulary=[...]."
-            )
+        refuse_path(cls, config)
         config = {key: value for key, value in config.items() if key != "vocabulary_size"}
         return super().from_config(config, custom_objects)
 
@@ -188,7 +193,7 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
                 tokens = tokens[len(before) :]
                 break
         for token, what in ((self.mask_token, "mask"), (self.oov_token, "OOV")):
-            if token is not None and token in tokens and (what == "mask" or self.num_oov_indices or self.invert):
+            if token is not None and token in tokens and (what == "mask" or self.invert):
                 raise InvalidArgumentError(
                     f"`vocabulary` of layer {self.name!r} holds the {what} token {token!r} at place "
                     f"{tokens.index(token)}: leave special tokens out, or put them first: {self._before}."
@@ -244,11 +249,14 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
 
         Raises `ValueError` if a vocabulary was given to the layer.
         """
+        self._refuse_fixed()
+        super().adapt(data, steps, batch_size)
+
+    def _refuse_fixed(self):
         if self._fixed:
             raise InvalidArgumentError(
                 f"Layer {self.name!r} was given a vocabulary: it cannot adapt() to data. Make it without one."
             )
-        super().adapt(data, steps, batch_size)
 
     def reset_state(self):
         self._keep(_seen=None, _settled=False)
@@ -258,6 +266,14 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
             self._keep(_seen=_Seen(), _settled=False)
         tokens = self._tokens_of(data)
         self._seen.add(tokens if tokens.ndim > 1 else tokens.reshape(-1, 1), self.output_mode == "tf_idf")
+
+    def _take_counts(self, counts, documents, rows):
+        """As `update_state`, for what somebody else has counted: how often each token came, in how many of `rows`."""
+        if self._seen is None or self._settled:
+            self._keep(_seen=_Seen(), _settled=False)
+        self._seen.counts.update(counts)
+        self._seen.documents.update(documents)
+        self._seen.rows += rows
 
     def finalize_state(self):
         if self._seen is None or self._settled:
@@ -293,8 +309,9 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
         self._keep(_depth_of_calls=self.vocabulary_size())
         if self.invert:
             return self._inverted(inputs)
-        places = self._places_of(inputs)
-        indices = self._with_unknown(places, inputs)
+        return self._encoded(self._with_unknown(self._places_of(inputs), inputs))
+
+    def _encoded(self, indices):
         if self.output_mode == "int":
             return indices
         weights = self.idf_weights
