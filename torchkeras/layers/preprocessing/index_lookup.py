@@ -186,7 +186,8 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
                 )
 
     def _without_special(self, tokens):
-        """The tokens without the special ones at their beginning. Raises `ValueError` for special ones elsewhere."""
+        """The tokens without the special ones at their beginning. Raises `ValueError` for special ones elsewhere: the
+        one for unknown tokens may be a token like others, except where indices would have to give it."""
         mask_first = [self.mask_token] if self.mask_token is not None else []
         for before in (mask_first + [self.oov_token] * self.num_oov_indices, self._before, mask_first):
             if before and tokens[: len(before)] == before:

@@ -84,6 +84,10 @@ class IntegerLookup(IndexLookup):
     def _tokens_of(self, data):
         return as_array(data, f"a token of layer {self.name!r}").astype(np.int64)
 
+    def _take(self, vocabulary, idf_weights):
+        numerals = isinstance(vocabulary, (list, tuple)) and all(isinstance(token, str) for token in vocabulary)
+        return super()._take(self._parsed(vocabulary) if numerals else vocabulary, idf_weights)
+
     def _parsed(self, lines):
         return [int(line) for line in lines]
 

@@ -10,12 +10,19 @@ from torchkeras.core.arguments import flag, one_of
 from torchkeras.core.conversion import as_tensor_or_symbolic
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing import index_lookup
 from torchkeras.layers.preprocessing.fingerprints import bins_of, packed
 from torchkeras.layers.preprocessing.index_lookup import MASK, IndexLookup
 from torchkeras.layers.preprocessing.strings import TakesStrings, as_strings
 from torchkeras.layers.preprocessing.token_table import TokenTable
+
+
+def _encoding(value):
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"`encoding` must be a name such as 'utf-8', got {value!r}.")
+    return value
 
 
 @published("layer", "keras.layers")
@@ -66,7 +73,7 @@ class StringLookup(TakesStrings, IndexLookup):
     output_mode = index_lookup.output_mode("int", "one_hot", "multi_hot", "count", "tf_idf")
     pad_to_max_tokens = field(False, convert=flag("pad_to_max_tokens"))
     sparse = field(False, convert=flag("sparse"))
-    encoding = field("utf-8")
+    encoding = field("utf-8", convert=_encoding)
     name = _slots.base()
     salt = field(None, convert=index_lookup.salt_of)
     oov_method = field("floormod", convert=one_of("oov_method", "floormod", "farmhash"), shown=False)  # Keras writes it
