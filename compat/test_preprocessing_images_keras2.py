@@ -9,18 +9,16 @@ import pathlib
 import warnings
 
 import numpy as np
-import pandas
 import pytest
 from keras.src.legacy.preprocessing import image as theirs
 from PIL import Image
 
+from compat.preprocessing_cases import FRAME, GENERATORS, IMAGES, LABELS, make_folder
 from torchkeras.preprocessing import image as ours
 
 SIDES = (theirs, ours)
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`")  # theirs
 RNG = np.random.default_rng(0)
-IMAGES = RNG.uniform(0, 255, size=(7, 6, 9, 3)).astype("float32")
-LABELS = np.array([0, 1, 2, 0, 1, 2, 0])
 
 
 def outcome(call):
@@ -135,34 +133,6 @@ def test_functions(name, arguments, channels):
 
 # -- generators -------------------------------------------------------------------------------------------------------
 
-GENERATORS = {
-    "plain": {},
-    "turned": {"rotation_range": 30},
-    "shifted": {"width_shift_range": 0.2, "height_shift_range": 0.3},
-    "shifted by pixels": {"width_shift_range": 3, "height_shift_range": 2.5},
-    "shifted by some": {"width_shift_range": [-2, 1, 2], "height_shift_range": [0.1, 0.2]},
-    "shifted the other way": {"width_shift_range": -3},
-    "sheared": {"shear_range": 20, "fill_mode": "reflect"},
-    "zoomed": {"zoom_range": 0.4, "fill_mode": "wrap"},
-    "zoomed out": {"zoom_range": [1.0, 2.0], "fill_mode": "constant", "cval": 33.0},
-    "flipped": {"horizontal_flip": True, "vertical_flip": True},
-    "other colours": {"channel_shift_range": 40.0},
-    "more light": {"brightness_range": (0.3, 1.8)},
-    "without interpolation": {"rotation_range": 30, "interpolation_order": 0},
-    "splines": {"rotation_range": 30, "interpolation_order": 3},
-    "rescaled": {"rescale": 1 / 255, "dtype": "float64"},
-    "by sample": {"samplewise_std_normalization": True},
-    "centred": {"samplewise_center": True, "featurewise_center": True},
-    "by feature": {"featurewise_std_normalization": True, "rescale": 0.1},
-    "whitened": {"zca_whitening": True, "zca_epsilon": 0.1, "featurewise_std_normalization": True},
-    "own function": {"preprocessing_function": lambda x: x[::-1] / 127.5 - 1},
-    "all": {
-        "rotation_range": 15, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 5, "zoom_range": 0.2,
-        "channel_shift_range": 9, "horizontal_flip": True, "vertical_flip": True, "brightness_range": [0.5, 1.5],
-        "preprocessing_function": np.sqrt, "rescale": 2, "samplewise_center": True, "featurewise_center": True,
-    },
-}  # fmt: skip
-
 
 @pytest.mark.parametrize("augment", [False, True])
 @pytest.mark.parametrize("case", GENERATORS)
@@ -272,18 +242,7 @@ def test_saved_images(options, tmp_path):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three classes of images in several modes, sizes and depths, and a file that is no image."""
-    top = tmp_path_factory.mktemp("images")
-    for name, count in (("cats", 5), ("dogs", 3), ("empty", 0), ("owls/old", 4)):
-        (top / name).mkdir(parents=True)
-        for number in range(count):
-            mode = ["RGB", "L", "RGBA"][number % 3]
-            pixels = np.random.default_rng(number).integers(0, 256, size=(7 + number, 9, 4), dtype="uint8")
-            ending = ["png", "bmp", "PNG"][number % 3]
-            Image.fromarray(pixels).convert(mode).save(top / name / f"{number}.{ending}")
-    (top / "cats" / "notes.txt").write_text("none")
-    (top / "loose.png").write_bytes((top / "cats" / "0.png").read_bytes())
-    return top
+    return make_folder(tmp_path_factory.mktemp("images") / "images")
 
 
 def seen_of(batches):
@@ -338,17 +297,6 @@ def test_no_folder(folder):
     assert same(lambda side: side.ImageDataGenerator().flow_from_directory(folder / "none")) is FileNotFoundError
 
 
-FRAME = pandas.DataFrame(
-    {
-        "filename": ["cats/0.png", "cats/1.bmp", "dogs/0.png", "owls/old/2.PNG", "dogs/9.png", "cats/notes.txt"],
-        "class": ["cat", "cat", "dog", "owl", "dog", "cat"],
-        "two": list("abbabb"),
-        "several": [["cat"], ["cat", "dog"], "dog", ("owl",), ["x"], ["cat"]],
-        "number": [0.5, 1.5, 2.5, 3.5, 4.5, 5.5],
-        "weight": [1, 2, 3, 4, 5, 6],
-    },
-    index=list("uvwxyz"),
-)
 FRAMES = {
     "plain": {},
     "binary": {"class_mode": "binary", "y_col": "two"},

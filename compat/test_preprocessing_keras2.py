@@ -1,18 +1,24 @@
-"""Keras 2's preprocessing of texts and sequences beside the copy that Keras 3 keeps for old programs.
+"""Keras 2's preprocessing beside what tf.keras 2 answered when it was asked, and that of texts and sequences beside the
+copy that Keras 3 keeps for old programs; that of images is in test_preprocessing_images_keras2.py.
 
-Both draw from `random` and `np.random`: from one seed come the same numbers.
+All draw from `random` and `np.random`: from one seed come the same numbers.
 """
 
 import json
 import random
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from keras.src.legacy.preprocessing import sequence as their_sequence
 from keras.src.legacy.preprocessing import text as their_text
 
+from compat.preprocessing_cases import CASES, answer, make_folder
+from torchkeras import preprocessing
 from torchkeras.preprocessing import sequence, text
 
+RECORDED = json.loads(Path(__file__).with_name("recorded").joinpath("preprocessing_keras2.json").read_text())
 TEXTS = [
     "The cat sat on the mat, and the dog barked.",
     "Dogs & cats: they're not friends!  (Are they?)\tThe end.\n",
@@ -213,3 +219,34 @@ def test_pairs_of_words(case, words):
         return side.skipgrams(words, 10, **arguments), random.random()
 
     same(drawn, (their_sequence, sequence))
+
+
+# -- tf.keras 2 -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("recorded") / "images")
+
+
+def assert_close(found, recorded, tolerance, where=""):
+    if isinstance(recorded, (list, dict)):
+        assert type(found) is type(recorded) and len(found) == len(recorded), where
+        for key in recorded if isinstance(recorded, dict) else range(len(recorded)):
+            assert_close(found[key], recorded[key], tolerance, f"{where}[{key!r}]")
+    elif isinstance(recorded, float):
+        assert abs(found - recorded) <= tolerance, (where, found, recorded)
+    else:
+        assert found == recorded, where
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_answers_of_tf_keras(case, folder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = answer(case, preprocessing, folder)
+    assert_close(found, RECORDED[case], 2e-3 if "whitened" in case else 2e-4)
+
+
+def test_every_answer_is_asked_for():
+    assert set(RECORDED) == set(CASES)
