@@ -106,6 +106,23 @@ def test_copies_know_the_vocabulary():
         assert again(["blue"]).tolist() == [3]
 
 
+@pytest.mark.parametrize("mode", ["int", "tf_idf"])
+def test_a_state_dict_holds_the_vocabulary(mode, tmp_path):
+    def model():
+        return torch.nn.Sequential(keras.layers.StringLookup(output_mode=mode), torch.nn.Identity())
+
+    one, other = model(), model()
+    one[0].adapt([["a", "b"], ["a", "c"]])
+    torch.save(one.state_dict(), tmp_path / "state.pt")
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert other[0].get_vocabulary() == ["[UNK]", "a", "c", "b"]
+    assert torch.equal(other([["b", "q"]]), one([["b", "q"]]))
+    numbers = keras.layers.IntegerLookup(vocabulary=[5, 2**40])
+    again = keras.layers.IntegerLookup()
+    again.load_state_dict(numbers.state_dict())
+    assert again([2**40, 1]).tolist() == [2, 0]
+
+
 def test_a_config_names_no_file(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("red\nblue\n")

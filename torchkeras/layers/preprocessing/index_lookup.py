@@ -4,6 +4,7 @@ May import core and this room. A vocabulary begins with the mask token (only whe
 the tokens for what is not in it; a subclass gives the table that finds a token's place among the rest.
 """
 
+import json
 import os
 from collections import Counter
 
@@ -357,6 +358,17 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
         return "float32" if self.output_mode == "tf_idf" else "int64"
 
     # -- files --------------------------------------------------------------------------------------------------------
+
+    def get_extra_state(self):
+        """The vocabulary for torch's `state_dict`, as bytes in a tensor, which every format of weights takes."""
+        weights = None if self._idf is None else self._idf[self.num_oov_indices :].tolist()
+        text = json.dumps([self._tokens, weights])
+        return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state):
+        tokens, weights = json.loads(bytes(state.cpu().tolist()))
+        if tokens is not None:
+            self._settle(tokens, weights)
 
     def save_own_variables(self, store):
         """The weights of `tf_idf`, which Keras keeps here too."""
