@@ -74,8 +74,20 @@ from torchkeras.layers.preprocessing.category_encoding import CategoryEncoding
 from torchkeras.layers.preprocessing.discretization import Discretization
 from torchkeras.layers.preprocessing.hashed_crossing import HashedCrossing
 from torchkeras.layers.preprocessing.hashing import Hashing
+from torchkeras.layers.preprocessing.image.affine_layers import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from torchkeras.layers.preprocessing.image.center_crop import CenterCrop
+from torchkeras.layers.preprocessing.image.max_num_bounding_boxes import MaxNumBoundingBoxes
 from torchkeras.layers.preprocessing.image.random_contrast import RandomContrast
+from torchkeras.layers.preprocessing.image.random_crop import RandomCrop
+from torchkeras.layers.preprocessing.image.random_elastic_transform import RandomElasticTransform
 from torchkeras.layers.preprocessing.image.random_flip import RandomFlip
+from torchkeras.layers.preprocessing.image.random_perspective import RandomPerspective
+from torchkeras.layers.preprocessing.image.resizing import Resizing
 from torchkeras.layers.preprocessing.integer_lookup import IntegerLookup
 from torchkeras.layers.preprocessing.normalization import Normalization
 from torchkeras.layers.preprocessing.rescaling import Rescaling

@@ -147,7 +147,7 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     return _sample(inputs.reshape(-1), inputs.shape, list(coordinates), order, fill_mode, fill_value)
 
 
-def _sample_images(images, data_format, rows, columns, interpolation, fill_mode, fill_value):
+def sample_images(images, data_format, rows, columns, interpolation, fill_mode, fill_value):
     """Images read at `(batch, height, width)` rows and columns."""
     planes = to_planes(images, data_format).transpose(0, 1)
     channels, batch, height, width = planes.shape
@@ -211,7 +211,7 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     depth = c0 * columns + c1 * rows + 1
     new_columns = (a1 * rows + a0 * columns + a2) / depth
     new_rows = (b1 * rows + b0 * columns + b2) / depth
-    return _sample_images(images, data_format, new_rows, new_columns, interpolation, fill_mode, fill_value)
+    return sample_images(images, data_format, new_rows, new_columns, interpolation, fill_mode, fill_value)
 
 
 def _one_per_image(values, batch, name):
@@ -266,16 +266,16 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
     _check_points(start_points, end_points)
     data_format = standardize_data_format(data_format)
     batch, rows, columns = _grid(images, data_format, dtype)
-    numbers = _homography(start_points.reshape(-1, 4, 2), end_points.reshape(-1, 4, 2))
+    numbers = homography(start_points.reshape(-1, 4, 2), end_points.reshape(-1, 4, 2))
     numbers = _one_per_image(numbers, batch, "start_points")
     a0, a1, a2, a3, a4, a5, a6, a7 = (number[:, None, None] for number in numbers.unbind(-1))
     depth = a6 * columns + a7 * rows + 1.0
     new_columns = (a0 * columns + a1 * rows + a2) / depth
     new_rows = (a3 * columns + a4 * rows + a5) / depth
-    return _sample_images(images, data_format, new_rows, new_columns, interpolation, "constant", fill_value)
+    return sample_images(images, data_format, new_rows, new_columns, interpolation, "constant", fill_value)
 
 
-def _homography(start, end):
+def homography(start, end):
     """The eight numbers that lead from each end point back to its start point: `(batch, 4, 2)` twice -> `(batch, 8)`.
 
     Two linear equations for each point: `x (a6 u + a7 v + 1) = a0 u + a1 v + a2`, and the same for y.
@@ -334,7 +334,7 @@ def elastic_transform(
         for noise in _fields(shape, working_dtype(images.dtype), seed, images.device)
     ]
     new_columns, new_rows = columns + float(alpha) * shifts[0], rows + float(alpha) * shifts[1]
-    return _sample_images(images, data_format, new_rows, new_columns, interpolation, fill_mode, fill_value)
+    return sample_images(images, data_format, new_rows, new_columns, interpolation, fill_mode, fill_value)
 
 
 def _fields(shape, dtype, seed, device):

@@ -25,7 +25,7 @@ from torchkeras.ops._makers import promoted
 
 __all__ = ["resize", "scale_and_translate"]
 
-_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area")
 _OVERSHOOTING = ("bicubic", "lanczos3", "lanczos5")  # results may leave the range of the input
 _CUBIC_STEPS = 1024  # TensorFlow looks cubic weights up in a table of that many steps per pixel
 
@@ -86,7 +86,7 @@ def _weights(size, target, scale, translation, kernel, antialias):
 
 
 def _check_resize(images, size, interpolation, crop, pad, fill_mode, data_format):
-    choice(interpolation, _INTERPOLATIONS, "interpolation")
+    choice(interpolation, INTERPOLATIONS, "interpolation")
     if fill_mode != "constant":
         raise ValueError(f"`fill_mode` must be 'constant', got {fill_mode!r}.")
     if len(size) != 2 or size[0] <= 0 or size[1] <= 0:

@@ -9,6 +9,7 @@ import torch
 import torchkeras as keras
 from compat.layer_cases import images_colored, images_moved
 from torchkeras import layers, random
+from torchkeras.layers.preprocessing.image.boxes import convert_format
 from torchkeras.layers.preprocessing.image.image_layer import BaseImagePreprocessingLayer
 
 CASES = {}
@@ -19,7 +20,9 @@ DRAWING = pytest.mark.parametrize("name", [name for name in CASES if "seed" in g
 
 
 def made(name, **config):
-    return getattr(layers, name)(**{**CASES[name].constructor_arguments(layers), **config})
+    cls = getattr(layers, name)
+    seed = {"seed": 5} if "seed" in cls._fields else {}
+    return cls(**{**CASES[name].constructor_arguments(layers), **seed, **config})
 
 
 def images_for(name):
@@ -37,7 +40,8 @@ def test_one_seed_one_result(name):
     first, second = made(name, seed=5), made(name, seed=5)
     runs = [first(x), first(x)]
     assert torch.equal(second(x), runs[0]) and torch.equal(second(x), runs[1])
-    assert torch.equal(second.transform_images(x, second.get_random_transformation(x, seed=5)), runs[0])
+    drawn = second.get_random_transformation(x, seed=random.SeedGenerator(5))
+    assert torch.equal(second.transform_images(x, drawn), runs[0])
 
 
 @DRAWING
@@ -125,17 +129,38 @@ def test_boxes_that_are_none(boxes, message):
         layer({"images": torch.zeros(2, 4, 4, 1), "bounding_boxes": boxes})
 
 
-def test_boxes_follow_the_pixels():
-    """A bright rectangle and its box stay together, whatever is drawn."""
-    layer = layers.RandomFlip(bounding_box_format="xyxy", seed=3)
-    images = torch.zeros(16, 8, 10, 1)
-    images[:, 1:3, 2:7] = 1
-    boxes = {"boxes": torch.tensor([[[2.0, 1, 7, 3]]]).expand(16, 1, 4), "labels": torch.zeros(16, 1)}
-    found = layer({"images": images, "bounding_boxes": boxes, "segmentation_masks": images})
-    assert torch.equal(found["images"], found["segmentation_masks"]) and not torch.equal(found["images"], images)
-    for image, (box,) in zip(found["images"], found["bounding_boxes"]["boxes"].round().int(), strict=True):
-        x1, y1, x2, y2 = box.tolist()
-        assert image[y1:y2, x1:x2].sum() == image.sum() == 10
+MOVING = {
+    "RandomFlip": {},
+    "RandomRotation": {"factor": 0.1, "fill_mode": "constant"},
+    "RandomZoom": {"height_factor": (0.1, 0.3), "width_factor": (0.2, 0.3), "fill_mode": "constant"},
+    "RandomTranslation": {"height_factor": 0.1, "width_factor": 0.1, "fill_mode": "constant"},
+    "RandomShear": {"x_factor": 0.2, "y_factor": 0.1, "fill_mode": "constant"},
+    "RandomPerspective": {"scale": 0.3},
+    "RandomCrop": {"height": 32, "width": 40},
+    "CenterCrop": {"height": 32, "width": 40},
+    "Resizing": {"height": 30, "width": 70},
+}
+FORMATS = ("xyxy", "rel_xyxy", "center_yxhw")
+
+
+@pytest.mark.parametrize("boxes", FORMATS)
+@pytest.mark.parametrize("name", MOVING)
+def test_boxes_and_masks_follow_the_pixels(name, boxes):
+    """A bright rectangle, its mask and its box stay together, whatever is drawn and in whatever format."""
+    seed = {"seed": 3} if "seed" in getattr(layers, name)._fields else {}
+    layer = getattr(layers, name)(bounding_box_format=boxes, **MOVING[name], **seed)
+    images = torch.zeros(6, 40, 48, 1)
+    images[:, 12:24, 16:32] = 1
+    given = convert_format(torch.tensor([[[16.0, 12, 32, 24]]]).expand(6, 1, 4), "xyxy", boxes, 40, 48)
+    data = {"images": images, "bounding_boxes": {"boxes": given, "labels": torch.zeros(6, 1)}}
+    found = layer({**data, "segmentation_masks": images.to(torch.uint8)})
+    height, width = found["images"].shape[1:3]
+    assert (found["images"] - found["segmentation_masks"].float()).abs().mean() < 0.02
+    places = convert_format(found["bounding_boxes"]["boxes"], boxes, "xyxy", height, width)
+    for image, (box,) in zip(found["images"][..., 0], places, strict=True):
+        rows, columns = (torch.where(image.amax(axis) > 0.5)[0] for axis in (1, 0))
+        seen = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        torch.testing.assert_close(box, torch.stack(seen).float(), atol=1.6, rtol=0)
 
 
 @pytest.mark.parametrize("factor", [-0.5, 1.5, (0.1,), (2, 3), (0, 1, 1), "a", None, float("nan"), (None, 0.5)])

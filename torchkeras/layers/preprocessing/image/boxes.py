@@ -125,6 +125,26 @@ def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_for
     return found
 
 
+def against(matrix):
+    """A function that moves the corners of boxes as a transformation of images moves pixels; a box becomes the smallest
+    one around its moved corners.
+
+    Args:
+        matrix: `(batch, 8)` numbers a0, a1, a2, b0, b1, b2, c0, c1, which tell where pixels of the result come from.
+    """
+    whole = torch.cat([matrix, torch.ones_like(matrix[:, :1])], -1).reshape(-1, 3, 3)
+    numbers = torch.linalg.inv_ex(whole)[0].flatten(1).unbind(-1)  # what cannot be undone gives no error, nor a wait
+    a0, a1, a2, b0, b1, b2, c0, c1, c2 = (each[:, None] for each in numbers)
+
+    def move(x1, y1, x2, y2):
+        x, y = torch.stack([x1, x2, x1, x2]), torch.stack([y1, y1, y2, y2])
+        depth = c0 * x + c1 * y + c2
+        x, y = (a0 * x + a1 * y + a2) / depth, (b0 * x + b1 * y + b2) / depth
+        return x.amin(0), y.amin(0), x.amax(0), y.amax(0)
+
+    return move
+
+
 def densified(boxes):
     """A dict of boxes and labels, perhaps ragged lists with a number of boxes for each image, as two tensors: images
     with fewer boxes than others have boxes of zeros with the label -1.

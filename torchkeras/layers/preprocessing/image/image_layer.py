@@ -7,13 +7,15 @@ A layer says what it draws (`get_random_transformation`) and what that does to a
 Keras's order and shapes: one seed gives Keras's images.
 """
 
+import torch
+
 from torchkeras import random
-from torchkeras.core.arguments import as_number, one_of
+from torchkeras.core.arguments import as_number, one_of, positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
-from torchkeras.layers.preprocessing.image.boxes import FORMATS, densified
+from torchkeras.layers.preprocessing.image.boxes import FORMATS, clip_to_image_size, convert_format, densified
 
 # The parts of a dict, in the order in which they are transformed: the methods for a batch and for one.
 _PARTS = {
@@ -54,6 +56,17 @@ def range_of(name):
         if len(numbers) != 2 or None in numbers or not numbers[0] < numbers[1]:
             raise InvalidArgumentError(f"`{name}` must be two numbers (low, high), low first; got {value!r}.")
         return value if isinstance(value, (list, tuple)) else tuple(numbers)
+
+    return convert
+
+
+def mode_of(name, *modes):
+    """Converter of one of a few words; Keras refuses others with `NotImplementedError`."""
+
+    def convert(value):
+        if value not in modes:
+            raise NotImplementedError(f"`{name}` must be one of {', '.join(map(repr, modes))}; got {value!r}.")
+        return value
 
     return convert
 
@@ -182,8 +195,18 @@ class BaseImagePreprocessingLayer(Layer):
     def _draw_per_image(self, images, low=0.0, high=1.0, seed=None, dtype=None):
         """A number for each image, evenly from `low` to `high`, of a shape that multiplies them."""
         shape = (images.shape[0], 1, 1, 1) if self._rank(images) == 4 else (1, 1, 1)
-        drawn = random.uniform(shape, low, high, dtype=dtype, seed=self._seed(seed))
-        return drawn.to(images.device)
+        return self._draw(images, shape, low, high, seed, dtype)
+
+    def _draw(self, images, shape, low=0.0, high=1.0, seed=None, dtype=None):
+        """Numbers of a shape, evenly from `low` to `high`, on the device of the images."""
+        return random.uniform(shape, low, high, dtype=dtype, seed=self._seed(seed)).to(images.device)
+
+    def _batch_of(self, images):
+        return images.shape[0] if self._rank(images) == 4 else 1
+
+    def _size_of(self, shape):
+        """Height and width, from the shape of images."""
+        return shape[self._height_axis], shape[self._width_axis]
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -213,3 +236,44 @@ class GeometricLayer(BaseImagePreprocessingLayer):
 
     def transform_labels(self, labels, transformation, training=True):
         return labels
+
+    def _moved(self, bounding_boxes, move, before, after=None):
+        """Boxes whose corners have moved, cut at the edge of the image.
+
+        Args:
+            bounding_boxes: a dict, in the layer's format.
+            move: function of `x1, y1, x2, y2` in pixels, `(batch, boxes)` each, that gives the new ones.
+            before, after: height and width of the images then and now; the same by default.
+        """
+        height, width = before
+        new_height, new_width = after or before
+        found = convert_format(bounding_boxes, self.bounding_box_format, "xyxy", height, width)
+        found["boxes"] = torch.stack(torch.broadcast_tensors(*move(*found["boxes"].unbind(-1))), -1)
+        found = clip_to_image_size(found, new_height, new_width)
+        return convert_format(found, "xyxy", self.bounding_box_format, new_height, new_width)
+
+
+class SizedLayer(GeometricLayer):
+    """Base of layers whose images have one size, `height` and `width`."""
+
+    height = field(convert=positive_int("height"))
+    width = field(convert=positive_int("width"))
+
+    @property
+    def _size(self):
+        return self.height, self.width
+
+    def compute_output_shape(self, input_shape):
+        if isinstance(input_shape, dict):
+            images = ("images", "segmentation_masks")
+            return {key: self._sized(shape) if key in images else shape for key, shape in input_shape.items()}
+        return self._sized(input_shape)
+
+    def _sized(self, shape):
+        shape = list(shape)
+        if len(shape) not in (3, 4):
+            raise ValueError(
+                f"Layer {self.name!r} takes the shape of an image (3 sizes) or of a batch of images (4), got {shape}."
+            )
+        shape[self._height_axis], shape[self._width_axis] = self._size
+        return tuple(shape)
