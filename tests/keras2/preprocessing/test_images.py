@@ -173,8 +173,8 @@ def seeded_batches(workers, processes=False):
 
 
 def test_every_epoch_and_batch_is_changed_in_its_own_way():
-    """With a seed too, and in processes, each of which has a copy of the iterator."""
-    for workers, processes in ((1, False), (2, True)):
+    """With a seed too, and by threads, who ask in any order, and processes, each of which has a copy."""
+    for workers, processes in ((1, False), (4, False), (2, True)):
         batches = seeded_batches(workers, processes)
         assert len(batches) == 10 and len({batch.tobytes() for batch in batches}) == 10
         np.testing.assert_array_equal(batches, seeded_batches(workers, processes))

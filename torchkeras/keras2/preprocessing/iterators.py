@@ -91,24 +91,25 @@ class Iterator(PyDataset):
         self._seen_before_epoch = self.total_batches_seen
 
     def on_epoch_end(self):
-        if self._seen_before_epoch == self.total_batches_seen:  # copies in other processes made the batches
+        if self._seen_before_epoch == self.total_batches_seen:  # workers made the batches
             self.total_batches_seen += len(self)
         self._seen_before_epoch = None
         self._set_index_array()
 
-    def _begin_batch(self, idx):
-        """Counts a batch, and seeds for it. A copy in a worker process sees a part of the batches only, and goes by
-        their number."""
-        in_worker = get_worker_info() is not None
+    def _begin_batch(self, idx=None):
+        """Counts a batch, and seeds for it. Workers of an epoch ask in any order, and each process for some batches
+        only: there the batch's number says which seed it gets, and the epoch's end counts."""
+        in_thread = self._seen_before_epoch is not None and threading.current_thread() is not threading.main_thread()
+        by_number = idx is not None and (in_thread or get_worker_info() is not None)
         if self.seed is not None:
-            np.random.seed(self.seed + self.total_batches_seen + (idx if in_worker else 0))
-        self.total_batches_seen += not in_worker
+            np.random.seed(self.seed + self.total_batches_seen + (idx if by_number else 0))
+        self.total_batches_seen += not by_number
 
     def _set_index_array(self):
         self.index_array = np.random.permutation(self.n) if self.shuffle else np.arange(self.n)
 
     def _next_rows(self):
-        self._begin_batch(0)
+        self._begin_batch()
         if self.batch_index == 0:
             self._set_index_array()
         first = self.batch_index * self.batch_size % self.n if self.n else 0
