@@ -66,6 +66,7 @@ CASES = [each for family in _FAMILIES for each in family.CASES]
 ELSEWHERE = {
     "HashedCrossing": "Keras has it on TensorFlow only: compat/test_preprocessing_hashing.py",
     "Hashing": "Keras has it on TensorFlow only: compat/test_preprocessing_hashing.py",
+    "FeatureSpace": "takes columns: compat/test_feature_space.py",
     "FlaxLayer": "says that it needs another framework",
     "InputLayer": "a graph's source",
     "IntegerLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",
@@ -73,6 +74,8 @@ ELSEWHERE = {
     "StringLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",
     "TFSMLayer": "says that it needs another framework",
     "Wrapper": "a base class: compat/test_wrapper.py",
+    "TFDConcat": "a part of FeatureSpace: compat/test_feature_space.py",
+    "TFDIdentity": "a part of FeatureSpace: compat/test_feature_space.py",
     "TextVectorization": "Keras has it on TensorFlow alone: compat/test_preprocessing_text.py",
     "TorchModuleWrapper": "holds a module that Keras saves with pickle",
 }

@@ -29,6 +29,7 @@ from torchkeras.utils.audio_folders import audio_dataset_from_directory
 from torchkeras.utils.configs import Config
 from torchkeras.utils.downloads import get_file
 from torchkeras.utils.drawings import model_to_dot, plot_model
+from torchkeras.utils.feature_space import FeatureSpace
 from torchkeras.utils.image_folders import image_dataset_from_directory
 from torchkeras.utils.images import array_to_img, img_to_array, load_img, save_img
 from torchkeras.utils.numeric import normalize, to_categorical
@@ -43,6 +44,7 @@ Sequence = PyDataset
 __all__ = [
     "Config",
     "CustomObjectScope",
+    "FeatureSpace",
     "Progbar",
     "PyDataset",
     "Sequence",
