@@ -282,7 +282,7 @@ class Functional(Model):
         if len(found) == len(shape) + 1 and found[-1] == 1:
             value = value[..., 0] if isinstance(value, KerasTensor) else value.squeeze(-1)
         elif len(found) == len(shape) - 1 and shape[-1] == 1:
-            value = value[..., None] if isinstance(value, KerasTensor) else value.unsqueeze(-1)
+            value = value[..., None]
         adjusted = tuple(value.shape)
         any_size_fits = len(found) == len(shape) and not self._checks_sizes
         if len(adjusted) != len(shape) or not (

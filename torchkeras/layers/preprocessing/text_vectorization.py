@@ -162,15 +162,17 @@ class TextVectorization(TakesStrings, AdaptingLayer, extra="kwargs"):
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
     def _words(self):
-        """The table of words in force."""
+        """The table of words in force, and what number each place in it means: an array that begins with those of the
+        mask and of unknown words, whose places are -2 and -1."""
         known = self._lookup_layer._tokens
         if known is None:
             raise NotAdaptedError(
                 f"Layer {self.name!r} has no vocabulary yet: call adapt(data), or make it with vocabulary=[...]."
             )
         if self._table is None or self._table[0] is not known:
-            self._keep(_table=(known, TokenTable([word.encode() for word in known])))
-        return self._table[1]
+            numbers = self._lookup_layer._with_unknown(torch.arange(MASK, len(known)), None).numpy()
+            self._keep(_table=(known, TokenTable([word.encode() for word in known]), numbers))
+        return self._table[1:]
 
     # -- adapting -----------------------------------------------------------------------------------------------------
 
@@ -226,16 +228,14 @@ class TextVectorization(TakesStrings, AdaptingLayer, extra="kwargs"):
     def call(self, inputs):
         if self.split is None and inputs.ndim == 0:
             return self.call(inputs.reshape(1)).reshape(self.compute_output_shape(()))
-        table, lookup = self._words(), self._lookup_layer
+        (table, numbers), lookup = self._words(), self._lookup_layer
         found, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for part in self._portions(inputs):
             places = table.places(part.text)
             places[part.text.lengths == 0] = MASK
-            found.append(places)
+            found.append(numbers.take(places - MASK))
             counts.append(part.counts)
-        counts = np.concatenate(counts)
-        places = torch.from_numpy(np.concatenate(found)).to(self._device())
-        indices = lookup._with_unknown(places, None)
+        indices, counts = np.concatenate(found), np.concatenate(counts)
         if self.ragged:
             return self._jagged(indices, counts)
         lookup._keep(_depth_of_calls=lookup.vocabulary_size())
@@ -287,28 +287,30 @@ class TextVectorization(TakesStrings, AdaptingLayer, extra="kwargs"):
 
     def _rows(self, indices, counts):
         """A matrix with a text in each row, behind it padding."""
-        length = self.output_sequence_length
         longest = int(counts.max()) if len(counts) else 0
-        if length is not None and longest > length:
-            indices, counts = self._cut(indices, counts)
-        width = longest if length is None else length
+        width = self.output_sequence_length or longest
         padding = 0 if self.output_mode == "int" else -1
-        rows = torch.full((len(counts), width), padding, dtype=indices.dtype, device=indices.device)
-        counts = torch.from_numpy(counts).to(indices.device)
-        rows[torch.arange(width, device=indices.device) < counts[:, None]] = indices
-        return rows
+        if longest > width:
+            indices, counts = self._cut(indices, counts)
+        if len(indices) == len(counts) * width:  # nothing to fill
+            return torch.from_numpy(indices.reshape(len(counts), width)).to(self._device())
+        rows = np.full(len(counts) * width, padding)
+        gaps = np.arange(len(counts)) * width - (np.cumsum(counts) - counts)
+        rows[np.arange(len(indices)) + np.repeat(gaps, counts)] = indices
+        return torch.from_numpy(rows.reshape(len(counts), width)).to(self._device())
 
     def _cut(self, indices, counts):
         """At most as many indices of each text as its row has places."""
         places = np.arange(len(indices)) - np.repeat(np.cumsum(counts) - counts, counts)
-        kept = np.flatnonzero(places < self.output_sequence_length)
-        return indices[torch.from_numpy(kept).to(indices.device)], np.minimum(counts, self.output_sequence_length)
+        kept = places < self.output_sequence_length
+        return indices[kept], np.minimum(counts, self.output_sequence_length)
 
     def _jagged(self, indices, counts):
         if self.output_sequence_length is not None:
             indices, counts = self._cut(indices, counts)
-        offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts)])).to(indices.device)
-        return torch.nested.nested_tensor_from_jagged(indices, offsets)
+        offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(counts)]))
+        device = self._device()
+        return torch.nested.nested_tensor_from_jagged(torch.from_numpy(indices).to(device), offsets.to(device))
 
     # -- shapes -------------------------------------------------------------------------------------------------------
 
