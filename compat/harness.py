@@ -38,11 +38,11 @@ class Side:
 
     def config_after(self, config):
         """What a layer made from `config` writes."""
-        return type(self.layer).from_config(copy.deepcopy(config)).get_config()  # Keras empties what it is given
+        return type(self.layer).from_config(_copied(config)).get_config()  # Keras empties what it is given
 
     def call(self, arrays):
         """Calls on tensors of these arrays; returns `(inputs, outputs)`."""
-        inputs = tree.map_structure(_tensor, arrays)
+        inputs = tree.map_structure(_tensor if self.case.learns else _constant, arrays)
         for tensor, mask in zip(tree.flatten(inputs), self.case.masks, strict=False):
             if mask is not None:
                 tensor._keras_mask = torch.as_tensor(mask, device=DEVICE)
@@ -77,6 +77,10 @@ def exact_attention():
 def _tensor(array):
     tensor = torch.tensor(array, device=DEVICE)
     return tensor.requires_grad_() if tensor.is_floating_point() else tensor
+
+
+def _constant(array):
+    return torch.tensor(array, device=DEVICE)
 
 
 def _float_tensors(structure):
@@ -245,6 +249,15 @@ class Comparison:
             weights = [(w.path, tuple(w.shape)) for w in layer.weights]
             facts.append(([(tuple(t.shape), t.dtype) for t in tree.flatten(outputs)], weights))
         self.same("outputs on an Input (shape, dtype) and weights", *facts)
+
+
+def _copied(config):
+    """A config with containers of its own. Keras's own lists hold the layer, which no copy can be made of."""
+    if isinstance(config, dict):
+        return {key: _copied(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return (list if isinstance(config, list) else tuple)(map(_copied, config))
+    return copy.deepcopy(config)
 
 
 def _gradient(tensor):

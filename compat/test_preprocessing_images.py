@@ -17,6 +17,16 @@ PLAIN_MOVED = [case for case in MOVED if case.shapes and case.repeatable]
 CASES = [case for case in (*images_moved.CASES, *images_colored.CASES) if case.values and case.repeatable]
 
 
+# What Keras cannot do with a dict, or does wrongly: tests/layers/preprocessing/test_mixing.py and compat/deviations.md.
+_BEYOND_KERAS = {
+    "ContrastLimitedAdaptiveHistogramEqualization": ("labels", "bounding_boxes", "segmentation_masks"),
+    "CutMix": ("bounding_boxes",),
+    "MixUp": ("bounding_boxes", "segmentation_masks"),
+}
+_NO_DICT = ("RandomGrayscale",)
+_DRAWS_LATER = ("RandomColorJitter",)  # while it transforms: nothing can be handed over in Keras
+
+
 def pair(case, **config):
     """The layer of a case in both libraries."""
     return [getattr(lib, case.layer)(**case.constructor_arguments(lib), **config) for lib in (keras.layers, layers)]
@@ -39,7 +49,7 @@ def dict_of(case, boxes="xyxy"):
     if boxes.startswith("rel_"):
         places = places / np.array([width, height] * 2, "float32")
     masks = np.random.default_rng(3).integers(0, 3, images.shape).astype("uint8")
-    return {
+    found = {
         "images": images,
         "labels": np.random.default_rng(5).uniform(size=(*batch, 4)).astype("float32"),
         "bounding_boxes": {
@@ -48,6 +58,8 @@ def dict_of(case, boxes="xyxy"):
         },
         "segmentation_masks": masks,
     }
+    beyond = _BEYOND_KERAS.get(case.layer, ())
+    return {part: value for part, value in found.items() if part not in beyond}
 
 
 def assert_same(theirs, ours, loose=1.0):
@@ -92,7 +104,7 @@ def both(case, layers, data=dict_of, **options):
     return [without(result, *left_out, *OTHERWISE.get(case.layer, [])) for result in results]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+@pytest.mark.parametrize("case", [case for case in CASES if case.layer not in _NO_DICT], ids=lambda case: case.title)
 def test_dict(case):
     options = {} if case.training is None else {"training": case.training}
     config = {} if "bounding_box_format" in case.config else {"bounding_box_format": "xyxy"}
@@ -111,21 +123,23 @@ def test_formats_of_boxes(case, boxes):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_transformations_handed_over(case):
     """What Keras has drawn, applied by both; and both draw the same."""
-    if case.training is False:
-        return
     theirs, ours = pair(case)
     images = torch.tensor(images_of(case))
     drawn = theirs.get_random_transformation(images)
+    if case.layer in _DRAWS_LATER or (case.training is False and drawn is None):
+        return
     handed = as_tensors(drawn)  # Keras writes into its own
     own = ours.get_random_transformation(images)
     assert (drawn is None) == (own is None)
     if drawn is not None:
         assert_same(drawn, own[: len(drawn)] if isinstance(drawn, tuple) else own)
     one = "transform_single_image" if images.dim() == 3 else "transform_images"
-    assert_same(getattr(theirs, one)(images, drawn), getattr(ours, one)(images, handed), case.loose)
+    assert_same(getattr(theirs, one)(images.clone(), drawn), getattr(ours, one)(images, handed), case.loose)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.shapes], ids=lambda case: case.layer)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.shapes and case.layer not in _NO_DICT], ids=lambda case: case.layer
+)
 def test_one_image(case):
     def single(case):
         return tree.map_structure(lambda array: array[0], dict_of(case))

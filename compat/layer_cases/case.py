@@ -24,6 +24,7 @@ class Case:
         values: False where the numbers must differ from Keras's (`why` says for what reason).
         repeatable: False where the call draws unseeded numbers.
         loose: factor on the tolerances.
+        learns: False where the inputs must have no gradients, because Keras writes into them.
     """
 
     layer: str
@@ -37,6 +38,7 @@ class Case:
     why: str = ""
     repeatable: bool = True
     loose: float = 1.0
+    learns: bool = True
 
     @property
     def title(self):
@@ -69,6 +71,7 @@ def case(
     why="",
     repeatable=True,
     loose=1.0,
+    learns=True,
     make=None,
     **config,
 ):
@@ -85,6 +88,7 @@ def case(
         why,
         repeatable,
         loose,
+        learns,
     )
 
 

@@ -80,16 +80,38 @@ from torchkeras.layers.preprocessing.image.affine_layers import (
     RandomTranslation,
     RandomZoom,
 )
+from torchkeras.layers.preprocessing.image.blurring import RandomGaussianBlur, RandomSharpness
 from torchkeras.layers.preprocessing.image.center_crop import CenterCrop
+from torchkeras.layers.preprocessing.image.color import (
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomGrayscale,
+    RandomHue,
+    RandomSaturation,
+)
+from torchkeras.layers.preprocessing.image.equalization import (
+    ContrastLimitedAdaptiveHistogramEqualization,
+    Equalization,
+)
 from torchkeras.layers.preprocessing.image.max_num_bounding_boxes import MaxNumBoundingBoxes
+from torchkeras.layers.preprocessing.image.mixing import CutMix, MixUp, RandomErasing
+from torchkeras.layers.preprocessing.image.rand_augment import AugMix, RandAugment
 from torchkeras.layers.preprocessing.image.random_contrast import RandomContrast
 from torchkeras.layers.preprocessing.image.random_crop import RandomCrop
 from torchkeras.layers.preprocessing.image.random_elastic_transform import RandomElasticTransform
 from torchkeras.layers.preprocessing.image.random_flip import RandomFlip
 from torchkeras.layers.preprocessing.image.random_perspective import RandomPerspective
 from torchkeras.layers.preprocessing.image.resizing import Resizing
+from torchkeras.layers.preprocessing.image.tone import (
+    AutoContrast,
+    RandomBrightness,
+    RandomInvert,
+    RandomPosterization,
+    Solarization,
+)
 from torchkeras.layers.preprocessing.integer_lookup import IntegerLookup
 from torchkeras.layers.preprocessing.normalization import Normalization
+from torchkeras.layers.preprocessing.pipeline import Pipeline
 from torchkeras.layers.preprocessing.rescaling import Rescaling
 from torchkeras.layers.preprocessing.string_lookup import StringLookup
 from torchkeras.layers.preprocessing.text_vectorization import TextVectorization
