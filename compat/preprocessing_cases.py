@@ -37,6 +37,7 @@ GENERATORS = {
     "by feature": {"featurewise_std_normalization": True, "rescale": 0.1},
     "whitened": {"zca_whitening": True, "zca_epsilon": 0.1, "featurewise_std_normalization": True},
     "own function": {"preprocessing_function": lambda x: x[::-1] / 127.5 - 1},
+    "own random function": {"zoom_range": 0.2, "preprocessing_function": lambda x: x * np.random.uniform(0.5, 1.0)},
     "all": {
         "rotation_range": 15, "width_shift_range": 0.1, "height_shift_range": 0.1, "shear_range": 5, "zoom_range": 0.2,
         "channel_shift_range": 9, "horizontal_flip": True, "vertical_flip": True, "brightness_range": [0.5, 1.5],

@@ -59,8 +59,8 @@ class ImageDataGenerator(Configured):
         dtype: of batches; `floatx()` by default.
 
     Order: files are resized; then come rotation, shift, shear and zoom, channel shift, flips, brightness,
-    `preprocessing_function`, `rescale`, by sample, by feature, whitening. Random numbers come from `np.random`. Those
-    for a batch are drawn before its images are read, so that threads may make batches beside each other.
+    `preprocessing_function`, `rescale`, by sample, by feature, whitening. Random numbers come from `np.random`, in
+    Keras 2's order; in threads, those for a batch are drawn before its images are read.
 
     Raises `ValueError` for pairs that are none and shares outside 0 to 1.
 

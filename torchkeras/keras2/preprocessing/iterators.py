@@ -154,12 +154,12 @@ class ImageIterator(Iterator):
         return self._with_transforms(index_array)
 
     def _with_transforms(self, index_array):
-        generator, transforms, numbers = self.image_data_generator, itertools.repeat(None), ()
-        if generator is not None:
-            transforms = [generator.get_random_transform(self.image_shape) for _ in index_array]
-        if self.save_to_dir:
-            numbers = [np.random.randint(self._file_numbers) for _ in index_array]
-        return functools.partial(self._made, index_array, transforms, numbers)
+        shapes = itertools.repeat(self.image_shape, len(index_array))
+        transforms = map(self.image_data_generator.get_random_transform, shapes) if self.image_data_generator else None
+        numbers = (np.random.randint(self._file_numbers) for _ in index_array) if self.save_to_dir else ()
+        if threading.current_thread() is not threading.main_thread():  # drawn now, before another thread draws
+            transforms, numbers = list(transforms or ()), list(numbers)
+        return functools.partial(self._made, index_array, transforms or itertools.repeat(None), numbers)
 
     def _made(self, index_array, transforms, numbers):
         images = np.zeros((len(index_array), *self.image_shape), dtype=self.dtype)
