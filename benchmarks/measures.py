@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import median, quantiles
 
+from .images import names as image_layers
 from .worker import HAND, ContenderError, Worker
 
 LONG = 2000  # steps after which moments that decay have become denormal numbers
@@ -111,6 +112,7 @@ MEASURES = (
     structure("deepcopy", "deepcopy"),
     Measure("metrics", "fit: MLP, ten metrics, over none", "beside", "mlp_with_metrics mlp_one_hot", 200, 1.1),
     Measure("callbacks", "fit: MLP, five callbacks, over none", "beside", "mlp_with_callbacks mlp", 200, 1.03),
+    *(Measure(name, f"image: {name}", "image", name, 2, 0.5, "keras", by_hand=False) for name in image_layers()),
     Measure("auc", "AUC: 200 thresholds, 1 M predictions", "auc", "", 2, 0.3, "keras", by_hand=False),
     file("save_large", "save 100 MB, .keras"),
     file("load_large", "load 100 MB, .keras"),

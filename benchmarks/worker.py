@@ -91,6 +91,7 @@ class _Desk:
         """Build the model and run it once untimed; the name of the form chosen, where there were several."""
         import torch
 
+        from . import images
         from .files import FILES
         from .operations import OPS
         from .structure import STRUCTURE, repeated
@@ -104,6 +105,8 @@ class _Desk:
         elif kind == "op":
             keras = None if self.contender == HAND else importlib.import_module(self.contender)
             self.run = runs.operation(workload, OPS[workload], steps, self.device, keras)
+        elif kind == "image":
+            self.run = images.calls(workload, steps, importlib.import_module(self.contender))
         elif kind == "auc":
             self.run = runs.auc(steps, self.device, importlib.import_module(self.contender))
         elif kind == "file":

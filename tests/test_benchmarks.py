@@ -15,6 +15,7 @@ import torch
 import torchkeras as keras
 from benchmarks import runs
 from benchmarks.files import FILES
+from benchmarks.images import names as image_layers
 from benchmarks.measures import MEASURES, Row, paired_row, shortened
 from benchmarks.operations import OPS
 from benchmarks.report import Table
@@ -126,7 +127,8 @@ def test_table(capsys, markdown):
 def test_every_measure_names_a_workload_and_can_be_shortened():
     assert len({measure.name for measure in MEASURES}) == len(MEASURES)
     for measure in MEASURES:
-        known = {"op": OPS, "step": STEPS, "file": FILES}.get(measure.kind, {**WORKLOADS, **FILES})
+        known = {"op": OPS, "step": STEPS, "file": FILES, "image": image_layers()}
+        known = known.get(measure.kind, {**WORKLOADS, **FILES})
         assert measure.kind == "import" or set(measure.workload.split()) <= set(known)
         assert measure.kind == "import" or 2 <= shortened(measure).steps <= measure.steps
 

@@ -144,7 +144,8 @@ def resize(
     data_format = standardize_data_format(data_format)
     dtype = images.dtype
     planes = to_planes(images, data_format)
-    if dtype not in (torch.float32, torch.float64):  # nearest only moves numbers, so none may lose digits
+    as_they_are = interpolation == "nearest" and dtype == torch.uint8 and not pad_to_aspect_ratio
+    if dtype not in (torch.float32, torch.float64) and not as_they_are:  # nearest only moves numbers: all digits stay
         wide = interpolation == "nearest" and dtype in (torch.int32, torch.int64)
         planes = planes.to(torch.float64 if wide else torch.float32)
     if crop_to_aspect_ratio:

@@ -24,7 +24,7 @@ from torchkeras.core.serialization import deserialize_keras_object, serialize_ke
 from torchkeras.random import set_random_seed
 from torchkeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from torchkeras.training.py_dataset import PyDataset
-from torchkeras.utils import legacy
+from torchkeras.utils import bounding_boxes, legacy
 from torchkeras.utils.audio_folders import audio_dataset_from_directory
 from torchkeras.utils.configs import Config
 from torchkeras.utils.downloads import get_file
@@ -49,6 +49,7 @@ __all__ = [
     "PyDataset",
     "Sequence",
     "array_to_img",
+    "bounding_boxes",
     "audio_dataset_from_directory",
     "clear_session",
     "custom_object_scope",

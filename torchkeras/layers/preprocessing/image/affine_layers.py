@@ -1,6 +1,6 @@
 """Images turned, zoomed, moved and sheared by chance.
 
-May import core, ops and the files of this folder.
+May import core and the files of this folder.
 
 Each layer draws a matrix for each image: where in the image every pixel of the result comes from. Masks are read at the
 nearest pixel, boxes go the other way.
@@ -17,7 +17,7 @@ from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing.image.boxes import against
 from torchkeras.layers.preprocessing.image.image_layer import GeometricLayer, factor_of, images_of, mode_of
-from torchkeras.ops.image_geometry import affine_transform
+from torchkeras.layers.preprocessing.image.sampling import by_matrix
 
 
 def fill_mode():
@@ -68,7 +68,7 @@ class _AffineLayer(GeometricLayer):
         if not training or transformation is None:
             return images
         matrix = self._matrix(transformation, *self._size_of(images.shape))
-        return affine_transform(images, matrix, interpolation, self.fill_mode, self.fill_value, self.data_format)
+        return by_matrix(images, matrix[:, :6], interpolation, self.fill_mode, self.fill_value, self.data_format)
 
     def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
         if not training or transformation is None:

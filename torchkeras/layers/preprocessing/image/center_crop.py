@@ -34,10 +34,11 @@ class CenterCrop(SizedLayer):
         return {"input_shape": images_of(data).shape}
 
     def transform_images(self, images, transformation=None, training=True):
-        images = self._in_compute_dtype(images)
         top, left, height, width = self._window(*self._size_of(images.shape))
         if (height, width) == self._size:
-            return images.narrow(self._height_axis, top, height).narrow(self._width_axis, left, width)
+            part = images.narrow(self._height_axis, top, height).narrow(self._width_axis, left, width)
+            return self._in_compute_dtype(part)
+        images = self._in_compute_dtype(images)
         return resize(images, self._size, crop_to_aspect_ratio=True, data_format=self.data_format)
 
     def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):

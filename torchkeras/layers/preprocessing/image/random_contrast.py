@@ -47,5 +47,5 @@ class RandomContrast(ColorLayer):
         contrast = transformation["contrast_factor"]
         floats = images if images.is_floating_point() else images.to(torch.float32)
         mean = floats.mean((self._height_axis, self._width_axis), keepdim=True)
-        changed = ((floats - mean) * contrast + mean).clamp_(*self.value_range)
+        changed = torch.lerp(mean, floats, contrast.to(floats.dtype)).clamp_(*self.value_range)
         return changed if self.dtype_policy.torch_compute.is_floating_point else self._in_compute_dtype(changed)

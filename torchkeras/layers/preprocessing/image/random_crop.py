@@ -7,6 +7,7 @@ import torch
 
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import runs_plainly
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing.image.image_layer import SizedLayer, images_of
 from torchkeras.ops.image_resize import resize
@@ -53,8 +54,8 @@ class RandomCrop(SizedLayer):
         if not training:
             return images
         top, left = transformation[:2]  # Keras's has no more
-        images = self._cut(self._in_compute_dtype(images), self._height_axis, top, self.height)
-        images = self._cut(images, self._width_axis, left, self.width)
+        images = self._cut(images, self._height_axis, top, self.height)
+        images = self._in_compute_dtype(self._cut(images, self._width_axis, left, self.width))
         if self._size_of(images.shape) == self._size:
             return images
         return self._in_compute_dtype(resize(images, self._size, data_format=self.data_format))
@@ -62,7 +63,7 @@ class RandomCrop(SizedLayer):
     def _cut(self, images, axis, start, length):
         if not isinstance(start, torch.Tensor):
             return images.narrow(axis, start, min(length, images.shape[axis] - start))
-        if torch.compiler.is_compiling():  # a place that is not known there
+        if not runs_plainly():  # the place is not known there
             return images.index_select(axis, torch.arange(length, device=images.device) + start)
         return images.narrow(axis, int(start), length)
 

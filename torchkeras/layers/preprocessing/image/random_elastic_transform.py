@@ -16,7 +16,7 @@ from torchkeras.layers.preprocessing.image.image_layer import (
     mode_of,
     range_of,
 )
-from torchkeras.ops.image_geometry import sample_images
+from torchkeras.layers.preprocessing.image.sampling import at_places
 
 
 @published("layer", "keras.layers")
@@ -79,7 +79,7 @@ class RandomElasticTransform(GeometricLayer):
         across, down = self._shifts(transformation, images.shape[0], height, width)
         rows = torch.arange(height, device=images.device)[:, None] + down
         columns = torch.arange(width, device=images.device) + across
-        warped = sample_images(images, self.data_format, rows, columns, interpolation, self.fill_mode, self.fill_value)
+        warped = at_places(images, rows, columns, interpolation, self.fill_mode, self.fill_value, self.data_format)
         warped = torch.where(transformation["apply_transform"][:, None, None, None], warped, images)
         return self._in_compute_dtype(warped.clamp(*self.value_range))
 

@@ -8,6 +8,7 @@ import torch
 from torchkeras.core.arguments import one_of
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import beyond_kernels, runs_plainly
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing.image.boxes import clip_to_image_size, convert_format
 from torchkeras.layers.preprocessing.image.image_layer import GeometricLayer, images_of
@@ -50,7 +51,7 @@ class RandomFlip(GeometricLayer):
         if training and transformation is not None:
             axes = {"horizontal": [self._width_axis], "vertical": [self._height_axis]}
             axes = axes.get(self.mode, [self._width_axis, self._height_axis])
-            images = torch.where(transformation["flips"], images.flip(axes), images)
+            images = _mirrored(images, transformation["flips"], axes)
         return self._in_compute_dtype(images)
 
     def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
@@ -71,3 +72,14 @@ class RandomFlip(GeometricLayer):
         found["boxes"] = torch.where(flips, torch.stack([x1, y1, x2, y2], -1), found["boxes"])
         found = clip_to_image_size(found, **sizes)
         return convert_format(found, "rel_xyxy", self.bounding_box_format, **sizes)
+
+
+def _mirrored(images, flips, axes):
+    """Some images of a batch mirrored. On the CPU, where the draw can be read, only these, and each image is copied
+    once into the result."""
+    if images.device.type != "cpu" or not runs_plainly() or beyond_kernels():
+        return torch.where(flips, images.flip(axes), images)
+    flips = flips.flatten()
+    mirrored = iter(images[flips].flip(axes))
+    parts = [next(mirrored) if flip else image for image, flip in zip(images, flips.tolist(), strict=True)]
+    return torch.stack(parts) if parts else images

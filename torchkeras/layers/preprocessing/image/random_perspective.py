@@ -11,7 +11,8 @@ from torchkeras.core.registry import published
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing.image.boxes import against
 from torchkeras.layers.preprocessing.image.image_layer import GeometricLayer, factor_of, images_of, mode_of
-from torchkeras.ops.image_geometry import homography, perspective_transform
+from torchkeras.layers.preprocessing.image.sampling import by_matrix
+from torchkeras.ops.image_geometry import homography
 
 
 @published("layer", "keras.layers")
@@ -72,8 +73,8 @@ class RandomPerspective(GeometricLayer):
     def _transformed(self, images, transformation, training, interpolation):
         if not training or transformation is None:
             return images
-        points = transformation["start_points"], transformation["end_points"]
-        moved = perspective_transform(images, *points, interpolation, self.fill_value, self.data_format)
+        matrix = homography(transformation["start_points"].float(), transformation["end_points"].float())
+        moved = by_matrix(images, matrix, interpolation, "constant", self.fill_value, self.data_format)
         return torch.where(transformation["apply_perspective"][:, None, None, None], moved, images)
 
     def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
