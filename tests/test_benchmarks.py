@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import torchkeras as keras
-from benchmarks import runs
+from benchmarks import runs, texts
 from benchmarks.files import FILES
 from benchmarks.images import names as image_layers
 from benchmarks.measures import MEASURES, Row, paired_row, shortened
@@ -239,3 +239,8 @@ def test_both_sides_see_as_many_rows_as_the_steps_have(kind, steps):
     runs.by_hand(kind, Counted("hand"), steps, torch.device("cpu"))()
     runs.in_keras(kind, Counted("ours"), steps, "cpu", keras)()
     assert seen == {"hand": steps * workload.batch, "ours": steps * workload.batch}
+
+
+def test_texts_are_timed_on_this_side():
+    found = texts.measured(keras, 40)
+    assert list(found) == ["int adapt", "int call", "tf_idf adapt", "tf_idf call"] and min(found.values()) > 0

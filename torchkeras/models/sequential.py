@@ -4,6 +4,7 @@ May import core, layers and this room. Once the input shape is known it is a fun
 just runs its layers in order.
 """
 
+import numpy as np
 import torch
 
 from torchkeras.core import calls, missing, sharing, tree
@@ -149,6 +150,10 @@ class Sequential(Model):
 
     def _build_from(self, arguments):
         tensors = list(calls.tensor_arguments(arguments).values())
+        first = next(iter(arguments.values()), None)
+        if not tensors and isinstance(first, np.ndarray):  # of strings, which are no tensors
+            self.build((None, *first.shape[1:]))
+            return
         if not tensors:
             raise ValueError(f"Sequential model {self.name!r} was called without a tensor.")
         shape = calls.shape_tree(tensors[0], None)

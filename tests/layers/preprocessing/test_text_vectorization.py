@@ -229,6 +229,18 @@ def test_training_on_texts(tmp_path):
     assert np.allclose(again.predict(np.array(["good", "bad"]), verbose=0), found)
 
 
+def test_a_sequential_without_an_input_finds_that_texts_come():
+    texts = np.array(["good film", "bad film"] * 4)
+    vectorize = TextVectorization(output_sequence_length=4)
+    vectorize.adapt(texts)
+    model = keras.Sequential([vectorize, keras.layers.Embedding(9, 2), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(texts, np.zeros(8), verbose=0)
+    assert model.input_shape == (None,) and model.predict(texts, verbose=0).shape == (8, 1)
+    dataset = keras.data.Dataset.from_tensor_slices((texts, np.zeros(8))).batch(4)
+    assert model.evaluate(dataset, verbose=0) == pytest.approx(model.evaluate(texts, np.zeros(8), verbose=0))
+
+
 def test_training_on_a_folder_of_texts(tmp_path):
     for name, text in (("bad", "so bad"), ("good", "very good")):
         (tmp_path / name).mkdir()

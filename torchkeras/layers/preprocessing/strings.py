@@ -18,6 +18,11 @@ class TakesStrings:
 
     _takes_strings = _takes_several = True  # lists hold strings: what is wrong is not that they are lists
 
+    @property
+    def input_dtype(self):
+        """Of the Input that a Sequential makes in front."""
+        return "int64" if getattr(self, "invert", False) else "string"
+
     def _convert(self, args, kwargs):
         name = self._call_info.names[0]
         if args:

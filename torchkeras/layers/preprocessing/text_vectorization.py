@@ -129,6 +129,9 @@ class TextVectorization(TakesStrings, AdaptingLayer, extra="kwargs"):
         self._widths = tuple(range(1, self.ngrams + 1)) if isinstance(self.ngrams, int) else self.ngrams
         self.built = True
 
+    def build(self, input_shape=None):
+        """There is nothing to build."""
+
     def get_config(self):
         lookup = self._lookup_layer.get_config()
         config = {**super().get_config(), "ngrams": self.ngrams}
