@@ -379,6 +379,17 @@ EXCEPTIONS = [
     ("AUC", "thresholds", "'x'", "Keras fails in numpy, with a type of its own"),
     ("AUC", "label_weights", "*", "written as a list; Keras writes a tensor"),
     ("RandomFlip", "mode", "*", "Keras takes every word, and flips nothing where it does not know it"),
+    ("RandomBrightness", "factor", "None", "a strength is a number; Keras takes None for 0"),
+    *(
+        (name, "value_range", "(-3, 3, 1)", "a range is two numbers; Keras takes the first two of more")
+        for name in ("RandomInvert", "RandomErasing", "RandomGaussianBlur", "RandomHue", "RandAugment", "AugMix")
+    ),
+    ("MixUp", "alpha", "[0.2]", "a number is no list; Keras fails at the first call"),
+    ("MixUp", "alpha", "(0.2,)", "a number is no tuple; Keras fails at the first call"),
+    ("RandomInvert", "value_range", "*", "a range is two numbers; Keras looks at the second of whatever comes"),
+    ("RandomColorJitter", "data_format", "'channels_first'", "Keras leaves its steps as they are, and fails"),
+    ("RandAugment", "num_ops", "*", "a number of layers; Keras fails at the first call, or does nothing"),
+    ("AugMix", "*", "*", "Keras looks at no argument but `factor`, and fails at the first call"),
     ("RandomContrast", "value_range", "(-3, 3, 1)", "a range is two numbers; Keras takes the first two of more"),
     ("RandomElasticTransform", "value_range", "(-3, 3, 1)", "a range is two numbers"),
     ("RandomRotation", "factor", "None", "a factor that must be given"),

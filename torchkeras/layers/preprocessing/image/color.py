@@ -20,6 +20,27 @@ from torchkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 _LUMA = (0.2989, 0.587, 0.114)  # as of ops.image.rgb_to_grayscale
 
 
+def _kept(convert):
+    """A converter that looks at a value and keeps it as it came; None too."""
+
+    def look(value):
+        if value is not None:
+            convert(value)
+        return value
+
+    return look
+
+
+def check_colors(layer, shape, gray=True):
+    """Raises `ValueError` for shapes of images without three channels, or one where gray ones will do."""
+    channels = shape[-1 if layer.data_format == "channels_last" else -3] if len(shape) in (3, 4) else 0
+    if channels not in ((None, 1, 3) if gray else (None, 3)):
+        raise ValueError(
+            f"Layer {layer.name!r} takes images of 3 channels, {layer.data_format.replace('_', ' ')}, got shape "
+            f"{tuple(shape)}."
+        )
+
+
 @published("layer", "keras.layers")
 class RandomColorDegeneration(PixelLayer):
     """Moves the colors of each image towards gray, or away from it: `x + amount * (gray - x)`.
@@ -50,11 +71,13 @@ class RandomColorDegeneration(PixelLayer):
     def transform_images(self, images, transformation=None, training=True):
         if not training:
             return images
-        _check_three_channels(self, images)
+        check_colors(self, images.shape)
         return self._computed(self._degenerated, images, per_image(transformation["factor"]))
 
     def _degenerated(self, images, amount):
-        """One product with a matrix for each image."""
+        """One product with a matrix for each image. Gray images stay as they are."""
+        if images.shape[self._channel_axis] == 1:
+            return images.clamp(*self.value_range)
         amount = amount.to(images.dtype).reshape(-1, 1, 1)
         luma = torch.tensor(_LUMA, dtype=images.dtype, device=images.device)
         matrix = (1 - amount) * torch.eye(3, dtype=images.dtype, device=images.device) + amount * luma[:, None]
@@ -66,7 +89,7 @@ class RandomColorDegeneration(PixelLayer):
 
     def compute_output_shape(self, input_shape):
         if isinstance(input_shape, (tuple, list)):
-            _check_three_channels(self, input_shape)
+            check_colors(self, input_shape, gray=False)
         return input_shape
 
 
@@ -100,7 +123,7 @@ class RandomGrayscale(PixelLayer):
         if not training:
             return images
         chosen = self.get_random_transformation(images) if transformation is None else transformation
-        _check_three_channels(self, images)
+        check_colors(self, images.shape)
         gray = lambda part: rgb_to_grayscale(part, self.data_format)
         return in_portions(gray, images, dtype=images.dtype, chosen=chosen.reshape(-1))
 
@@ -171,8 +194,8 @@ class RandomSaturation(_HueSaturationValue):
         value_range: least and greatest value of a pixel.
         seed: integer for reproducible images (Keras's own).
 
-    Takes an image, a batch of them, or a dict of images, labels, boxes and masks; images have three channels. Gives
-    floats. Does nothing where `training=False`.
+    Takes an image, a batch of them, or a dict of images, labels, boxes and masks; images are floats of three channels.
+    Does nothing where `training=False`.
 
     Example:
         >>> RandomSaturation((0.0, 0.0))(torch.tensor([[[1.0, 0.5, 0.0]]])).flatten()
@@ -195,6 +218,11 @@ class RandomSaturation(_HueSaturationValue):
     def transform_images(self, images, transformation=None, training=True):
         if not training:
             return images
+        if not images.is_floating_point():
+            raise ValueError(
+                f"Layer {self.name!r} takes images in floats, got {images.dtype}: cast them first, "
+                "keras.ops.cast(images, 'float32')."
+            )
         return self._computed(self._saturated, images, per_image(transformation["factor"]))
 
     def _saturated(self, images, gain):
@@ -225,10 +253,10 @@ class RandomColorJitter(PixelLayer):
     """
 
     value_range = field((0, 255), convert=range_of("value_range"))
-    brightness_factor = field(None)
-    contrast_factor = field(None)
-    saturation_factor = field(None)
-    hue_factor = field(None)
+    brightness_factor = field(None, convert=_kept(factor_of("brightness_factor", -1, 1)))
+    contrast_factor = field(None, convert=_kept(factor_of("contrast_factor", 0, 1)))
+    saturation_factor = field(None, convert=_kept(factor_of("saturation_factor", -1, 1)))
+    hue_factor = field(None, convert=_kept(factor_of("hue_factor", 0, 1)))
     seed = field(None)
     data_format = _slots.data_format()
 
@@ -276,13 +304,3 @@ class RandomColorJitter(PixelLayer):
             return images
 
         return self._computed(jittered, images, *each)
-
-
-def _check_three_channels(layer, images):
-    shape = tuple(images.shape if isinstance(images, torch.Tensor) else images)
-    axis = -1 if layer.data_format == "channels_last" else -3
-    if len(shape) not in (3, 4) or shape[axis] not in (None, 3):
-        raise ValueError(
-            f"Layer {layer.name!r} takes images of 3 channels, {layer.data_format.replace('_', ' ')}, got shape "
-            f"{shape}."
-        )

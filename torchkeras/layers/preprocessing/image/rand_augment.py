@@ -13,7 +13,7 @@ from torchkeras.core.registry import published
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing.image.affine_layers import RandomRotation, RandomShear, RandomTranslation
 from torchkeras.layers.preprocessing.image.blurring import RandomSharpness
-from torchkeras.layers.preprocessing.image.color import RandomColorDegeneration
+from torchkeras.layers.preprocessing.image.color import RandomColorDegeneration, check_colors
 from torchkeras.layers.preprocessing.image.equalization import Equalization
 from torchkeras.layers.preprocessing.image.image_layer import factor_of, range_of
 from torchkeras.layers.preprocessing.image.pixel_layer import PixelLayer
@@ -136,6 +136,7 @@ class RandAugment(_Choosing):
         return value
 
     def transform_images(self, images, transformation, training=True):
+        check_colors(self, images.shape)
         images = self._in_compute_dtype(images)
         return self._transformed("transform_images", images, transformation) if training else images
 
@@ -223,6 +224,8 @@ class AugMix(_Choosing):
         return found
 
     def transform_images(self, images, transformation, training=True):
+        if self.all_ops:
+            check_colors(self, images.shape)
         images = self._in_compute_dtype(images)
         if not training:
             return images
