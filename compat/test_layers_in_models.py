@@ -17,6 +17,8 @@ from compat.layer_models import KINDS, Setting, chosen_cases
 from compat.test_models import both
 
 STEPS = 10
+# Its outputs have another shape where it does not train, in Keras too: no model learns from both.
+OF_TWO_SHAPES = {"RandomCrop"}
 # Outputs that the layer computes, and what ten steps leave of them: (absolute and relative) by compute dtype.
 TOLERANCES = {"float32": (1e-5, 2e-4), "float64": (1e-5, 2e-4), "float16": (1e-2, 3e-2), "bfloat16": (5e-2, 1e-1)}
 
@@ -25,6 +27,8 @@ def places():
     """The plainest case of a layer in all kinds of models, the others in one each."""
     found, turn = [], {}
     for case in chosen_cases():
+        if case.layer in OF_TWO_SHAPES:
+            continue
         kinds = [kind for kind in KINDS if kind != "sequential" or Setting(case).alone]
         turn[case.layer] = turn.get(case.layer, -1) + 1
         if turn[case.layer]:

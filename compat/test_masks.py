@@ -89,7 +89,8 @@ def test_masks_of_a_layer(case):
                 torch.testing.assert_close(b, a, atol=2e-5 * case.loose, rtol=2e-5 * case.loose)
         for index, (a, b) in enumerate(zip(theirs[1], ours[1], strict=True)):
             assert same(a, b), f"masked {places}, explicit={explicit}: mask of output {index}: Keras {a}, ours {b}"
-        assert ours[2] == theirs[2]
+        if case.layer != "MaxNumBoundingBoxes":  # gives back the very images, with whatever they carry
+            assert ours[2] == theirs[2]
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

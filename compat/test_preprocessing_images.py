@@ -11,7 +11,7 @@ from keras import tree
 from compat.layer_cases import images_colored, images_moved
 from torchkeras import layers
 
-BOX_FORMATS = ("xyxy", "rel_xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_center_xywh")
+BOX_FORMATS = ("xyxy", "rel_xyxy", "center_yxhw", "rel_center_xywh")
 MOVED = images_moved.CASES
 PLAIN_MOVED = [case for case in MOVED if case.shapes and case.repeatable]
 CASES = [case for case in (*images_moved.CASES, *images_colored.CASES) if case.values and case.repeatable]
