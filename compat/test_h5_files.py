@@ -14,7 +14,7 @@ import torchkeras
 from compat import files
 from compat.layer_models import Setting, chosen_cases, functional
 from compat.model_cases import GRAPHS
-from compat.test_old_files import compare, loaded
+from compat.test_old_files import IN_KERAS_FILES_ONLY, compare, loaded
 
 # The two Nadams: tf.keras's own follow another
 # schedule of momentum than Keras 3's, so they go on otherwise from the same state.
@@ -22,7 +22,8 @@ TOLERANCE = {"mixed_precision": 2e-2}
 OTHER_SCHEDULE = ("optimizer_nadam", "optimizer_legacy_nadam")
 
 
-@pytest.mark.parametrize("name", [name for name in files.names() if name != "subclassed"])  # only its weights
+# Of a subclassed model there are only the weights.
+@pytest.mark.parametrize("name", [name for name in files.names() if name not in ("subclassed", *IN_KERAS_FILES_ONLY)])
 def test_models_of_tf_keras_predict_and_train_on(name, tmp_path):
     written = files.Written(name, tmp_path)
     model = loaded(written, "model.h5")

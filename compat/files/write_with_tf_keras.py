@@ -596,6 +596,99 @@ def tf_images():
     return keras.Model(a, outputs), numbers(2, 4, 4, 2), None
 
 
+# -- preprocessing ----------------------------------------------------------------------------------------------------
+
+
+@model
+def preprocessed_numbers():
+    rows, kinds = numbers(8, 3) * 3 + 1, classes(4, 8, 1)
+    normalized, binned = layers.Normalization(name="normalized"), layers.Discretization(num_bins=4, name="binned")
+    counted = layers.Discretization([-1.0, 0.0, 2.5], output_mode="one_hot", name="counted")
+    normalized.adapt(rows)
+    binned.adapt(rows[:, :1])
+    table, kind = keras.Input((3,), name="table"), keras.Input((1,), name="kind", dtype="int32")
+    parts = [
+        normalized(table),
+        layers.Normalization(axis=None, mean=1.0, variance=4.0)(table),
+        layers.Embedding(5, 2)(binned(table[:, 0])),
+        counted(table[:, 1:2]),
+        layers.CategoryEncoding(4, output_mode="one_hot")(kind),
+        layers.CategoryEncoding(num_tokens=4, output_mode="multi_hot")(kind),
+        layers.Rescaling(0.5, offset=[1.0, 2.0, 3.0])(table),
+    ]
+    m = keras.Model({"table": table, "kind": kind}, layers.Dense(1)(layers.concatenate(parts)))
+    m.compile(new.SGD(0.05), "mse")
+    return m, {"table": rows, "kind": kinds}, numbers(8, 1)
+
+
+@model
+def preprocessed_words():
+    colours = np.array([["red"], ["blue"], ["red"], ["green"], ["mauve"], ["blue"]])
+    years = np.array([[1990], [2000], [1990], [7], [2000], [1990]])
+    found, hot = layers.StringLookup(name="found"), layers.StringLookup(num_oov_indices=2, output_mode="one_hot")
+    known = layers.IntegerLookup(mask_token=0, name="known")
+    found.adapt(colours[:5])
+    hot.adapt(colours[:3])
+    known.adapt(years[:3])
+    colour, year = keras.Input((1,), dtype="string", name="colour"), keras.Input((1,), dtype="int64", name="year")
+    parts = [
+        layers.Flatten()(layers.Embedding(6, 2)(found(colour))),
+        hot(colour),
+        layers.StringLookup(vocabulary=["red", "blue"], output_mode="multi_hot")(colour),
+        layers.Flatten()(layers.Embedding(5, 2)(known(year))),
+        layers.Flatten()(layers.Embedding(4, 2)(layers.Hashing(4)(colour))),
+    ]
+    m = keras.Model([colour, year], layers.Dense(1)(layers.concatenate([tf.cast(part, "float32") for part in parts])))
+    m.compile(new.SGD(0.05), "mse")
+    return m, [colours, years], numbers(6, 1)
+
+
+@model
+def preprocessed_texts():
+    texts = np.array([["a red fox"], ["Blue, and red!"], ["green"], [""], ["a blue whale"], ["fox fox fox"]])
+    padded = layers.TextVectorization(output_sequence_length=4, name="padded")
+    weighed = layers.TextVectorization(output_mode="tf_idf", ngrams=2, name="weighed")
+    padded.adapt(texts[:5])
+    weighed.adapt(texts[:5])
+    text = keras.Input((1,), dtype="string", name="text")
+    words = layers.GlobalAveragePooling1D()(layers.Embedding(12, 3)(padded(text)))
+    m = keras.Model(text, layers.Dense(1)(layers.concatenate([words, weighed(text)])))
+    m.compile(new.SGD(0.05), "mse")
+    return m, texts, numbers(6, 1)
+
+
+@model
+def given_words():
+    colours = np.array([["red"], ["blue"], ["red"], ["green"], ["mauve"], [""]])
+    colour = keras.Input((1,), dtype="string", name="colour")
+    parts = [
+        layers.StringLookup(vocabulary=["red", "blue"], output_mode="multi_hot")(colour),
+        layers.StringLookup(vocabulary=["blue", "green"], mask_token="", num_oov_indices=2)(colour),
+        layers.HashedCrossing(6)((colour, colour)),
+        layers.TextVectorization(vocabulary=["red", "blue"], output_mode="count")(colour),
+    ]
+    m = keras.Model(colour, layers.Dense(1)(layers.concatenate([tf.cast(part, "float32") for part in parts])))
+    m.compile(new.SGD(0.05), "mse")
+    return m, colours, numbers(6, 1)
+
+
+@model
+def preprocessed_images():
+    m = keras.Sequential(
+        [
+            keras.Input((7, 5, 3)),
+            layers.Resizing(6, 6),
+            layers.CenterCrop(4, 4),
+            layers.Rescaling(1 / 127.5, offset=-1.0),
+            layers.Conv2D(2, 3),
+            layers.Flatten(),
+            layers.Dense(1),
+        ]
+    )
+    m.compile(new.SGD(0.05), "mse")
+    return m, classes(255, 4, 7, 5, 3).astype("float32"), numbers(4, 1)
+
+
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -636,7 +729,7 @@ def write(name, folder):
     if trained:
         arrays |= flat("y", y)
         arrays["losses"] = np.array([_loss(m.train_on_batch(x, y)) for _ in range(STEPS_AFTER)])
-    if trained and not isinstance(m, Subclassed):
+    if trained and os.path.exists(os.path.join(folder, "model.h5")):
         again = keras.models.load_model(
             os.path.join(folder, "model.h5"), safe_mode=False, custom_objects={"three_more": three_more}
         )

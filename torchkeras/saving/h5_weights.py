@@ -92,6 +92,7 @@ def load(model, saved, by_name=False, skip_mismatch=False, skip=(), same_model=F
     """
     targets = [(layer, weights) for layer in model.layers if (weights := weights_of(layer))]
     filled = {name: weights for name, weights in saved.weights.items() if weights}
+    states = _states(model, filled, saved)
     if by_name:
         pairs = [(target, target[0].name) for target in targets if target[0].name in filled]
         ours = {layer.name for layer, _ in targets}
@@ -108,6 +109,28 @@ def load(model, saved, by_name=False, skip_mismatch=False, skip=(), same_model=F
         _tell(faults, saved.name, skip_mismatch)
     for weight, store, key in plan:
         give(weight, store, key)
+    for layer, store in states:
+        layer.load_own_variables(store)
+
+
+def _states(model, filled, saved):
+    """Layers that keep in a state what tf.keras made a weight, with that state, which leaves `filled`."""
+    holders = {layer.name: layer for layer in model.layers if getattr(layer, "_old_weight", None)}
+    names = [name for name, weights in filled.items() if [_leaf(each) for each in weights] == ["summary"]]
+    if len(names) != len(holders):
+        return []
+    in_order = dict(zip(names, holders.values(), strict=True))
+    found = []
+    for name in names:
+        entries = filled.pop(name)
+        store = Stored(entries, f"{saved.name}: {name}")
+        layer = holders[name] if holders.keys() == set(names) else in_order[name]
+        found.append((layer, {"0": store[next(iter(entries))]}))
+    return found
+
+
+def _leaf(path):
+    return path.rpartition("/")[2].partition(":")[0]
 
 
 def weights_of(layer):

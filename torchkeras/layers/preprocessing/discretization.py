@@ -203,6 +203,11 @@ class Discretization(AdaptingLayer, fields_from=[_FIELDS], extra=""):
         layer.bin_boundaries = config["bin_boundaries"]
         return layer
 
+    @property
+    def _old_weight(self):
+        """What tf.keras calls the state that it keeps as a weight."""
+        return None if self.num_bins is None else "summary"
+
     def save_own_variables(self, store):
         """The summary that `adapt` made, as Keras 2 has it: files of weights alone hold what was learned too."""
         if self.num_bins is not None and self.summary.size:

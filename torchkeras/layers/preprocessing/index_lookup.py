@@ -62,6 +62,12 @@ def refuse_path(cls, config):
         )
 
 
+def size_of(config):
+    """How many tokens the layer of a config has that its vocabulary, an asset of the file, will bring."""
+    size = config.get("vocabulary_size")
+    return size if type(size) is int else None
+
+
 class IndexLookup(AdaptingLayer, extra="kwargs"):
     """The base of both lookups.
 
@@ -89,7 +95,9 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
             raise InvalidArgumentError(
                 f"`idf_weights` is for output_mode='tf_idf', got it with output_mode={self.output_mode!r}."
             )
-        self._keep(_given=None, _tokens=None, _seen=None, _settled=False, _fixed=False, _depth_of_calls=None)
+        self._keep(
+            _given=None, _tokens=None, _promised=None, _seen=None, _settled=False, _fixed=False, _depth_of_calls=None
+        )
         self.register_buffer("_idf", None, persistent=False)
         if given is not None:
             self._keep(_given=self._take(given, weights))
@@ -101,8 +109,10 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
         """A layer from what `get_config` gave. A config may come from a file, so one that names a file of this machine
         as vocabulary is refused: `UnsafeFileError`."""
         refuse_path(cls, config)
-        config = {key: value for key, value in config.items() if key != "vocabulary_size"}
-        return super().from_config(config, custom_objects)
+        kept = {key: value for key, value in config.items() if key != "vocabulary_size"}
+        layer = super().from_config(kept, custom_objects)
+        layer._keep(_promised=size_of(config))
+        return layer
 
     def get_config(self):
         config = super().get_config()
@@ -345,8 +355,10 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
             )
 
     def compute_output_shape(self, input_shape):
-        known = self._tokens is not None or self.pad_to_max_tokens
-        return encoded_shape(input_shape, self.output_mode, self._depth if known else None)
+        if self._tokens is not None or self.pad_to_max_tokens:
+            return encoded_shape(input_shape, self.output_mode, self._depth)
+        promised = self._promised if self._promised is not None and self._promised > len(self._before) else None
+        return encoded_shape(input_shape, self.output_mode, promised)
 
     def compute_output_spec(self, inputs):
         return KerasTensor(Shape(self.compute_output_shape(inputs.shape)), dtype=self._dtype_of_results)

@@ -143,8 +143,10 @@ class TextVectorization(TakesStrings, AdaptingLayer, extra="kwargs"):
         """A layer from what `get_config` gave. Raises `UnsafeFileError` for one that names a file as vocabulary."""
         index_lookup.refuse_path(cls, config)
         left_out = ("vocabulary_size", "has_input_vocabulary")
-        config = {key: value for key, value in config.items() if key not in left_out}
-        return super().from_config(config, custom_objects)
+        kept = {key: value for key, value in config.items() if key not in left_out}
+        layer = super().from_config(kept, custom_objects)
+        layer._lookup_layer._keep(_promised=index_lookup.size_of(config))
+        return layer
 
     # -- the vocabulary -----------------------------------------------------------------------------------------------
 
