@@ -100,6 +100,15 @@ def test_what_was_adapted_is_saved(mode, tmp_path):
     assert again.layers[-1].get_vocabulary() == layer.get_vocabulary()
 
 
+def test_an_empty_last_token_and_other_encodings_are_saved(tmp_path):
+    lookup = keras.layers.StringLookup(encoding="latin-1", output_mode="one_hot")
+    lookup.adapt(np.array(["ünï", "ünï", ""]))
+    model = keras.Sequential([keras.Input((1,), dtype="string"), lookup])
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    assert again.layers[0].get_vocabulary() == ["[UNK]", "ünï", ""]
+
+
 def test_copies_know_the_vocabulary():
     layer = keras.layers.StringLookup(vocabulary=_COLOURS)
     for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), type(layer).from_config(layer.get_config())):

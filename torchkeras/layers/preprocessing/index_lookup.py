@@ -401,7 +401,9 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
     def load_assets(self, directory):
         path = os.path.join(directory, "vocabulary.txt")
         if self._given is None and os.path.exists(path):
-            tokens = self._without_special(self._tokens_of(self._parsed(self._read(path))).ravel().tolist())
+            tokens = self._tokens_of(self._parsed(self._read(path, own=True))).ravel().tolist()
+            self._refuse_repeated(tokens)
+            tokens = self._without_special(tokens)
             weights = self.__dict__.pop("_loaded_idf", None)
             weights = None if weights is None else weights[self.num_oov_indices :][: len(tokens)]
             self._settle(tokens, weights)
@@ -409,12 +411,14 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
     def _parsed(self, lines):
         return lines
 
-    def _read(self, path):
-        """The lines of a vocabulary's file."""
+    def _read(self, path, own=False):
+        """The lines of a vocabulary's file. A newline at its end ends the last one; in our `own`, an asset in UTF-8, an
+        empty token may stand behind it."""
         if not os.path.exists(path):
             raise InvalidArgumentError(f"`vocabulary` of layer {self.name!r}: there is no file {os.fspath(path)!r}.")
-        with open(path, encoding=getattr(self, "encoding", "utf-8"), newline="") as file:
-            lines = file.read().removesuffix("\n").split("\n")
+        with open(path, encoding="utf-8" if own else getattr(self, "encoding", "utf-8"), newline="") as file:
+            text = file.read()
+        lines = (text if own else text.removesuffix("\n")).split("\n")
         return [line.removesuffix("\r") for line in lines]
 
 
