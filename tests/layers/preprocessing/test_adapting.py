@@ -113,3 +113,11 @@ def test_nan_is_said():
     rows[0, 1] = np.nan
     with pytest.warns(UserWarning, match="NaN"):
         keras.layers.Normalization().adapt(rows)
+
+
+@pytest.mark.parametrize("box", [list, tuple])
+def test_batches_of_one_tensor_are_that_tensor(box):
+    """As a TensorDataset gives them: the features keep their axes."""
+    rows, layer = torch.arange(12.0).reshape(6, 2), keras.layers.Normalization()
+    layer.adapt(box([part]) for part in rows.split(2))
+    assert layer.mean.tolist() == [[5.0, 6.0]]

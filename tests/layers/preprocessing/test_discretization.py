@@ -133,6 +133,15 @@ def test_files_keep_the_bins(tmp_path, suffix):
     torch.testing.assert_close(second(X[:, :1]), first(X[:, :1]))
 
 
+def test_a_state_dict_holds_the_bins():
+    layer, other = layers.Discretization(num_bins=4), layers.Discretization(num_bins=4)
+    layer.adapt(X)
+    other.load_state_dict(layer.state_dict())
+    assert other.bin_boundaries == layer.bin_boundaries
+    other.merge_state([])
+    assert other.bin_boundaries == layer.bin_boundaries
+
+
 def test_boundaries_set_by_hand_are_in_force():
     layer = layers.Discretization(num_bins=2)
     layer.adapt(X)

@@ -111,6 +111,8 @@ def _iterator_of(data):
 
 
 def _features(batch):
+    if isinstance(batch, (list, tuple)) and len(batch) == 1 and holds_array(batch[0]):
+        return batch[0]  # what a TensorDataset of one tensor gives
     if isinstance(batch, (tuple, dict)):
         kind = "tuples" if isinstance(batch, tuple) else "dicts"
         raise InvalidArgumentError(

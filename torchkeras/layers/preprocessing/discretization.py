@@ -6,6 +6,7 @@ May import core, ops and this room.
 import warnings
 
 import numpy as np
+import torch
 
 from torchkeras.core.arguments import as_number
 from torchkeras.core.conversion import as_array, as_tensor, is_number_list
@@ -207,6 +208,16 @@ class Discretization(AdaptingLayer, fields_from=[_FIELDS], extra=""):
     def _old_weight(self):
         """What tf.keras calls the state that it keeps as a weight."""
         return None if self.num_bins is None else "summary"
+
+    def get_extra_state(self):
+        """What `adapt` found, for torch's `state_dict`."""
+        found = None if self.summary is None else torch.from_numpy(self.summary)
+        return {"bin_boundaries": self._boundaries, "summary": found}
+
+    def set_extra_state(self, state):
+        if self.num_bins is not None:
+            self._keep(summary=state["summary"].numpy())
+            self._part_at(state["bin_boundaries"])
 
     def save_own_variables(self, store):
         """The summary that `adapt` made, as Keras 2 has it: files of weights alone hold what was learned too."""
