@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import torchkeras
 from compat import word_programs as programs
@@ -94,3 +95,15 @@ def test_words_in_batches(kind):
     }[kind]()
     model.fit(source, epochs=3, steps_per_epoch=4, shuffle=False, verbose=0)
     same(model.predict(new, verbose=0), RECORDED["words_in_the_model"]["predicted"])
+
+
+def test_what_is_behind_the_words_is_exported(tmp_path):
+    """torch.export has no strings: lookups stay in Python, the rest runs without torchkeras."""
+    inner, x, y, job = programs.words_before_the_model(torchkeras)
+    programs.trained(torchkeras, inner, x, y)
+    outer, new = programs.with_words_outside(torchkeras, inner, job), programs.NEW["job"][:, None]
+    with pytest.raises(ValueError, match="strings"):
+        outer.export(tmp_path / "outer.pt2")
+    inner.export(tmp_path / "inner.pt2", verbose=False)
+    served = torch.export.load(tmp_path / "inner.pt2").module()
+    same(served(job(new).float()).detach().numpy(), outer.predict(new, verbose=0))

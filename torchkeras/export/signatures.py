@@ -96,6 +96,12 @@ def flat(structure, name=None):
 
 def examples(signature, device):
     """Arguments to trace with, in turn until one goes: sizes that differ between axes, then some with many divisors."""
+    for name, spec in flat(signature):
+        if spec.dtype == "string":
+            raise ValueError(
+                f"Input {name!r} takes strings, which torch.export has none of: export the part of the model behind "
+                "its lookups, and keep all of it by model.save('model.keras')."
+            )
     unknown = any(None in spec.shape[1:] for _, spec in flat(signature))
     for sizes in (_PRIMES, _DIVISIBLE) if unknown else (_PRIMES,):
 
