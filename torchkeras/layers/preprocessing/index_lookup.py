@@ -326,7 +326,7 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
     def _encoded(self, indices):
         if self.output_mode == "int":
             return indices
-        weights = self.idf_weights
+        weights = None if self._idf is None else self.idf_weights.to(indices.device)
         dtype = torch.int64 if weights is None else weights.dtype
         return encoded(indices, self.output_mode, self._depth, dtype, weights, f"Layer {self.name!r}")
 
@@ -385,7 +385,7 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
     def save_own_variables(self, store):
         """The weights of `tf_idf`, which Keras keeps here too."""
         if self._idf is not None:
-            store["idf_weights"] = self.idf_weights.numpy()
+            store["idf_weights"] = self.idf_weights.cpu().numpy()
 
     def load_own_variables(self, store):
         if self.output_mode == "tf_idf" and "idf_weights" in store.keys():  # noqa: SIM118 - a store is no dict

@@ -175,7 +175,8 @@ class TextVectorization(TakesStrings, AdaptingLayer, extra="kwargs"):
                 f"Layer {self.name!r} has no vocabulary yet: call adapt(data), or make it with vocabulary=[...]."
             )
         if self._table is None or self._table[0] is not known:
-            numbers = self._lookup_layer._with_unknown(torch.arange(MASK, len(known)), None).numpy()
+            places = torch.arange(MASK, len(known), device="cpu")
+            numbers = self._lookup_layer._with_unknown(places, None).numpy()
             self._keep(_table=(known, TokenTable([word.encode() for word in known]), numbers))
         return self._table[1:]
 
