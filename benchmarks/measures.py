@@ -24,7 +24,7 @@ class Measure:
     ``over`` names the contender in the denominator; ``by_hand`` says whether there is a hand-written form. Of the kinds
     ``op`` and ``step`` there is a line for each word of ``workload``; a step's names the form that torch is fastest in;
     ``beside`` is a contender's fit (or file) of the first word over that of the second.
-    ``of_keras`` is the largest share of Keras's time accepted.
+    ``of_keras`` is the largest share of Keras's time accepted; ``in_keras`` says whether Keras on torch can do it.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Measure:
     allowance: float = 0.0
     by_hand: bool = True
     of_keras: float | None = None
+    in_keras: bool = True
 
 
 def structure(kind, what):
@@ -47,6 +48,11 @@ def structure(kind, what):
 def file(name, what, steps=2, wanted=0.5):
     """The measure of one thing done with files (``files.py``), against Keras."""
     return Measure(name, f"file: {what}", "file", name, steps, wanted, "keras", by_hand=False)
+
+
+def folder(name, what):
+    """The measure of one pass over a folder of 2,000 JPEGs (``folders.py``)."""
+    return Measure(f"folder_{name}", f"folder: 2,000 JPEGs of 256x256, {what}", "folder", name, 50, 1.1, in_keras=False)
 
 
 def fit_and_forward(name, what, steps, wanted, fit_steps=None, of_fit=None):
@@ -126,6 +132,8 @@ MEASURES = (
     file("save_deep", "save 1,000 layers, .keras"),
     file("load_deep", "load 1,000 layers, .keras"),
     Measure("load_memory", "load 100 MB: peak memory over the weights", "load_memory", "", 2, 1.2),
+    folder("as_they_are", "as they are"),
+    folder("resized", "to 224x224"),
     Measure("import", "import", "import", wanted=1.1),
     Measure("memory", "memory after {:,} steps over {:,}", "memory", "small", 5000, 1.01),
 )
@@ -222,7 +230,7 @@ class Bench:
     def _timed_row(self, measure, unit="ms", scale=1):
         errors, samples = {}, {}
         for name, worker in self.workers.items():
-            if name == HAND and not measure.by_hand:
+            if name == HAND and not measure.by_hand or name == "keras" and not measure.in_keras:
                 continue
             with _kept(errors, name):
                 form = worker.ask("prepare", measure.kind, measure.workload, measure.steps)

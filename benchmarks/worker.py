@@ -31,7 +31,7 @@ class Worker:
         self.contender = contender
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, contender, device), daemon=True)
+        self._process = context.Process(target=serve, args=(theirs, contender, device))
         self._process.start()
         theirs.close()
 
@@ -91,7 +91,7 @@ class _Desk:
         """Build the model and run it once untimed; the name of the form chosen, where there were several."""
         import torch
 
-        from . import images
+        from . import folders, images
         from .files import FILES
         from .operations import OPS
         from .structure import STRUCTURE, repeated
@@ -112,6 +112,10 @@ class _Desk:
         elif kind == "file":
             once = FILES[workload](importlib.import_module(self.contender))
             self.run = lambda: [once() for _ in range(steps)]
+        elif kind == "folder" and self.contender == HAND:
+            self.run = folders.by_hand(workload, steps)
+        elif kind == "folder":
+            self.run = folders.in_keras(workload, steps, importlib.import_module(self.contender))
         elif kind in STRUCTURE:
             self.run = repeated(kind, WORKLOADS[workload], steps, importlib.import_module(self.contender))
         elif self.contender == HAND:

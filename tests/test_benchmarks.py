@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import torchkeras as keras
-from benchmarks import runs, texts
+from benchmarks import folders, runs, texts
 from benchmarks.files import FILES
 from benchmarks.images import names as image_layers
 from benchmarks.measures import MEASURES, Row, paired_row, shortened
@@ -127,7 +127,7 @@ def test_table(capsys, markdown):
 def test_every_measure_names_a_workload_and_can_be_shortened():
     assert len({measure.name for measure in MEASURES}) == len(MEASURES)
     for measure in MEASURES:
-        known = {"op": OPS, "step": STEPS, "file": FILES, "image": image_layers()}
+        known = {"op": OPS, "step": STEPS, "file": FILES, "image": image_layers(), "folder": folders.SIZES}
         known = known.get(measure.kind, {**WORKLOADS, **FILES})
         assert measure.kind == "import" or set(measure.workload.split()) <= set(known)
         assert measure.kind == "import" or 2 <= shortened(measure).steps <= measure.steps
@@ -168,6 +168,13 @@ def test_an_allowance_is_taken_off_before_the_ratio_is_judged():
 def test_both_forms_of_an_operation_give_the_same(name):
     op = OPS[name]
     torch.testing.assert_close(getattr(keras.ops, name)(*op.arguments), op.function(*op.arguments))
+
+
+def test_both_sides_read_the_same_folder(monkeypatch):
+    monkeypatch.setattr(folders, "WORKERS", 1)
+    monkeypatch.setattr(folders, "BATCH", 3)
+    for name in folders.SIZES:
+        assert folders.by_hand(name, 2)() == folders.in_keras(name, 2, keras)() == 6
 
 
 def test_operations_are_a_line_each():

@@ -99,13 +99,18 @@ class _Image:
         self.data_format, self.form = data_format, form
 
     def __call__(self, path):
-        with named_in_errors(path):
-            image = np.asarray(load_img(path, self.color_mode).convert(_PILLOW[self.color_mode]))
-        pixels = torch.from_numpy(image.reshape(*image.shape[:2], -1).copy())
-        if self.interpolation != "nearest":
-            pixels = pixels.float()
+        image = self._read(path)
+        # numpy's conversion, as torch's would spread over cores that other threads are at work on.
+        pixels = image.copy() if self.interpolation == "nearest" else image.astype("float32")
+        pixels = torch.from_numpy(pixels.reshape(*image.shape[:2], -1))
         pixels = self._padded(pixels) if self.form == "pad" else self._resized(pixels, self.size)
         return pixels if self.data_format == "channels_last" else pixels.movedim(-1, 0).contiguous()
+
+    def _read(self, path):
+        mode = _PILLOW[self.color_mode]
+        with named_in_errors(path):
+            image = load_img(path, self.color_mode)
+            return np.asarray(image if image.mode == mode else image.convert(mode))
 
     def _resized(self, pixels, size):
         if tuple(pixels.shape[:2]) == size:
