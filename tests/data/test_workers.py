@@ -9,8 +9,10 @@ import time
 import numpy as np
 import psutil
 import pytest
+import torch
 
 import torchkeras as keras
+from torchkeras import data as keras_data
 from torchkeras.errors import WorkerError
 
 KINDS = {"threads": False, "processes": True}
@@ -228,3 +230,23 @@ def test_what_a_data_set_lacks_is_told():
     for ask in (len, lambda data: data.num_batches, lambda data: model().fit(data, verbose=0)):
         with pytest.raises(NotImplementedError, match="Empty must define __len__"):
             ask(Empty())
+
+
+def test_workers_keep_to_one_core_and_leave_torchs_threads_as_they_were():
+    def number():
+        seen = []
+        asking = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        asking.start()
+        asking.join()
+        return seen[0]
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        seen = []
+        dataset = keras_data.Dataset.range(40).map(lambda n: seen.append(torch.get_num_threads()) or n, 4)
+        ahead = dataset.map(lambda n: seen.append(torch.get_num_threads()) or n).prefetch(2)
+        assert len(list(ahead)) == 40 and seen == [1] * 80
+        assert torch.get_num_threads() == number() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -97,6 +97,7 @@ class _Process:
     def renew_locks(self):
         self.building = threading.RLock()  # held while a layer makes its weights: who needs them meanwhile waits
         self.naming = threading.Lock()
+        self.thread_numbers = threading.Lock()  # held while a worker changes the number of torch's threads
 
 
 process = _Process()

@@ -1,11 +1,12 @@
 """Images in files and as arrays, by Pillow: `load_img`, `save_img`, `img_to_array`, `array_to_img`.
 
-May import core. Pillow is the extra `image`, loaded when one of these is called.
+May import core and errors. Pillow is the extra `image`, loaded when one of these is called.
 """
 
 import contextlib
 import io
 import os
+import struct
 import warnings
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from torchkeras.core.conversion import to_numpy
 from torchkeras.core.fields import with_rules
 from torchkeras.core.scopes import settings
 from torchkeras.core.windows import standardize_data_format
+from torchkeras.errors import ResourceLimitError
 
 MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # the first is what others become
+_AT_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 _METHODS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
@@ -31,11 +34,15 @@ def pillow():
 
 @contextlib.contextmanager
 def named_in_errors(path):
-    """What cannot be read inside says which file it was. Its error keeps its type."""
+    """What cannot be read inside says which file it was. An OSError keeps its type, what else Pillow raises at damage
+    becomes one; `ResourceLimitError` is for sizes that no photo has."""
     try:
         yield
-    except OSError as error:
-        raise type(error)(f"{path} could not be read as an image: {error}") from error
+    except _AT_DAMAGE as error:
+        kind = type(error) if isinstance(error, OSError) else OSError
+        raise kind(f"{path} could not be read as an image: {error}") from error
+    except pillow().DecompressionBombError as error:
+        raise ResourceLimitError(f"{path} is too large to be an image of a data set: {error}") from error
 
 
 def array_to_img(x, data_format=None, scale=True, dtype=None):
