@@ -248,3 +248,15 @@ def test_models_take_datasets_of_batches():
     assert network.predict(dataset.map(lambda x, y: x), verbose=0).shape == (10, 1)
     kept = network.fit(X, Y, batch_size=4, shuffle=False, verbose=0).params
     assert network.fit(dataset, verbose=0).params == kept
+
+
+def test_a_list_of_tensors_that_a_function_made_is_a_tuple():
+    element = next(iter(Dataset.range(3, 5).map(lambda n: [n, n + 1])))
+    assert type(element) is tuple and [each.tolist() for each in element] == [3, 4] and element[0].dtype == torch.int64
+    assert next(iter(Dataset.range(1).map(lambda n: [1, 2]))).tolist() == [1, 2]
+
+
+def test_empty_datasets_are_described():
+    empty = Dataset.from_tensor_slices((np.zeros((0, 2), "float32"), np.zeros(0, "int32")))
+    assert empty.batch(4).element_spec == (TensorSpec((None, 2), "float32"), TensorSpec((None,), "int32"))
+    assert Dataset.range(0).element_spec == TensorSpec((), "int64") and list(Dataset.range(0).batch(2)) == []

@@ -9,7 +9,7 @@ from torchkeras.core import tree
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.data import stages
 from torchkeras.data.padding import Padded
-from torchkeras.data.specs import TensorSpec, element_of, leaf_of, numpy_of, spec_of
+from torchkeras.data.specs import TensorSpec, dtype_name, element_of, leaf_of, numpy_of, spec_of
 
 AUTOTUNE = -1
 INFINITE_CARDINALITY, UNKNOWN_CARDINALITY = stages.INFINITE, stages.UNKNOWN
@@ -326,6 +326,10 @@ def _described(stage):
     if isinstance(stage, stages.Batch) and not isinstance(stage.put_together, Padded):
         size = stage.batch_size if stage.drop_remainder else None
         return tree.map_structure(lambda leaf: TensorSpec((size, *leaf.shape), leaf.dtype), _described(stage.source))
+    if isinstance(stage, stages.Slices):  # which may have none
+        return tree.map_structure(lambda leaf: TensorSpec(leaf.shape[1:], dtype_name(leaf)), stage.arrays)
+    if isinstance(stage, stages.Numbers):
+        return TensorSpec((), "int64")
     for element in stage.run():
         return spec_of(element)
     raise ValueError("The dataset has no element to be described.")

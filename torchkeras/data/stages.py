@@ -279,7 +279,7 @@ class Map(_After):
         return map(self.one, self.source.run())
 
     def one(self, element):
-        return element_of(told(self, self.function, element))
+        return element_of(_tuples(told(self, self.function, element)))
 
 
 class Filter(_After):
@@ -492,6 +492,12 @@ def told(stage, function, element, unpack=True):
         text = f"Raised in {_named(stage)} of the dataset {chain(stage)}, for an element {spec_of(element)}"
         error.__notes__ = [*getattr(error, "__notes__", []), text]
         raise
+
+
+def _tuples(made):
+    """What a function made, a list of tensors as the tuple that it is for `tf.data`; a list of numbers is an array."""
+    tensors = isinstance(made, list) and any(isinstance(item, torch.Tensor) for item in made)
+    return tuple(made) if tensors else made
 
 
 def _named(stage):

@@ -1,12 +1,14 @@
 """Small array helpers: one-hot targets, unit-norm rows.
 
-May import numpy, torch and core.
+May import numpy, torch, core and errors.
 """
 
 import numpy as np
 import torch
 
 from torchkeras.core.conversion import as_array, as_tensor
+from torchkeras.core.dtypes import torch_dtype
+from torchkeras.errors import LabelError
 
 
 def to_categorical(x=None, num_classes=None, dtype=None, **older):
@@ -17,8 +19,9 @@ def to_categorical(x=None, num_classes=None, dtype=None, **older):
         num_classes: number of classes; by default the largest index plus one.
         dtype: numpy dtype of the result, float64 by default.
 
-    Returns an array of shape `x.shape + (num_classes,)`, a tensor if a tensor came. Raises `ValueError` for indices
-    outside the range.
+    Returns an array of shape `x.shape + (num_classes,)`, a tensor if a tensor came.
+
+    Raises `LabelError`, a `ValueError` and `IndexError`, for indices outside the range.
 
     >>> to_categorical([0, 2], num_classes=3)
     array([[1., 0., 0.],
@@ -30,15 +33,14 @@ def to_categorical(x=None, num_classes=None, dtype=None, **older):
     if isinstance(x, torch.Tensor):
         labels = x.long()
         labels = labels.squeeze(-1) if labels.dim() > 1 and labels.shape[-1] == 1 else labels
-        return torch.nn.functional.one_hot(labels, num_classes if num_classes is not None else -1).to(
-            torch.get_default_dtype()
-        )
+        kind = torch.get_default_dtype() if dtype is None else torch_dtype(dtype)
+        return torch.nn.functional.one_hot(labels, int(num_classes) if num_classes else -1).to(kind)
     labels = as_array(x, "`x`").astype("int64")
     shape = labels.shape[:-1] if labels.ndim > 1 and labels.shape[-1] == 1 else labels.shape
     labels = labels.reshape(-1)
-    count = int(labels.max()) + 1 if num_classes is None else int(num_classes)
+    count = int(num_classes) if num_classes else int(labels.max()) + 1
     if labels.size and (labels.min() < 0 or labels.max() >= count):
-        raise ValueError(f"Class indices must lie in 0..{count - 1}, got values from {labels.min()} to {labels.max()}.")
+        raise LabelError(f"Class indices must lie in 0..{count - 1}, got values from {labels.min()} to {labels.max()}.")
     result = np.zeros((labels.size, count), dtype=dtype)
     result[np.arange(labels.size), labels] = 1
     return result.reshape((*shape, count))
