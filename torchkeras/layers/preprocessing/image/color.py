@@ -136,10 +136,10 @@ class _HueSaturationValue(PixelLayer):
 
     def _changed(self, change, images):
         """RGB images after `change(hue, saturation)`."""
-        axis = self._channel_axis
-        hue, saturation, value = rgb_to_hsv(images, self.data_format).unbind(axis)
+        planes = images.movedim(self._channel_axis, 1).contiguous()  # a copy pays: forty operations read along memory
+        hue, saturation, value = rgb_to_hsv(planes, "channels_first").unbind(1)
         hue, saturation = change(hue, saturation)
-        return hsv_to_rgb(torch.stack([hue, saturation, value], axis), self.data_format)
+        return hsv_to_rgb(torch.stack([hue, saturation, value], 1), "channels_first").movedim(1, self._channel_axis)
 
 
 @published("layer", "keras.layers")
