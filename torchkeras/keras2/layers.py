@@ -70,6 +70,7 @@ RENAMED = {
     "Embedding": {"init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer"},
     "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
     "CategoryEncoding": {"max_tokens": "num_tokens"},
+    "IntegerLookup": {"max_values": "max_tokens", "mask_value": "mask_token", "oov_value": "oov_token"},
     "Attention": {"causal": "use_causal_mask"},  # AdditiveAttention follows its parent's rules
 }
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
@@ -124,6 +125,16 @@ def _one_initializer_for_both(fields, args, kwargs):
             if name in kwargs:
                 raise TypeError(f"A separable convolution got both `{name}` and the old `init`: keep one.")
             kwargs[name] = init
+    return args
+
+
+def _encoding_seventh(fields, args, kwargs):
+    """`StringLookup(…, idf_weights, encoding, invert, output_mode, sparse, pad_to_max_tokens)`; Keras 3 has `invert` in
+    the seventh place, and a string there tells which is meant."""
+    if len(args) > 6 and isinstance(args[6], str):
+        names = ("encoding", "invert", "output_mode", "sparse", "pad_to_max_tokens")
+        kwargs.update(zip(names, args[6:], strict=False))
+        return args[:6]
     return args
 
 
@@ -186,5 +197,6 @@ for _owner in (layers.Conv2D, layers.Conv2DTranspose, layers.SeparableConv2D, la
     add_rule(_owner, _window_from_rows_and_columns)
 for _owner in (layers.SeparableConv1D, layers.SeparableConv2D):
     add_rule(_owner, _one_initializer_for_both)
+add_rule(layers.StringLookup, _encoding_seventh)
 add_rule(layers.Discretization, _bins_or_their_boundaries)
 add_rule(layers.Conv3DTranspose, _output_padding_fifth)

@@ -167,3 +167,10 @@ def test_integers_are_compiled():
     x = torch.tensor([10, 0, 31, 30, 32])
     assert layer(x).tolist() == [4, 0, 2, 3, 1]
     assert torch.equal(torch.compile(layer, fullgraph=True, backend="eager")(x), layer(x))
+
+
+def test_spellings_of_keras_2():
+    layer = keras.layers.IntegerLookup(max_values=5, mask_value=0, oov_value=-7)
+    assert (layer.max_tokens, layer.mask_token, layer.oov_token) == (5, 0, -7)
+    old = keras.layers.StringLookup(None, 1, None, "[UNK]", _COLOURS, None, "latin-1", False, "count", False, False)
+    assert (old.encoding, old.output_mode, old.invert) == ("latin-1", "count", False)
