@@ -30,6 +30,7 @@ ROUNDS = {
 NO_HALF = {
     "AveragePooling3D": "torch has no kernel for it in half precision on the CPU",
     "STFTSpectrogram": "Keras's convolution takes no bfloat16",
+    "CutMix": "Keras draws in no half precision",
 }
 # In bfloat16 these differ: Keras rounds places to it too, which moves pixels.
 EXACT_PLACES = {"RandomPerspective", "RandomElasticTransform"}
