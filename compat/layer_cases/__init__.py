@@ -74,6 +74,7 @@ ELSEWHERE = {
     "IntegerLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",
     "JaxLayer": "says that it needs another framework",
     "StringLookup": "Keras has it on TensorFlow alone: compat/test_preprocessing_lookups.py",
+    "SyncBatchNormalization": "Keras 2 has it alone: tests/keras2/test_paths.py",
     "TFSMLayer": "says that it needs another framework",
     "Wrapper": "a base class: compat/test_wrapper.py",
     "TFDConcat": "a part of FeatureSpace: compat/test_feature_space.py",

@@ -9,7 +9,6 @@ import warnings
 import numpy as np
 import torch
 
-from torchkeras.core.arguments import flag
 from torchkeras.core.conversion import as_tensor
 from torchkeras.core.dtypes import torch_dtype
 from torchkeras.core.fields import field
@@ -40,7 +39,7 @@ _FIELDS = {
     "axis": field(-1, convert=_axes),
     "mean": field(None, attribute="input_mean", save=_plain),
     "variance": field(None, attribute="input_variance", save=_plain),
-    "invert": field(False, convert=flag("invert")),
+    "invert": field(False),
 }
 
 
