@@ -33,7 +33,7 @@ def masked_call(lib, case, places, explicit):
     lib.utils.clear_session(free_memory=False)
     layer = getattr(lib.layers, case.layer)(**case.constructor_arguments(lib.layers))
     structure = tree.map_structure(torch.tensor, arrays_of(case))
-    layer(*structure, **case.kwargs)
+    layer(*tree.map_structure(torch.clone, structure), **case.kwargs)  # Keras's RandomBrightness writes into them
     layer.set_weights(random_weights(layer))
     kwargs, leaves = dict(case.kwargs), tree.flatten(structure)
     for place in places:

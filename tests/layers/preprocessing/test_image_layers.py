@@ -219,7 +219,9 @@ def test_what_is_loaded_begins_anew_and_a_copy_goes_on(name, tmp_path):
     model = keras.Sequential([keras.Input(x.shape[1:]), made(name)])
     first = model(x, training=True)
     model.save(tmp_path / "model.keras")
-    assert torch.equal(keras.models.load_model(tmp_path / "model.keras")(x, training=True), first)
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    if name != "RandomGrayscale":  # whose config has no seed, as in Keras
+        assert torch.equal(loaded(x, training=True), first)
     assert torch.equal(copy.deepcopy(model)(x, training=True), model(x, training=True))
 
 

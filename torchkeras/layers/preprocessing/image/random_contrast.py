@@ -45,7 +45,7 @@ class RandomContrast(ColorLayer):
         if not training:
             return images
         contrast = transformation["contrast_factor"]
-        floats = images if images.is_floating_point() else images.to(torch.float32)
+        floats = images if images.is_floating_point() else images.to(torch.promote_types(torch.float32, contrast.dtype))
         mean = floats.mean((self._height_axis, self._width_axis), keepdim=True)
         changed = torch.lerp(mean, floats, contrast.to(floats.dtype)).clamp_(*self.value_range)
         return changed if self.dtype_policy.torch_compute.is_floating_point else self._in_compute_dtype(changed)
