@@ -120,6 +120,13 @@ def test_a_structure_where_a_tensor_belongs(given):
             dense(given)
 
 
+def test_lists_of_numbers_are_one_tensor():
+    """What is wrong with an array in lists is not that it is in lists."""
+    with pytest.raises(UnfitInputError, match="must match the size") as error:
+        layers.Rescaling([1.0, 2.0])([[1, 2, 3]])
+    assert "takes one tensor" not in str(error.value)
+
+
 def test_errors_of_users_stay_as_they_are():
     def activation(x):
         return {}["no such key"]

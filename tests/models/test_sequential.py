@@ -168,3 +168,23 @@ def test_errors(wrong):
 def test_views_before_building():
     with pytest.raises(AttributeError, match="build"):
         _ = keras.Sequential([layers.Dense(2)]).input_shape
+
+
+def test_a_size_that_stands_for_an_unknown_one_is_none_of_the_model():
+    """A model of layers that builds while shapes are inferred sees None where the inference tries sizes."""
+
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.Sequential([layers.Rescaling(2.0), layers.Dense(3)])
+
+        def call(self, x):
+            return self.inner(x)
+
+    model = Outer()
+    assert model(keras.Input((4,))).shape == (None, 3)
+    assert (model.inner.input_shape, model.inner.output_shape) == ((None, 4), (None, 3))
+    trained = Outer()
+    trained.compile("sgd", "mse")
+    trained.fit(np.zeros((5, 4)), np.zeros((5, 3)), verbose=0)
+    assert trained.inner.output_shape == (None, 3)

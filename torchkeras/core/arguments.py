@@ -50,6 +50,19 @@ def number(name):
     return convert
 
 
+def above_zero(name):
+    """Accepts numbers above zero."""
+    convert_any = number(name)
+
+    def convert(value):
+        found = convert_any(value)
+        if not found > 0:
+            raise InvalidArgumentError(f"`{name}` must be above zero, got {value!r}.")
+        return found
+
+    return convert
+
+
 def between(name, least, most=math.inf):
     """Accepts numbers from `least` to `most`, both inclusive."""
     convert_any = number(name)

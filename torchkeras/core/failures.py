@@ -72,6 +72,9 @@ def _several(layer, args, kwargs):
     if layer._takes_several or not (args or kwargs):
         return []
     first = args[0] if args else next(iter(kwargs.values()))
+    if isinstance(first, (list, tuple)) and (leaves := tree.flatten(first)):
+        if all(isinstance(leaf, (bool, int, float)) for leaf in leaves):
+            return []  # the numbers of one array
     return _named(layer, args, kwargs)[:1] if first is None or tree.is_nested(first) else []
 
 

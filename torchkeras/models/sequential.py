@@ -7,7 +7,7 @@ just runs its layers in order.
 import numpy as np
 import torch
 
-from torchkeras.core import calls, missing, sharing, tree
+from torchkeras.core import calls, missing, scopes, sharing, tree
 from torchkeras.core.keras_tensor import KerasTensor, is_shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import CustomObjectScope, published
@@ -156,7 +156,9 @@ class Sequential(Model):
             return
         if not tensors:
             raise ValueError(f"Sequential model {self.name!r} was called without a tensor.")
-        shape = calls.shape_tree(tensors[0], None)
+        shape = calls.shape_tree(tensors[0], scopes.state.probe)
+        if scopes.state.probe is not None:
+            scopes.state.probe.note_build(self, tensors[:1])
         if not is_shape(shape):
             self.built = True  # a first layer that takes several tensors: no graph, layer by layer
             return

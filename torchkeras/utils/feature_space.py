@@ -74,10 +74,10 @@ class Feature:
 
 @published("layer", _MODULE)
 class TFDIdentity(Layer):
-    """What it is given."""
+    """What it is given, in the dtype of the layer."""
 
     def call(self, x):
-        return x
+        return x.to(self.dtype_policy.torch_compute)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -241,3 +241,24 @@ def test_generators_of_users():
     assert layer.get_random_transformation(x[0])["flips"].shape == (1, 1, 1)
     many = layer.get_random_transformation(torch.zeros(2000, 1, 1, 1))["flips"]
     assert np.isclose(float(many.float().mean()), 0.5, atol=0.05)
+
+
+def test_gray_images_stay_gray():
+    gray = torch.rand(3, 4, 5, 1) * 300
+    assert torch.equal(layers.RandomGrayscale(1.0)(gray, training=True), gray)
+    assert torch.equal(layers.RandomColorDegeneration((1.0, 1.0))(gray, training=True), gray.clamp(0, 255))
+    for layer in (layers.RandomGrayscale(1.0), layers.RandomColorDegeneration(0.5)):
+        with pytest.raises(ValueError, match="3 channels"):
+            layer(torch.rand(3, 4, 5, 2), training=True)
+
+
+def test_images_of_a_resizing_of_bytes():
+    images = torch.full((1, 2, 2, 3), 153.7)
+    assert layers.Resizing(1, 1, dtype="uint8")(images).tolist() == [[[[153, 153, 153]]]]
+
+
+@pytest.mark.parametrize("make", [layers.MixUp, layers.AugMix])
+@pytest.mark.parametrize("alpha", [0, -1.0])
+def test_shares_need_a_parameter_above_zero(make, alpha):
+    with pytest.raises(ValueError, match="`alpha` must be above zero"):
+        make(alpha=alpha)

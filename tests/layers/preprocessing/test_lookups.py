@@ -174,3 +174,36 @@ def test_spellings_of_keras_2():
     assert (layer.max_tokens, layer.mask_token, layer.oov_token) == (5, 0, -7)
     old = keras.layers.StringLookup(None, 1, None, "[UNK]", _COLOURS, None, "latin-1", False, "count", False, False)
     assert (old.encoding, old.output_mode, old.invert) == ("latin-1", "count", False)
+
+
+@pytest.mark.parametrize("again", [keras.models.clone_model, lambda model: type(model).from_config(model.get_config())])
+def test_a_model_made_again_knows_how_wide_vectors_will_be(again):
+    """The copy of a lookup that has adapted has no vocabulary, yet the layer behind it can be built."""
+    lookup = keras.layers.StringLookup(output_mode="multi_hot", name="lookup")
+    lookup.adapt(_COLOURS)
+    text = keras.layers.TextVectorization(output_mode="count", name="text")
+    text.adapt(_COLOURS)
+    inputs = keras.Input((1,), dtype="string")
+    both = keras.layers.Concatenate()([keras.ops.cast(layer(inputs), "float32") for layer in (lookup, text)])
+    model = keras.Model(inputs, keras.layers.Dense(2)(both))
+    copied = again(model)
+    assert copied.count_params() == model.count_params()
+    assert copied.get_layer("lookup").get_config() == {**lookup.get_config(), "name": "lookup"}
+    assert copied.get_layer("text").get_config() == text.get_config()
+    with pytest.raises(NotAdaptedError):
+        copied(np.array([["red"]]))
+    fresh = keras.layers.StringLookup.from_config(keras.layers.StringLookup(output_mode="one_hot").get_config())
+    assert fresh.compute_output_shape((None,)) == (None, None)
+
+
+def test_one_number():
+    layer = keras.layers.IntegerLookup(vocabulary=[12, 36])
+    assert [layer(12).tolist(), layer(1).tolist()] == [1, 0]
+    assert keras.layers.IntegerLookup(vocabulary=[12, 36], invert=True)(2).item() == 36
+
+
+def test_whole_numbers_are_floats_of_a_feature_space():
+    space = keras.utils.FeatureSpace({"age": "float", "height": "float_rescaled"})
+    found = space({"age": [2, 4], "height": [1, 2]})
+    assert found.dtype == torch.float32
+    assert found.tolist() == [[2.0, 1.0], [4.0, 2.0]]

@@ -118,7 +118,7 @@ class IndexLookup(AdaptingLayer, extra="kwargs"):
         config = super().get_config()
         weights = None if self._given is None else self._given[1]
         tokens = None if self._given is None else list(self._given[0])
-        known = None if self._tokens is None else self.vocabulary_size()
+        known = self._promised if self._tokens is None else self.vocabulary_size()
         return {**config, "vocabulary": tokens, "idf_weights": weights, "vocabulary_size": known}
 
     # -- the vocabulary -----------------------------------------------------------------------------------------------

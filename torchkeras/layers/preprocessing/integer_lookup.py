@@ -75,6 +75,7 @@ class IntegerLookup(IndexLookup):
     name = _slots.base()
 
     _dtype_of_tokens = "int64"
+    _takes_numbers = True
 
     def _configure(self):
         for name in ("_sorted", "_order", "_all"):

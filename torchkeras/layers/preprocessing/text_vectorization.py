@@ -136,7 +136,7 @@ class TextVectorization(TakesStrings, AdaptingLayer, extra="kwargs"):
         lookup = self._lookup_layer.get_config()
         config = {**super().get_config(), "ngrams": self.ngrams}
         given = {key: lookup[key] for key in ("vocabulary", "idf_weights")}
-        return {**config, **given, "vocabulary_size": self.vocabulary_size()}
+        return {**config, **given, "vocabulary_size": lookup["vocabulary_size"] or self.vocabulary_size()}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

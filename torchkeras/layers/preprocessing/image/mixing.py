@@ -6,7 +6,7 @@ May import core, random and the files of this folder.
 import torch
 
 from torchkeras import random
-from torchkeras.core.arguments import as_number, number
+from torchkeras.core.arguments import above_zero, as_number
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.errors import InvalidArgumentError
@@ -226,7 +226,7 @@ class MixUp(_Mixing):
     In torch: `torchvision.transforms.v2.MixUp(num_classes=...)`.
     """
 
-    alpha = field(0.2, convert=number("alpha"))
+    alpha = field(0.2, convert=above_zero("alpha"))
     data_format = _slots.data_format()
     seed = field(None)
 

@@ -7,7 +7,7 @@ import torch
 
 from torchkeras import random
 from torchkeras.core import tree
-from torchkeras.core.arguments import flag, number, positive_int
+from torchkeras.core.arguments import above_zero, flag, positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.layers import _slots
@@ -180,7 +180,7 @@ class AugMix(_Choosing):
     num_chains = field(3, convert=positive_int("num_chains"))
     chain_depth = field(3, convert=positive_int("chain_depth"))
     factor = field(0.3, convert=factor_of("factor", 0, 1))
-    alpha = field(1.0, convert=number("alpha"))
+    alpha = field(1.0, convert=above_zero("alpha"))
     all_ops = field(True, convert=flag("all_ops"))
     interpolation = field("bilinear")
     seed = field(None)

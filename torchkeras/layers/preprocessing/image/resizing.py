@@ -55,7 +55,9 @@ class Resizing(SizedLayer):
         return self._size_of(images_of(data).shape)
 
     def transform_images(self, images, transformation=None, training=True):
-        return self._resized(images, self.interpolation)
+        images = self._resized(images, self.interpolation)
+        whole = not self.dtype_policy.torch_compute.is_floating_point
+        return self._in_compute_dtype(images) if whole else images
 
     def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         return self._resized(segmentation_masks, "nearest")
