@@ -262,3 +262,31 @@ def test_images_of_a_resizing_of_bytes():
 def test_shares_need_a_parameter_above_zero(make, alpha):
     with pytest.raises(ValueError, match="`alpha` must be above zero"):
         make(alpha=alpha)
+
+
+class Lighter(layers.RandomFlip):
+    """As a user writes one: with Keras's `self.backend`."""
+
+    def transform_images(self, images, transformation, training=True):
+        images = super().transform_images(images, transformation, training=training)
+        images = self.backend.numpy.add(self.backend.cast(images, self.compute_dtype), 1)
+        return self.backend.numpy.where(self.backend.random.uniform((), seed=1) > 2, 0.0, images)
+
+
+def test_layers_of_users_find_a_backend():
+    x = torch.zeros(2, 3, 4, 1)
+    layer = Lighter("vertical")
+    for found in (layer(x, training=True), layers.Pipeline([layer])(x), layer({"images": x})["images"]):
+        assert torch.equal(found, x + 1)
+    assert layer.backend.image.resize is keras.ops.image.resize
+    assert torch.equal(copy.deepcopy(layer)(x), x + 1)
+
+
+def test_labels_in_lists():
+    found = layers.RandomFlip()({"images": torch.zeros(2, 3, 4, 1), "labels": [1, 2]})
+    assert found["labels"].tolist() == [1, 2]
+
+
+def test_transformations_of_arrays():
+    drawn = layers.RandomRotation(0.2, seed=1).get_random_transformation(np.zeros((2, 3, 4, 1), "float32"))
+    assert drawn["angle"].shape == (2,)

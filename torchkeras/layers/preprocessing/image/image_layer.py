@@ -1,15 +1,17 @@
 """What all layers on images share: Keras's protocol of transformations, and the dict with labels, boxes and masks.
 
-May import core, random and the files of this folder that know no layer.
+May import core, ops, random and the files of this folder that know no layer.
 
 A layer says what it draws (`get_random_transformation`) and what that does to a batch of images, labels, boxes or masks
 (`transform_images` and its kin), so that whoever holds a transformation can apply it by hand. Numbers are drawn in
 Keras's order and shapes: one seed gives Keras's images.
 """
 
+import numpy as np
 import torch
 
-from torchkeras import random
+from torchkeras import ops, random
+from torchkeras.core import conversion, tree
 from torchkeras.core.arguments import as_number, one_of, positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.layer import Layer
@@ -73,11 +75,27 @@ def mode_of(name, *modes):
 
 def images_of(data):
     """The images of what a layer is called on. Raises `ValueError` where a dict has none."""
-    if not isinstance(data, dict):
-        return data
-    if "images" not in data:
-        raise ValueError(f"A dict for a layer on images must have the key 'images', got the keys {list(data)}.")
-    return data["images"]
+    if isinstance(data, dict):
+        if "images" not in data:
+            raise ValueError(f"A dict for a layer on images must have the key 'images', got the keys {list(data)}.")
+        data = data["images"]
+    return conversion.as_tensor(data, what="images") if isinstance(data, np.ndarray) else data
+
+
+class _Backend:
+    """What Keras's layers on images, and so those that users derive from them, find as `self.backend`."""
+
+    numpy = nn = math = linalg = core = ops
+    image, random = ops.image, random
+
+    def __getattr__(self, name):
+        return getattr(ops, name)
+
+
+def _in_lists(value):
+    """Whether a value is the numbers of an array, in lists."""
+    leaves = tree.flatten(value) if isinstance(value, (list, tuple)) else []
+    return bool(leaves) and all(isinstance(leaf, conversion.NUMBERS) for leaf in leaves)
 
 
 class BaseImagePreprocessingLayer(Layer):
@@ -99,6 +117,7 @@ class BaseImagePreprocessingLayer(Layer):
     """
 
     _takes_several = True
+    backend = _Backend()
 
     bounding_box_format = field(None, convert=one_of("bounding_box_format", *FORMATS), optional=True, shown=False)
     data_format = _slots.data_format(shown=False)
@@ -167,8 +186,11 @@ class BaseImagePreprocessingLayer(Layer):
         return rank
 
     def _convert(self, args, kwargs):
-        """Boxes in lists become tensors before the rest does: a list of lists is no structure of tensors."""
+        """What is in lists becomes tensors before the rest does: a list of lists is no structure of tensors."""
         data = args[0] if args else kwargs.get("data")
+        if isinstance(data, dict) and any(map(_in_lists, data.values())):
+            data = {key: np.asarray(value) if _in_lists(value) else value for key, value in data.items()}
+            args, kwargs = ((data, *args[1:]), kwargs) if args else (args, {**kwargs, "data": data})
         if isinstance(data, dict) and "bounding_boxes" in data:
             if not self.bounding_box_format:
                 raise ValueError(
