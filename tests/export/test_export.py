@@ -321,3 +321,13 @@ def test_onnx(tmp_path, case):
 def test_onnx_says_which_packages_it_needs(tmp_path):
     with pytest.raises(ImportError, match="pip install onnx"):
         sequential().export(tmp_path / "m.onnx", format="onnx")
+
+
+@pytest.mark.parametrize("augment", [keras.layers.RandomFlip, lambda: keras.layers.RandomBrightness(0.5)])
+def test_layers_that_augment_do_nothing_in_programs(augment, tmp_path):
+    inside = keras.Sequential([augment()])
+    model = keras.Sequential([keras.Input((4, 5, 3)), inside, augment(), keras.layers.Rescaling(0.5)])
+    model.export(tmp_path / "model.pt2", format="torch", verbose=False)
+    x = torch.rand(3, 4, 5, 3)
+    found = torch.export.load(tmp_path / "model.pt2").module()(x)
+    assert torch.equal(found, 0.5 * x)

@@ -11,6 +11,7 @@ import warnings
 
 import torch
 
+from torchkeras.core import scopes
 from torchkeras.export import signatures
 from torchkeras.saving.replacing import replacing
 
@@ -98,7 +99,8 @@ def _in_inference(module):
     modes = [(each, each.training) for each in module.modules()]
     module.eval()
     try:
-        yield
+        with scopes.override(training=False):  # layers that augment images train unless they are told
+            yield
     finally:
         for each, mode in modes:
             each.training = mode
