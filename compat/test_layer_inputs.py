@@ -46,6 +46,8 @@ def made(lib, case, policy):
     layer = getattr(lib.layers, case.layer)(**arguments)
     layer(*tree.map_structure(torch.tensor, arrays_of(case)), **case.kwargs)
     layer.set_weights(random_weights(layer))
+    if case.layer == "Normalization":  # Keras keeps what it computes with beside the weights
+        layer.finalize_state()
     return layer
 
 

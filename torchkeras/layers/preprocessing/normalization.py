@@ -72,6 +72,7 @@ class Normalization(AdaptingLayer, fields_from=[_FIELDS]):
     _seen = None
 
     def _configure(self):
+        self.supports_masking = True
         self._keep(input_mean=self.input_mean, input_variance=self.input_variance, _seen=None)
         given = [value is not None for value in (self.input_mean, self.input_variance)]
         if any(given) and not all(given):

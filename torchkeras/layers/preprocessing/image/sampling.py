@@ -45,6 +45,8 @@ def at_places(images, rows, columns, interpolation, fill_mode, fill_value, data_
     planes = planes.to(torch.float32) if images.dtype in _SMALL else planes
     height, width = planes.shape[-2:]
     grid = torch.stack([columns * (2 / width) + (1 / width - 1), rows * (2 / height) + (1 / height - 1)], -1)
+    if interpolation == "nearest" and not images.is_floating_point():
+        fill_value = int(fill_value)  # values are taken as they are, and cast
     shift = +fill_value if fill_mode == "constant" else 0  # the kernel fills with zeros
     found = F.grid_sample(
         planes - shift if shift else planes, grid.to(planes.dtype), interpolation, _PADDING[fill_mode], False
