@@ -5,6 +5,7 @@ tensor from outside. Layers ask here, so that a kernel is chosen where it can se
 """
 
 import contextlib
+import functools
 
 import torch
 from torch.autograd import forward_ad
@@ -73,3 +74,18 @@ def _one_level_down(value, level):
             "Call the layer with training=False, or give each entry a state of its own with torch.func.functional_call."
         )
     return torch._C._functorch.get_unwrapped(value)
+
+
+def outside_graphs(method):
+    """Decorator: a function under `torch.compile` calls the method as it is, between two graphs.
+
+    Fused kernels of optimizers, numbers on the host and strings are not for graphs; `fullgraph=True` refuses them.
+    """
+
+    @functools.wraps(method)
+    def call(self, *args, **kwargs):
+        if torch.compiler.is_dynamo_compiling():
+            return torch._dynamo.disable(method)(self, *args, **kwargs)
+        return method(self, *args, **kwargs)
+
+    return call

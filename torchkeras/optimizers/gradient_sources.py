@@ -6,9 +6,9 @@ May import torch and this folder's groups. Knows no formula.
 import torch
 
 from torchkeras.core.conversion import as_tensor
+from torchkeras.core.transforms import outside_graphs
 from torchkeras.errors import NotBuiltError
 from torchkeras.optimizers.groups import is_sparse, like_parameter
-from torchkeras.optimizers.torch_state import outside_graphs
 
 
 class GradientSources:

@@ -10,11 +10,11 @@ from torchkeras.core.conversion import as_tensor
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.transforms import outside_graphs
 from torchkeras.errors import UnknownArgumentError
 from torchkeras.optimizers import gradients
 from torchkeras.optimizers.host_scalar import host_scalar
 from torchkeras.optimizers.optimizer import Optimizer
-from torchkeras.optimizers.torch_state import outside_graphs
 
 # Older files hold these for the wrapper too; anything but the default belongs to the inner optimizer.
 _INNER_ONLY = {

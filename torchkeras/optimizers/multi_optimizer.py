@@ -9,9 +9,9 @@ from collections.abc import MutableMapping
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object, serialize_keras_object
+from torchkeras.core.transforms import outside_graphs
 from torchkeras.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from torchkeras.optimizers.optimizer import Optimizer
-from torchkeras.optimizers.torch_state import outside_graphs
 
 _NO_RATE = "A MultiOptimizer has no learning rate of its own: use those of its `optimizers`."
 

@@ -14,11 +14,11 @@ import torch
 from torchkeras.core import registry
 from torchkeras.core.registry import published
 from torchkeras.core.serialization import deserialize_keras_object
+from torchkeras.core.transforms import outside_graphs
 from torchkeras.errors import UnserializableError
 from torchkeras.optimizers.groups import like_parameter
 from torchkeras.optimizers.learning_rate import as_number
 from torchkeras.optimizers.optimizer import Optimizer
-from torchkeras.optimizers.torch_state import outside_graphs
 
 _HOOKS = tuple(
     f"_optimizer_{moment}_hooks"

@@ -4,28 +4,12 @@ May import torch. Knows no formula. Our state tensors are Variables that keep th
 optimizer is built, so values are copied into them instead of replacing them as torch does.
 """
 
-import functools
 import warnings
 
 import torch
 
 _OWN_KEYS = ("params", "lr", "iterations", "shared")  # of a group in a state dict
 _NOT_COPIED = ("_plan", "_trainable_variables_indices", "_constrained", "_overwritten", "step")
-
-
-def outside_graphs(method):
-    """Decorator: a function under `torch.compile` calls the method as it is, between two graphs.
-
-    Fused kernels and numbers on the host are not for graphs; `fullgraph=True` refuses optimizers for that reason.
-    """
-
-    @functools.wraps(method)
-    def call(self, *args, **kwargs):
-        if torch.compiler.is_dynamo_compiling():
-            return torch._dynamo.disable(method)(self, *args, **kwargs)
-        return method(self, *args, **kwargs)
-
-    return call
 
 
 class Unbound(list):

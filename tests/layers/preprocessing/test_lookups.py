@@ -207,3 +207,22 @@ def test_whole_numbers_are_floats_of_a_feature_space():
     found = space({"age": [2, 4], "height": [1, 2]})
     assert found.dtype == torch.float32
     assert found.tolist() == [[2.0, 1.0], [4.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: keras.layers.Hashing(4),
+        lambda: keras.layers.IntegerLookup(vocabulary=[1], num_oov_indices=2, oov_method="farmhash", salt=3),
+    ],
+)
+def test_hashes_run_between_graphs(layer):
+    layer, x = layer(), torch.tensor([[1, 2], [3, 400]])
+    expected = layer(x)
+    assert torch.equal(torch.compile(layer, backend="eager")(x), expected)
+
+
+def test_crossed_features_run_between_graphs():
+    layer, x = keras.layers.HashedCrossing(5), [torch.tensor([1, 2]), torch.tensor([3, 400])]
+    expected = layer(x)
+    assert torch.equal(torch.compile(layer, backend="eager")(x), expected)

@@ -11,6 +11,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.keras_tensor import KerasTensor, Shape
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import outside_graphs
 from torchkeras.errors import InvalidArgumentError, UnsupportedInputError
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing import fingerprints
@@ -58,6 +59,7 @@ class HashedCrossing(Hashes, Layer):
             f"Layer {self.name!r} crosses features: call it on a list of two or more, got {value!r}."
         )
 
+    @outside_graphs
     def call(self, inputs):
         self._refuse_unfit([tuple(each.shape) for each in inputs])
         columns = [self._numbers(each) for each in inputs]

@@ -15,6 +15,7 @@ from torchkeras.core.fields import field
 from torchkeras.core.keras_tensor import KerasTensor
 from torchkeras.core.layer import Layer
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import outside_graphs
 from torchkeras.errors import InvalidArgumentError, UnsupportedInputError
 from torchkeras.layers.preprocessing import fingerprints
 from torchkeras.layers.preprocessing.encoded import encoded, encoded_shape
@@ -115,6 +116,7 @@ class Hashing(Hashes, Layer, extra="kwargs"):
         if self.output_mode == "int" and self.sparse:
             raise InvalidArgumentError("`sparse` is for output_mode='one_hot', 'multi_hot' or 'count', not for 'int'.")
 
+    @outside_graphs
     def call(self, inputs):
         masked = self.mask_value is not None and self.num_bins > 1
         bins = self._bins(inputs, self.num_bins - 1 if masked else self.num_bins)

@@ -10,6 +10,7 @@ from torchkeras.core.arguments import flag, one_of
 from torchkeras.core.conversion import as_array
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import outside_graphs
 from torchkeras.errors import InvalidArgumentError
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing import index_lookup
@@ -112,9 +113,13 @@ class IntegerLookup(IndexLookup):
     def _bins_of(self, inputs, unknown):
         if self.oov_method == "floormod":
             return inputs.long().remainder(self.num_oov_indices)
+        return self._hashed(inputs, unknown.device)
+
+    @outside_graphs
+    def _hashed(self, inputs, device):
         digits = inputs.long().cpu().numpy().astype(str)
         bins = bins_of(digits.ravel(), self.num_oov_indices, self.salt).reshape(digits.shape)
-        return torch.as_tensor(bins, device=unknown.device)
+        return torch.as_tensor(bins, device=device)
 
     def _inverted(self, indices):
         indices = indices.long()
