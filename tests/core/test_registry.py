@@ -59,7 +59,7 @@ def test_kinds_are_those_that_the_room_lists():
     listed = {
         *("layer", "model", "initializer", "regularizer", "constraint", "activation", "loss", "metric"),
         *("metric_function", "optimizer", "optimizer map", "torch optimizer", "schedule", "policy", "operation"),
-        *("seed generator", "torch loss"),
+        *("seed generator", "torch loss", "feature"),
     }
     assert {entry.kind for entry in registry._by_object.values()} == listed
     assert all(f'"{kind}"' in registry.register.__doc__ for kind in listed)

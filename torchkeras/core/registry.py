@@ -29,7 +29,7 @@ def register(target, kind, module, name=None, aliases=()):
     Args:
         kind: "layer", "model", "initializer", "regularizer", "constraint", "activation", "loss", "metric",
             "metric_function", "optimizer", "optimizer map", "torch optimizer", "torch loss", "schedule", "policy",
-            "operation" or "seed generator".
+            "operation", "seed generator" or "feature".
         module: the module that Keras writes into configs, such as "keras.layers".
         aliases: further names under which strings may ask for it.
     """

@@ -28,10 +28,11 @@ def beyond_kernels():
 
 
 def runs_plainly():
-    """Whether torch just runs: not compiled, under no transform and no mode that stands in front of its functions, and
-    not to be run again for its gradients. What a kernel writes into state by the way is nobody's business then."""
+    """Whether torch just runs: not compiled or traced, under no transform and no mode that stands in front of its
+    functions, and not to be run again for its gradients. What a kernel writes into state by the way is nobody's business then."""
     return not (
         torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
         or state.drawn is not None
         or state.redrawn is not None
         or torch._C._are_functorch_transforms_active()

@@ -157,8 +157,6 @@ class Sequential(Model):
         if not tensors:
             raise ValueError(f"Sequential model {self.name!r} was called without a tensor.")
         shape = calls.shape_tree(tensors[0], scopes.state.probe)
-        if scopes.state.probe is not None:
-            scopes.state.probe.note_build(self, tensors[:1])
         if not is_shape(shape):
             self.built = True  # a first layer that takes several tensors: no graph, layer by layer
             return

@@ -70,7 +70,7 @@ class Rescaling(Layer):
         dtype = self.dtype_policy.torch_compute
         x = self._in_floats(inputs, dtype)
         if self._is_of_numbers():  # rounded after each step as in Keras: 255 at the end of a range stays within it
-            scaled = x * self.scale if x is inputs else x.mul_(self.scale)
+            scaled = x * self.scale if inputs.dtype is dtype else x.mul_(self.scale)
             return scaled.add_(self.offset) if self.offset else scaled
         scale, offset = (self._beside(values.to(dtype), x) for values in (self._scale, self._offset))
         scaled = x * scale

@@ -46,10 +46,10 @@ def in_portions(function, images, *each, dtype, chosen=None):
 def _apart(images, each):
     """Whether nobody records the operations, so that they may go portion by portion into memory that is there."""
     return (
-        images.device.type == "cpu"
+        runs_plainly()  # asked first: whoever exports leaves sizes open
+        and images.device.type == "cpu"
         and images.shape[0] > 1
         and images.numel() * 4 > PORTION
-        and runs_plainly()
         and not (torch.is_grad_enabled() and any(value.requires_grad for value in (images, *each)))
     )
 

@@ -10,6 +10,7 @@ from torchkeras.core import tree
 from torchkeras.core.arguments import above_zero, flag, positive_int
 from torchkeras.core.fields import field
 from torchkeras.core.registry import published
+from torchkeras.core.transforms import runs_plainly
 from torchkeras.layers import _slots
 from torchkeras.layers.preprocessing.image.affine_layers import RandomRotation, RandomShear, RandomTranslation
 from torchkeras.layers.preprocessing.image.blurring import RandomSharpness
@@ -70,7 +71,7 @@ class _Choosing(PixelLayer):
         """`value` after one layer: that of a name, with what it has drawn, or of a number, with what all have drawn."""
         if isinstance(choice, str):
             return getattr(getattr(self, choice), method)(value, drawn)
-        if not torch.compiler.is_compiling() and not choice.is_meta:
+        if runs_plainly() and not choice.is_meta:
             place = int(choice)
             if place == len(self._choices):
                 return value
