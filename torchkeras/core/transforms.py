@@ -29,7 +29,8 @@ def beyond_kernels():
 
 def runs_plainly():
     """Whether torch just runs: not compiled or traced, under no transform and no mode that stands in front of its
-    functions, and not to be run again for its gradients. What a kernel writes into state by the way is nobody's business then."""
+    functions, and not to be run again for its gradients. What a kernel writes into state by the way is nobody's
+    business then."""
     return not (
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
