@@ -232,8 +232,9 @@ def _data(random, tensor):
     return random.integers(0, 3, shape).astype(tensor.dtype)
 
 
-# Keras 3 loses an axis that is a list of several, and needs the user's function.
-NOT_READ = ("Lambda", "LayerNormalization")
+# Keras 3 loses an axis that is a list of several, needs the user's function, makes a cycle of a graph of Equalization,
+# and does not find the layers inside of a Pipeline.
+NOT_READ = ("Equalization", "Lambda", "LayerNormalization", "Pipeline")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from keras import tree
 
 import torchkeras
 from compat.harness import arrays_of, random_weights
-from compat.layer_cases import first_cases
+from compat.layer_cases import SPARING, first_cases
 from compat.layer_models import Setting, chosen_cases, functional
 from compat.test_models import both
 
@@ -62,6 +62,7 @@ STATEFUL = [
     for case in chosen_cases(most=6)
     if case.values
     and case.repeatable
+    and case.layer not in SPARING
     and ("seed" in parameters(case) or "moving" in str(parameters(case)) or "training" in case.title)
 ]
 
@@ -134,7 +135,7 @@ def test_states_of_wrapped_layers(name):
 
 
 # Layers whose constructor takes no `trainable` in Keras.
-NO_FLAG = {"Discretization", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
+NO_FLAG = {"Discretization", "Pipeline", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"}
 
 
 def lists_of(layer):

@@ -30,6 +30,7 @@ from torchkeras.core import registry
 __all__ = [
     "CASES",
     "ELSEWHERE",
+    "SPARING",
     "WITHOUT_GRADIENT",
     "Case",
     "case",
@@ -86,6 +87,14 @@ ELSEWHERE = {
 
 # Layers whose outputs jump from one whole number to another: no gradient passes.
 WITHOUT_GRADIENT = {"Discretization"}
+
+
+# Layers whose like in Keras draws where it does nothing too (a line of compat/deviations.md): after a call without
+# training the two go on with other numbers.
+SPARING = {
+    *("RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomGrayscale", "RandomHue"),
+    *("RandomPosterization", "RandomSaturation", "RandomSharpness", "MixUp", "RandAugment", "AugMix", "Pipeline"),
+}
 
 
 def published_layers():

@@ -70,6 +70,7 @@ class Normalization(AdaptingLayer, fields_from=[_FIELDS]):
     """
 
     _seen = None
+    _takes_numbers = True
 
     def _configure(self):
         self.supports_masking = True
