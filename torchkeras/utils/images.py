@@ -32,6 +32,12 @@ def pillow():
     return Image
 
 
+def check_interpolation(value):
+    """Raises `ValueError` for a name that is no way of interpolation."""
+    if value not in _METHODS:
+        raise ValueError(f"`interpolation` must be one of {', '.join(map(repr, _METHODS))}, got {value!r}.")
+
+
 @contextlib.contextmanager
 def named_in_errors(path):
     """What cannot be read inside says which file it was. An OSError keeps its type, what else Pillow raises at damage
@@ -156,8 +162,7 @@ def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", 
         img = img.convert(MODES[color_mode][0])
     if target_size is None or img.size == (target_size[1], target_size[0]):
         return img
-    if interpolation not in _METHODS:
-        raise ValueError(f"`interpolation` must be one of {', '.join(map(repr, _METHODS))}, got {interpolation!r}.")
+    check_interpolation(interpolation)
     method, size = getattr(image.Resampling, interpolation.upper()), (target_size[1], target_size[0])
     return img.resize(size, method, box=_middle(img.size, size) if keep_aspect_ratio else None)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from torchkeras.callbacks import console
 from torchkeras.keras2.preprocessing.iterators import ImageIterator
-from torchkeras.utils.images import MODES, img_to_array, load_img, named_in_errors
+from torchkeras.utils.images import MODES, check_interpolation, img_to_array, load_img, named_in_errors
 
 _CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _WITHOUT_CLASSES = ("input", "multi_output", "raw", None)
@@ -62,6 +62,7 @@ class FileIterator(ImageIterator):
 
     def _read(self, row):
         path = self.filepaths[row]
+        check_interpolation(self.interpolation)
         with named_in_errors(path):
             img = load_img(path, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
             return img_to_array(img, data_format=self.data_format)
